@@ -1,0 +1,146 @@
+"""Class names to text embeddings: names x synonyms x templates -> (C, d).
+
+Sources: CLIP (Radford et al. 2021), section 3.1.4; MaskCLIP (Zhou et al. 2022), section 3.1.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .tokenizer import tokenize
+
+_SIZES = ('small', 'medium', 'large')
+_SCENE = (
+    'there is a {} in the scene.', 'there is the {} in the scene.', 'this is a {} in the scene.',
+    'this is the {} in the scene.', 'this is one {} in the scene.')
+# Gu et al. 2022 (ViLD) as FC-CLIP and mmseg's text encoder use it; the missing full stops are theirs.
+_VILD14 = (
+    'a photo of a {}.', 'This is a photo of a {}', 'There is a {} in the scene',
+    'There is the {} in the scene', 'a photo of a {} in the scene',
+    *(f'a photo of a {size} {{}}.' for size in _SIZES),
+    *(f'This is a photo of a {size} {{}}.' for size in _SIZES),
+    *(f'There is a {size} {{}} in the scene.' for size in _SIZES))
+
+
+def _imagenet() -> tuple[str, ...]:
+    from open_clip import OPENAI_IMAGENET_TEMPLATES
+    return tuple(template('{}') for template in OPENAI_IMAGENET_TEMPLATES)
+
+
+TEMPLATES = {
+    'none': lambda: ('{}',),
+    'single': lambda: ('a photo of a {}.',),
+    'imagenet': _imagenet,
+    'vild': lambda: _imagenet() + _SCENE,
+    'vild14': lambda: _VILD14,
+}
+
+
+def get_templates(templates: str | list[str] | tuple[str, ...] = 'single') -> tuple[str, ...]:
+    """Templates of a named set, or the given ones checked; '{}' stands for the name.
+
+    Sets: 'none' (the bare name), 'single' ("a photo of a {}."), 'imagenet' (CLIP's 80),
+    'vild' (85: CLIP's 80 and the 5 "in the scene" sentences, the list of MaskCLIP's release),
+    'vild14' (the 14 sentences that mmseg and FC-CLIP call ViLD's).
+
+    Raises:
+        ValueError: unknown set, empty list, or a template without exactly one '{}'.
+    """
+    if isinstance(templates, str):
+        if templates not in TEMPLATES:
+            raise ValueError(f'unknown template set {templates!r}; legal: {", ".join(TEMPLATES)}, '
+                             "or a list of sentences with '{}' where the name goes")
+        return TEMPLATES[templates]()
+    if not templates:
+        raise ValueError("templates is empty; give at least one, e.g. ['{}'] for the bare name")
+    for template in templates:
+        if template.count('{}') != 1:
+            raise ValueError(f"template {template!r} has {template.count('{}')} '{{}}'; "
+                             "exactly one is needed, where the class name goes")
+    return tuple(templates)
+
+
+def split_synonyms(name: str) -> list[str]:
+    """'cat, kitten' -> ['cat', 'kitten']; the first is the canonical name.
+
+    Raises:
+        ValueError: the name or one of its synonyms is empty, or a synonym is given twice.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f'a class name must be a string, got {name!r} ({type(name).__name__})')
+    synonyms = [' '.join(part.split()) for part in name.split(',')]
+    if not all(synonyms):
+        raise ValueError(f'class name {name!r} is empty or has an empty synonym; '
+                         "write e.g. 'cat' or 'cat, kitten'")
+    keys = [synonym.lower() for synonym in synonyms]
+    for synonym, key in zip(synonyms, keys, strict=True):
+        if keys.count(key) > 1:
+            raise ValueError(f'class {name!r} has the synonym {synonym!r} twice; keep one')
+    return synonyms
+
+
+def check_names(names: list[str]) -> list[list[str]]:
+    """Synonyms of every class, in order.
+
+    Raises:
+        ValueError: no classes, an empty name, or two classes with the same canonical name: the
+            second of two equal classes can never win.
+    """
+    if isinstance(names, str):
+        raise TypeError(f'class names must be a list, got the single string {names!r}; '
+                        'write [name] for one class')
+    if len(names) == 0:
+        raise ValueError('no class names given; give at least one')
+    classes = [split_synonyms(name) for name in names]
+    first: dict[str, int] = {}
+    for index, synonyms in enumerate(classes):
+        key = synonyms[0].lower()
+        if key in first:
+            raise ValueError(f'class name {synonyms[0]!r} is given twice (positions {first[key]} '
+                             f'and {index}); remove one or merge them by comma')
+        first[key] = index
+    return classes
+
+
+@torch.no_grad()
+def class_embeddings(text_tower: nn.Module, names: list[str],
+                     templates: str | list[str] | tuple[str, ...] = 'single',
+                     chunk: int = 256) -> Tensor:
+    """Text classifier of a vocabulary.
+
+    Each synonym is the normalised mean of its normalised sentence embeddings, each class the
+    normalised mean of its synonyms. Pure: depends on the arguments alone, rows follow `names`,
+    and a row does not depend on the other names. Computed where the tower's parameters are.
+
+    Args:
+        text_tower: maps token ids (B, L) int64 to (B, d); `TextTransformer`.
+        names: one class each, synonyms by comma ('cat, kitten').
+        templates: name of a set or sentences, see `get_templates`.
+        chunk: sentences per forward; memory grows with it, the result does not depend on it.
+
+    Returns:
+        (C, d) float32, L2-normalised over d.
+
+    Raises:
+        ValueError: empty, duplicate or over-long (context length of the tower, 77 tokens) names.
+    """
+    if chunk < 1:
+        raise ValueError(f'chunk is {chunk}; it must be at least 1 sentence')
+    classes = check_names(names)
+    sentences_of = get_templates(templates)
+    device = next(text_tower.parameters()).device
+    # replace, not format: a name may hold braces
+    tokens = tokenize([template.replace('{}', synonym) for synonyms in classes
+                       for synonym in synonyms for template in sentences_of],
+                      getattr(text_tower, 'context_length', 77))
+    was_training = text_tower.training
+    text_tower.eval()
+    try:
+        with torch.autocast(device.type, enabled=False):
+            rows = torch.cat([
+                F.normalize(text_tower(part.to(device)).float(), dim=-1)
+                for part in tokens.split(chunk)])
+    finally:
+        text_tower.train(was_training)
+    rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
+    counts = [len(synonyms) for synonyms in classes]
+    return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in rows.split(counts)])
