@@ -1,0 +1,62 @@
+"""Finds a shipped config by its path or its name, from any directory."""
+from difflib import get_close_matches
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class ConfigNotFoundError(FileNotFoundError):
+    """No file of that name, neither below the current directory nor in the package."""
+
+
+def config_root() -> Path:
+    """The folder of the shipped configs: `.mim/configs` of an install, else the source tree's."""
+    candidates = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
+    for root in candidates:
+        if root.is_dir():
+            return root
+    raise ConfigNotFoundError(
+        f'mmseg_zsclip was installed without its configs (looked in {candidates[0]} and '
+        f'{candidates[1]}). Install it again: pip install --force-reinstall --no-deps mmseg_zsclip')
+
+
+def shipped_configs() -> list[Path]:
+    """Every shipped config that can be trained or tested, sorted; `_base_` parts are left out."""
+    root = config_root()
+    return sorted(
+        path for path in root.rglob('*.py')
+        if not any(part.startswith('_') for part in path.relative_to(root).parts))
+
+
+def find_config(name: str | Path) -> Path:
+    """Absolute path of the config that `name` stands for.
+
+    `name` is an existing file, a path below the shipped `configs` folder (with or without
+    `configs/` before it), or a shipped config's file name, with or without `.py`. A file of the
+    user's own comes first.
+
+    Raises:
+        ConfigNotFoundError: naming the nearest shipped configs.
+    """
+    given = Path(name).expanduser()
+    if given.is_file():
+        return given.resolve()
+    wanted = given if given.suffix == '.py' else given.with_name(given.name + '.py')
+    if wanted.is_file():
+        return wanted.resolve()
+    # resolve() would turn the link of an editable install into the source tree's own path, which
+    # is the same file: `_base_` lookups are relative to it either way.
+    shipped = shipped_configs()
+    for path in shipped:
+        inside = path.relative_to(config_root())
+        if wanted in (inside, Path('configs') / inside) or wanted == Path(path.name):
+            return path
+    raise ConfigNotFoundError(_not_found(name, wanted, shipped))
+
+
+def _not_found(name: str | Path, wanted: Path, shipped: list[Path]) -> str:
+    names = [path.stem for path in shipped]
+    nearest = get_close_matches(wanted.stem, names, n=5, cutoff=0.4) or names[:5]
+    return (f"there is no config '{name}': no such file from {Path.cwd()}, and no shipped config "
+            f'of that path or name. Nearest shipped: {", ".join(nearest) or "none"}. '
+            f'Give a path to a .py file or one of the {len(names)} names in {config_root()}.')

@@ -1,0 +1,138 @@
+"""Training and testing of any config: what `zsclip`, `tools/*.py` and mim run."""
+import json
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process, master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmseg_zsclip.apis.configs import find_config
+
+METRICS_FILE = 'metrics.json'
+
+
+def load_config(
+    config: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    launcher: str = 'none',
+    options: dict | None = None,
+) -> Config:
+    """Reads a config (see `find_config`) and settles where its outputs go: `work_dir`, else the
+    config's own, else `work_dirs/<file name>` below the current directory."""
+    path = find_config(config)
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(options or {})
+    cfg.launcher = launcher
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', path.stem)
+    return cfg
+
+
+def train(cfg: Config, *, resume: bool | str = False, amp: bool = False) -> Runner:
+    """Trains `cfg`. `resume=True` goes on from the newest checkpoint in the work folder (and
+    starts from nothing when there is none), a path from that checkpoint."""
+    if amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if resume:
+        cfg.resume = True
+        cfg.load_from = None if resume is True else str(resume)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def evaluate(
+    cfg: Config,
+    checkpoint: str | Path | None = None,
+    *,
+    show_dir: str | Path | None = None,
+    tta: bool = False,
+) -> dict:
+    """Evaluates `cfg` and writes the metrics as JSON beside the log.
+
+    Without a checkpoint the model is used as its own initialisation leaves it, which is the whole
+    of an annotation-free model. `show_dir` gets one overlay per image, ground truth at the left
+    where the data set has one.
+
+    Returns: the metrics, in percent.
+    """
+    if tta:
+        cfg = with_tta(cfg)
+    cfg.load_from = None if checkpoint is None else str(checkpoint)
+    cfg.resume = False
+    runner = Runner.from_cfg(cfg)
+    if checkpoint is None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.init_weights()
+        runner.logger.info(
+            'no checkpoint given: testing the model as its own initialisation leaves it')
+    if show_dir is not None:
+        runner.register_hook(OverlayHook(show_dir))
+    metrics = runner.test()
+    path = write_metrics(metrics, runner.log_dir)
+    if path is not None:
+        runner.logger.info(f'metrics written to {path}')
+    return metrics
+
+
+def with_tta(cfg: Config) -> Config:
+    """`cfg` with its test-time augmentation switched on.
+
+    Raises:
+        KeyError: the config lacks `tta_model` or `tta_pipeline`.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    if missing:
+        raise KeyError(
+            f'--tta needs {" and ".join(missing)}, which {cfg.filename} does not define. Take '
+            "them from mmseg's configs/_base_/datasets, or test without --tta.")
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+    return cfg
+
+
+@master_only
+def write_metrics(metrics: dict, folder: str | Path) -> Path:
+    """Writes `metrics` to `folder/metrics.json`, whole or not at all."""
+    path = Path(folder) / METRICS_FILE
+    partial = path.with_suffix('.json.part')
+    partial.write_text(json.dumps(metrics, indent=2, default=_plain) + '\n')
+    partial.replace(path)
+    return path
+
+
+def _plain(value):
+    """NumPy and torch numbers and arrays as JSON has them."""
+    return value.tolist()
+
+
+class OverlayHook(Hook):
+    """Saves `<show_dir>/<image name>.png` for every test image, with the visualizer of the config
+    and the names and colours of the model under test."""
+
+    priority = 'LOW'
+
+    def __init__(self, show_dir: str | Path):
+        self.show_dir = Path(show_dir)
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        import mmcv
+
+        self.show_dir.mkdir(parents=True, exist_ok=True)
+        for sample in outputs:
+            image = mmcv.imread(sample.img_path, channel_order='rgb')
+            runner.visualizer.add_datasample(
+                sample.img_path, image, data_sample=sample.cpu(),
+                out_file=str(self.show_dir / f'{Path(sample.img_path).stem}.png'))
+
+    def after_test(self, runner) -> None:
+        if is_main_process():
+            runner.logger.info(f'overlays written to {self.show_dir}')

@@ -1,0 +1,5 @@
+import sys
+
+from mmseg_zsclip.cli import main
+
+sys.exit(main())

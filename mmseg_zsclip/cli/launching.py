@@ -1,0 +1,55 @@
+"""The arguments that `zsclip train` and `zsclip test` share."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'config', help="a config file, or a shipped config's path or name (voc_inductive)")
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and results')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+        help='override config entries: model.head.x=1 "list=[a,b]"')
+    parser.add_argument(
+        '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def launch_config(args: argparse.Namespace):
+    """The mmengine Config that the arguments describe; an unknown name ends the program."""
+    try:
+        find_config(args.config)
+    except ConfigNotFoundError as error:
+        sys.exit(f'zsclip: {error}')
+    from mmseg_zsclip.apis.launch import load_config
+
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return load_config(
+        args.config, work_dir=args.work_dir, launcher=args.launcher,
+        options=parse_options(args.cfg_options))
+
+
+def parse_options(pairs: list[str]) -> dict:
+    """`['a.b=1', 'c=[x,y]']` -> `{'a.b': 1, 'c': ['x', 'y']}`, read as mmengine reads them."""
+    from mmengine.config import DictAction
+
+    for pair in pairs:
+        if '=' not in pair:
+            sys.exit(f"zsclip: --cfg-options takes KEY=VALUE, got '{pair}'")
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='*', action=DictAction)
+    return parser.parse_args(['--options', *pairs]).options if pairs else {}
+
+
+def checkpoint_path(given: str) -> str:
+    """`given` when it is a file or a URL; otherwise the program ends and says so."""
+    if '://' in given or Path(given).is_file():
+        return given
+    sys.exit(f"zsclip: there is no checkpoint '{given}' (from {Path.cwd()})")

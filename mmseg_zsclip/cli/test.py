@@ -1,0 +1,21 @@
+"""`zsclip test CONFIG [CKPT]`."""
+import argparse
+
+from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, launch_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_launch_arguments(parser)
+    parser.add_argument(
+        'checkpoint', nargs='?', help='trained weights; a model that needs no training has none')
+    parser.add_argument('--show-dir', help='save one overlay picture per image here')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
+
+
+def run(args: argparse.Namespace) -> int:
+    checkpoint = args.checkpoint and checkpoint_path(args.checkpoint)
+    cfg = launch_config(args)
+    from mmseg_zsclip.apis.launch import evaluate
+
+    evaluate(cfg, checkpoint, show_dir=args.show_dir, tta=args.tta)
+    return 0

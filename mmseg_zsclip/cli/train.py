@@ -1,0 +1,21 @@
+"""`zsclip train CONFIG`."""
+import argparse
+
+from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, launch_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_launch_arguments(parser)
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CKPT',
+        help='go on from CKPT, or from the newest checkpoint in the work folder')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+
+
+def run(args: argparse.Namespace) -> int:
+    resume = args.resume == 'auto' or (args.resume and checkpoint_path(args.resume)) or False
+    cfg = launch_config(args)
+    from mmseg_zsclip.apis.launch import train
+
+    train(cfg, resume=resume, amp=args.amp)
+    return 0

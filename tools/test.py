@@ -1,0 +1,7 @@
+"""`zsclip test` as a script: what mim and torchrun start."""
+import sys
+
+from mmseg_zsclip.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main(['test', *sys.argv[1:]]))
