@@ -1,0 +1,49 @@
+# CamVid, 11 classes, at 240x180. The folder comes from the environment (ZSCLIP_CAMVID) or from
+# --cfg-options train_dataloader.dataset.data_root=... val_dataloader.dataset.data_root=...
+# Its validation clip lies between training frames of the same drive: camvid_by_drive.py does not.
+classes = 'camvid'
+unseen = 'camvid'
+dataset_type = 'mmseg_zsclip.CamVidDataset'
+data_root = '{{$ZSCLIP_CAMVID:data/camvid}}'
+scale = (240, 180)
+crop_size = (96, 96)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
+    dict(type='mmseg_zsclip.HideUnseen', classes=classes, unseen=unseen, mode='inductive'),
+    dict(type='Resize', scale=scale),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=scale),
+    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=unseen)
+test_evaluator = val_evaluator

@@ -1,0 +1,59 @@
+"""What all our data sets share: they fail early and say why, instead of training on nothing."""
+import os.path as osp
+from collections.abc import Sequence
+
+from mmseg.datasets import BaseSegDataset
+
+from .vocabulary import canonical, load_classes
+
+
+def metainfo(source: str, palette: Sequence[Sequence[int]] | None = None) -> dict:
+    """METAINFO of a shipped class list: canonical names, and colours that never change.
+
+    Args:
+        source: name of the class list, for example ``'voc20'``.
+        palette: RGB rows 0-255, one a class; generated when not given.
+    """
+    classes = tuple(canonical(name) for name in load_classes(source))
+    return dict(
+        classes=classes, palette=[list(c) for c in palette or distinct_colours(len(classes))])
+
+
+def distinct_colours(n: int) -> list[list[int]]:
+    """``n`` different RGB colours (0-255), none black: the bits of 1, 2, ... dealt out to R, G, B
+    from the highest bit down, as in the colour map of PASCAL VOC's development kit."""
+    colours = []
+    for i in range(1, n + 1):
+        rgb = [0, 0, 0]
+        for bit in range(24):
+            if i >> bit & 1:
+                rgb[bit % 3] |= 1 << (7 - bit // 3)
+        colours.append(rgb)
+    return colours
+
+
+class SegDataset(BaseSegDataset):
+    """mmseg's data set with two checks added.
+
+    Raises:
+        FileNotFoundError: the folder of the images does not exist.
+        ValueError: the folder or the list of names gives no image.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """One dict an image, sorted by path: ``img_path``, ``seg_map_path``, ``label_map``,
+        ``reduce_zero_label``, ``seg_fields``."""
+        folder = self.data_prefix.get('img_path') or ''
+        remote = '://' in folder or self.backend_args
+        if not remote and not osp.isdir(folder):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: the image folder {folder!r} does not exist (data_root'
+                f' {self.data_root!r}). Set data_root by the environment variable named in the'
+                ' data set config, or by --cfg-options.')
+        data = super().load_data_list()
+        if not data:
+            raise ValueError(
+                f'{type(self).__name__}: no image ending in {self.img_suffix!r} in {folder!r}'
+                + (f', listed by {self.ann_file!r}' if self.ann_file else '')
+                + '. Check data_prefix, img_suffix and ann_file.')
+        return data

@@ -1,0 +1,4 @@
+from .hide_unseen import HideUnseen
+from .load_labels import LoadLabels
+
+__all__ = ['HideUnseen', 'LoadLabels']

@@ -1,0 +1,59 @@
+"""Takes the unseen classes' labels out of the training data, before anything can look at them."""
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmseg_zsclip.registry import TRANSFORMS
+
+from ..labels import UNLABELLED, ignore_index
+from ..vocabulary import load_classes, load_unseen, split_indices
+
+MODES = ('inductive', 'transductive')
+
+
+@TRANSFORMS.register_module()
+class HideUnseen(BaseTransform):
+    """Inductive: pixels of unseen classes become ignored. Transductive: ``UNLABELLED`` (-1), the
+    only pixels that may be pseudo-labelled; ignored and padded pixels are never among them.
+
+    Put it directly behind ``LoadLabels``: a crop that is chosen by class shares (``cat_max_ratio``)
+    must not see the hidden labels either. Where all classes are seen it changes nothing.
+
+    Required and modified key: ``gt_seg_map`` (H, W) int32.
+
+    Args:
+        classes: full class list, as :func:`load_classes` takes it.
+        unseen: unseen classes, as :func:`load_unseen` takes them.
+        mode: ``'inductive'`` or ``'transductive'``.
+
+    Raises:
+        ValueError: unknown mode, an unseen name that is no class, or a ``gt_seg_map`` that cannot
+            hold -1 (loaded as uint8).
+    """
+
+    def __init__(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str],
+        mode: str = 'inductive',
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f'HideUnseen: unknown mode {mode!r}; legal: {", ".join(MODES)}.')
+        names = load_classes(classes)
+        _, self.unseen = split_indices(names, load_unseen(unseen))
+        self.mode = mode
+        self.value = ignore_index(len(names)) if mode == 'inductive' else UNLABELLED
+
+    def transform(self, results: dict) -> dict:
+        labels = results['gt_seg_map']
+        if not np.can_cast(np.min_scalar_type(self.value), labels.dtype):
+            raise ValueError(
+                f'HideUnseen: gt_seg_map is {labels.dtype}, which cannot hold {self.value}.'
+                ' Load the labels with mmseg_zsclip.LoadLabels (int32).')
+        results['gt_seg_map'] = np.where(
+            np.isin(labels, self.unseen), labels.dtype.type(self.value), labels)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(mode={self.mode!r}, unseen={self.unseen})'
