@@ -7,9 +7,10 @@ Source of the numbers: Radford et al. 2021 (Learning Transferable Visual Models)
 import difflib
 from dataclasses import dataclass, replace
 
+from .vit import ACTIVATIONS
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-ACTIVATIONS = ('gelu', 'quick_gelu')
 QUICKGELU_SUFFIX = '-quickgelu'
 
 
@@ -69,10 +70,6 @@ class CLIPArch:
     def grid(self) -> int:
         """Cells on a side of the grid the position embeddings were trained on."""
         return self.image_size // self.stride
-
-    @property
-    def vision_mlp_width(self) -> int:
-        return int(self.vision_width * self.vision_mlp_ratio)
 
 
 def _table(rows) -> dict[str, CLIPArch]:

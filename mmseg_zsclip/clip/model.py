@@ -21,7 +21,7 @@ def build_visual(arch: 'CLIPArch') -> nn.Module:
     return VisionTransformer(
         image_size=arch.image_size, patch_size=arch.patch_size, width=arch.vision_width,
         layers=arch.vision_layers, heads=arch.vision_heads, output_dim=arch.embed_dim,
-        activation=arch.activation, norm_eps=arch.norm_eps)
+        activation=arch.activation, mlp_ratio=arch.vision_mlp_ratio, norm_eps=arch.norm_eps)
 
 
 def build_text(arch: 'CLIPArch') -> TextTransformer:

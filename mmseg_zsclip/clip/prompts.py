@@ -132,15 +132,10 @@ def class_embeddings(text_tower: nn.Module, names: list[str],
     tokens = tokenize([template.replace('{}', synonym) for synonyms in classes
                        for synonym in synonyms for template in sentences_of],
                       getattr(text_tower, 'context_length', 77))
-    was_training = text_tower.training
-    text_tower.eval()
-    try:
-        with torch.autocast(device.type, enabled=False):
-            rows = torch.cat([
-                F.normalize(text_tower(part.to(device)).float(), dim=-1)
-                for part in tokens.split(chunk)])
-    finally:
-        text_tower.train(was_training)
+    with torch.autocast(device.type, enabled=False):
+        rows = torch.cat([
+            F.normalize(text_tower(part.to(device)).float(), dim=-1)
+            for part in tokens.split(chunk)])
     rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
     counts = [len(synonyms) for synonyms in classes]
     return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in rows.split(counts)])
