@@ -1,6 +1,5 @@
 """Packaging. `pip install .` adds only light pure-Python packages: torch, mmcv and mmseg stay as
 they are, because a user may have compiled them. The extras bring the stack."""
-import os
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +9,6 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
-MIM_IGNORED = shutil.ignore_patterns('__pycache__', '*.pyc')
 
 
 def requirements(name: str) -> list[str]:
@@ -24,39 +22,45 @@ def version() -> str:
 
 
 class BuildWithMim(build_py):
-    """Ships configs, tools and the model index as `mmseg_zsclip/.mim`, where mim looks for them.
+    """Ships configs, tools and the model index in `mmseg_zsclip/.mim`, where mim looks for them.
 
-    An editable install links to the sources, so an edited config is seen at once; a wheel holds
-    copies, written to the build folder so that no stale copy stays in the source tree.
+    A wheel holds copies. mim looks only beside the package's dist-info, which an editable install
+    keeps away from the sources, so there it gets one-line files that point to the sources: an
+    edited config is seen at once. (A config *added* later needs `pip install -e .` again for mim,
+    not for `zsclip`.) Nothing is written to the source tree.
     """
 
     def run(self):
         super().run()
         if self.editable_mode:
-            link_mim(ROOT / 'mmseg_zsclip' / '.mim')
+            # setuptools points `install` at the editable wheel under construction.
+            site = self.distribution.get_command_obj('install').install_lib
+            write_mim(Path(site) / 'mmseg_zsclip' / '.mim', point_to)
         else:
-            copy_mim(Path(self.build_lib) / 'mmseg_zsclip' / '.mim')
+            write_mim(Path(self.build_lib) / 'mmseg_zsclip' / '.mim', shutil.copy2)
 
 
-def copy_mim(target: Path) -> None:
+def write_mim(target: Path, write) -> None:
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
     for part in MIM_PARTS:
         source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, target / part, ignore=MIM_IGNORED)
-        else:
-            shutil.copy2(source, target / part)
+        for path in sorted(source.rglob('*')) if source.is_dir() else [source]:
+            if path.is_file() and '__pycache__' not in path.parts:
+                copy = target / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                write(path, copy)
 
 
-def link_mim(target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    try:
-        for part in MIM_PARTS:
-            (target / part).symlink_to(os.path.relpath(ROOT / part, target))
-    except OSError:  # Windows allows links only to administrators
-        copy_mim(target)
+def point_to(source: Path, target: Path) -> None:
+    """Writes to `target` what leads to `source`: a config that inherits it, a script that runs
+    it; anything else is copied."""
+    inside = source.relative_to(ROOT)
+    if source.suffix != '.py':
+        shutil.copy2(source, target)
+    elif inside.parts[0] == 'configs':
+        target.write_text(f'_base_ = [{str(source)!r}]\n')
+    else:
+        target.write_text(f"import runpy\n\nrunpy.run_path({str(source)!r}, run_name='__main__')\n")
 
 
 setup(
