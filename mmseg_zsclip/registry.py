@@ -1,23 +1,22 @@
-"""Child registries of MMSegmentation's: ours are named `mmseg_zsclip.<Class>` in a config.
+"""Our registries: a class here is `mmseg_zsclip.<Class>` in any config of the OpenMMLab family.
 
-`locations` are imported when a type is first looked up, so importing this module stays light.
+They are children of MMEngine's own and not of MMSegmentation's: MMEngine finds a scope only among
+the children of its root, so a grandchild would be invisible from `default_scope='mmdet'` or from
+code that sets no scope. `locations` are imported at the first look-up; importing this file is light.
 """
+from mmengine import registry as root
 from mmengine.registry import Registry
-from mmseg import registry as mmseg
 
 
-def _child(parent: Registry, location: str) -> Registry:
+def _child(parent: Registry, *packages: str) -> Registry:
     return Registry(
-        parent.name, parent=parent, scope='mmseg_zsclip', locations=[f'mmseg_zsclip.{location}'])
+        parent.name, parent=parent, scope='mmseg_zsclip',
+        locations=[f'mmseg_zsclip.{package}' for package in packages])
 
 
-MODELS = Registry(
-    'model',
-    parent=mmseg.MODELS,
-    scope='mmseg_zsclip',
-    locations=['mmseg_zsclip.models', 'mmseg_zsclip.losses'])
-DATASETS = _child(mmseg.DATASETS, 'datasets')
-TRANSFORMS = _child(mmseg.TRANSFORMS, 'datasets')
-METRICS = _child(mmseg.METRICS, 'evaluation')
-HOOKS = _child(mmseg.HOOKS, 'engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child(mmseg.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+MODELS = _child(root.MODELS, 'models', 'losses')
+DATASETS = _child(root.DATASETS, 'datasets')
+TRANSFORMS = _child(root.TRANSFORMS, 'datasets')
+METRICS = _child(root.METRICS, 'evaluation')
+HOOKS = _child(root.HOOKS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
