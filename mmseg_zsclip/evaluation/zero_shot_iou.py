@@ -1,0 +1,154 @@
+"""The metric of generalised zero-shot segmentation: seen, unseen, and their harmonic mean."""
+import os
+from collections.abc import Sequence
+from os.path import basename, splitext
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from PIL import Image
+from prettytable import PrettyTable
+from torch import Tensor
+
+from mmseg_zsclip.datasets.labels import ignore_index
+from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
+from mmseg_zsclip.registry import METRICS
+
+from .scores import class_scores, pixel_areas, summarise
+
+
+@METRICS.register_module()
+class ZeroShotIoUMetric(BaseMetric):
+    """``pAcc``, ``mAcc``, ``mIoU``, the same with ``(S)`` and ``(U)``, and ``hIoU``, in percent.
+
+    All come from one argmax over all classes. ``pAcc(S)`` is over pixels whose true class is
+    seen. Classes in neither ground truth nor prediction are left out of means and named in the
+    log. After :meth:`evaluate`, ``per_class`` holds one dict a class: ``name``, ``group`` ('S' or
+    'U'), ``IoU`` and ``Acc`` in percent, or None where the class has no pixel.
+
+    Args:
+        unseen: unseen classes, as :func:`load_unseen` takes them; ``'none'`` reports no ``(S)``,
+            ``(U)`` and ``hIoU``.
+        novel_only: also report ``novel_only_mIoU``: pixels of unseen classes only, and an argmax
+            over the unseen classes only (some papers' easier "unseen" number; never compare it
+            with ``mIoU(U)``). Needs ``seg_logits`` of all classes.
+        output_dir: write every prediction there as PNG, 16-bit where 255 is a class; where the
+            data set reduces the zero label, values begin with 1, as its files do.
+        format_only: write the predictions and score nothing (no ground truth).
+        collect_device: see mmengine's ``BaseMetric``.
+        prefix: see mmengine's ``BaseMetric``.
+
+    Raises:
+        ValueError: an unseen name that is no class of the data set, values outside the classes,
+            ``format_only`` without ``output_dir``.
+    """
+
+    def __init__(
+        self,
+        unseen: str | Sequence[str] = 'none',
+        novel_only: bool = False,
+        output_dir: str | None = None,
+        format_only: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if format_only and not output_dir:
+            raise ValueError(
+                'ZeroShotIoUMetric: format_only=True writes predictions, but output_dir is'
+                f' {output_dir!r}. Name a folder.')
+        self.unseen = load_unseen(unseen)
+        self.novel_only = novel_only
+        self.output_dir = output_dir
+        self.format_only = format_only
+        self.per_class = []
+        if output_dir and is_main_process():
+            os.makedirs(output_dir, exist_ok=True)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch; each sample has ``pred_sem_seg`` and ``gt_sem_seg``,
+        ``data`` (1, H, W)."""
+        num_classes = len(self.dataset_meta['classes'])
+        for sample in data_samples:
+            pred = sample['pred_sem_seg']['data'].squeeze(0)
+            if self.output_dir:
+                self._save(pred, sample, num_classes)
+            if self.format_only:
+                self.results.append(None)
+                continue
+            label = sample['gt_sem_seg']['data'].squeeze(0).to(pred.device)
+            ignore = ignore_index(num_classes)
+            areas = pixel_areas(pred, label, num_classes, ignore)
+            novel = self._novel_areas(sample, label, ignore) if self.novel_only else None
+            self.results.append((areas.int().cpu(), novel))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Scores of the whole data set from every image's areas."""
+        if self.format_only:
+            print_log(f'predictions are in {self.output_dir}', 'current')
+            return {}
+        classes = [canonical(name) for name in self.dataset_meta['classes']]
+        _, unseen = split_indices(classes, self.unseen)
+        areas = _total(results, 0)
+        out = summarise(areas, unseen)
+        self._log_classes(classes, unseen, areas)
+        if unseen and 'hIoU' not in out:
+            print_log(
+                'no pixel of the seen or of the unseen classes was found: hIoU is not defined.',
+                'current', level=30)
+        if self.novel_only:
+            iou, _ = class_scores(_total(results, 1)[:, list(unseen)])
+            if not np.isnan(iou).all():
+                out['novel_only_mIoU'] = float(np.nanmean(iou))
+        return out
+
+    def _novel_areas(self, sample: dict, label: Tensor, ignore: int) -> Tensor:
+        """Areas (3, C) with seen pixels ignored and seen classes forbidden."""
+        classes = self.dataset_meta['classes']
+        _, unseen = split_indices(classes, self.unseen)
+        logits = sample.get('seg_logits', {}).get('data')
+        if not unseen or logits is None or len(logits) != len(classes):
+            shape = None if logits is None else tuple(logits.shape)
+            raise ValueError(
+                f'novel_only=True needs unseen classes (got {len(unseen)}) and seg_logits of all'
+                f' {len(classes)} classes (got shape {shape}). Set novel_only=False.')
+        rows = torch.tensor(unseen, device=label.device)
+        pred = rows[logits.to(label.device)[rows].argmax(0)]
+        label = torch.where(torch.isin(label, rows), label, ignore)
+        return pixel_areas(pred, label, len(classes), ignore).int().cpu()
+
+    def _log_classes(self, classes: list[str], unseen: tuple, areas: np.ndarray) -> None:
+        iou, acc = class_scores(areas)
+        table = PrettyTable(['Class', 'S/U', 'IoU', 'Acc'], align='r')
+        self.per_class = []
+        for i, name in enumerate(classes):
+            group = 'U' if i in unseen else 'S'
+            values = [None if np.isnan(v) else float(v) for v in (iou[i], acc[i])]
+            self.per_class.append(dict(name=name, group=group, IoU=values[0], Acc=values[1]))
+            table.add_row([name, group, *('-' if v is None else f'{v:.2f}' for v in values)])
+        print_log(f'per class results (percent):\n{table.get_string()}', 'current')
+        absent = [row['name'] for row in self.per_class if row['IoU'] is None]
+        if absent:
+            print_log(
+                f'{len(absent)} of {len(classes)} classes are in neither ground truth nor'
+                f' prediction and are left out of the means: {", ".join(absent)}', 'current')
+
+    def _save(self, pred: Tensor, sample: dict, num_classes: int) -> None:
+        first = int(bool(sample.get('reduce_zero_label', False)))
+        wide = num_classes - 1 + first >= ignore_index(1)
+        values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
+        path = os.path.join(
+            self.output_dir, splitext(basename(sample['img_path']))[0] + '.png')
+        part = f'{path}.{os.getpid()}.part'
+        Image.fromarray(values).save(part, format='PNG')
+        os.replace(part, path)
+
+
+def _total(results: list, which: int) -> np.ndarray:
+    """Sum over images of the (3, C) areas, int64."""
+    total = results[0][which].numpy().astype(np.int64)
+    for image in results[1:]:
+        total += image[which].numpy()
+    return total

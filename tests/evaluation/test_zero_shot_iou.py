@@ -1,0 +1,142 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmseg_zsclip.datasets.vocabulary import load_classes
+from mmseg_zsclip.evaluation import ZeroShotIoUMetric
+
+CLASSES = load_classes('camvid')
+
+
+def sample(pred, label, **extra):
+    data = {key: dict(data=torch.as_tensor(value)[None])
+            for key, value in (('pred_sem_seg', pred), ('gt_sem_seg', label))}
+    return data | dict(img_path='photo.jpg') | extra
+
+
+def evaluate(pairs, classes=CLASSES, **kwargs):
+    metric = ZeroShotIoUMetric(**kwargs)
+    metric.dataset_meta = dict(classes=classes)
+    for pred, label in pairs:
+        metric.process({}, [sample(pred, label)])
+    return metric, metric.evaluate(len(pairs))
+
+
+def random_pairs(n=4, num_classes=11):
+    torch.manual_seed(0)
+    return [(torch.randint(0, num_classes, (6, 7)), torch.randint(0, num_classes, (6, 7)))
+            for _ in range(n)]
+
+
+def test_keys_are_the_contracts_and_survive_json():
+    _, out = evaluate(random_pairs(), unseen='camvid')
+    assert set(out) == {'pAcc', 'mAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'pAcc(S)',
+                        'pAcc(U)', 'mAcc(S)', 'mAcc(U)'}
+    assert json.loads(json.dumps(out)) == out
+
+
+def test_per_class_rows_say_seen_or_unseen():
+    metric, _ = evaluate(random_pairs(), unseen='camvid')
+    assert [row['name'] for row in metric.per_class if row['group'] == 'U'] == [
+        'tree', 'fence', 'car']
+    json.dumps(metric.per_class)
+
+
+def test_absent_classes_are_named_in_the_log(capsys):
+    from mmengine.logging import MMLogger
+    MMLogger.get_instance('absent_classes')
+    label = torch.tensor([[0, 1, 2, 3]])
+    metric, out = evaluate([(label, label)], unseen=['tree', 'road'])
+    text = ''.join(capsys.readouterr())
+    assert '7 of 11 classes are in neither' in text
+    assert 'pavement, tree, sign, fence, car' in text
+    assert out['mIoU'] == out['mIoU(U)'] == 100
+    assert metric.per_class[4]['IoU'] is None
+
+
+def test_a_name_of_another_data_set_is_an_error_with_the_nearest():
+    with pytest.raises(ValueError, match="unseen class 'sofa' is not one of the 11 classes"):
+        evaluate(random_pairs(), unseen=['sofa'])
+    with pytest.raises(ValueError, match='Nearest: bicyclist'):
+        evaluate(random_pairs(), unseen=['bicycle'])
+
+
+def test_847_classes_survive_to_the_saved_prediction(tmp_path):
+    classes = [f'class {i}' for i in range(847)]
+    label = torch.tensor([[300, 846, 255, 65535]])
+    pred = torch.tensor([[300, 846, 255, 0]])
+    _, out = evaluate([(pred, label)], classes, unseen=['class 300'], output_dir=str(tmp_path))
+    assert out['mIoU'] == out['mIoU(U)'] == 100
+    saved = np.asarray(Image.open(tmp_path / 'photo.png'))
+    assert saved.dtype == np.uint16
+    assert saved.tolist() == pred.tolist()
+    assert [p.name for p in tmp_path.iterdir()] == ['photo.png']
+
+
+def test_saved_values_follow_the_data_sets_files(tmp_path):
+    metric = ZeroShotIoUMetric(output_dir=str(tmp_path), format_only=True)
+    metric.dataset_meta = dict(classes=CLASSES)
+    metric.process({}, [sample([[0, 10]], [[0, 0]], reduce_zero_label=True)])
+    assert metric.evaluate(1) == {}
+    saved = np.asarray(Image.open(tmp_path / 'photo.png'))
+    assert saved.dtype == np.uint8
+    assert saved.tolist() == [[1, 11]]
+
+
+def test_format_only_needs_a_folder():
+    with pytest.raises(ValueError, match='format_only=True writes predictions'):
+        ZeroShotIoUMetric(format_only=True)
+
+
+def test_novel_only_scoring_is_another_key_and_forbids_seen_classes():
+    logits = torch.zeros(11, 1, 3)
+    logits[3] = 9.  # road, seen, wins everywhere
+    logits[5, 0, 0] = logits[8, 0, 1] = logits[8, 0, 2] = 1.
+    metric = ZeroShotIoUMetric(unseen='camvid', novel_only=True)
+    metric.dataset_meta = dict(classes=CLASSES)
+    metric.process({}, [sample(
+        [[3, 3, 3]], [[5, 8, 3]], seg_logits=dict(data=logits))])
+    out = metric.evaluate(1)
+    assert out['mIoU(U)'] == 0
+    assert out['novel_only_mIoU'] == 100
+
+
+def test_novel_only_without_logits_is_an_error():
+    metric = ZeroShotIoUMetric(unseen='camvid', novel_only=True)
+    metric.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match='needs unseen classes .* seg_logits of all 11'):
+        metric.process({}, [sample([[3]], [[3]])])
+
+
+WORKER = '''
+import json, sys, torch, mmseg_zsclip
+import torch.distributed as dist
+sys.path.insert(0, {folder!r})
+from test_zero_shot_iou import CLASSES, random_pairs, sample
+from mmseg_zsclip.evaluation import ZeroShotIoUMetric
+rank = int(sys.argv[1])
+dist.init_process_group('gloo', init_method='file://{store}', rank=rank, world_size=2)
+metric = ZeroShotIoUMetric(unseen='camvid')
+metric.dataset_meta = dict(classes=CLASSES)
+pairs = random_pairs(5)
+for i in (0, 2, 4) if rank == 0 else (1, 3, 0):  # the sampler repeats the first image
+    metric.process({{}}, [sample(*pairs[i])])
+out = metric.evaluate(5)
+print(json.dumps(out))
+'''
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    code = WORKER.format(folder=str(Path(__file__).parent), store=tmp_path / 'store')
+    runs = [subprocess.Popen([sys.executable, '-c', code, str(rank)], stdout=subprocess.PIPE,
+                             text=True) for rank in (0, 1)]
+    outputs = [run.communicate(timeout=120)[0] for run in runs]
+    _, expected = evaluate(random_pairs(5), unseen='camvid')
+    for out in outputs:
+        assert json.loads(out.strip().splitlines()[-1]) == pytest.approx(expected)
