@@ -97,7 +97,7 @@ class AttentionPool2d(nn.Module):
     def values(self, x: Tensor) -> Tensor:
         """c_proj(v_proj(x)) of each cell alone, without positions: (B, C, h, w) -> (B, d, h, w).
 
-        The value path of MaskCLIP, Eq. 4.
+        The value path of MaskCLIP, Eqs. 3-4 without query and key.
         """
         out = self.c_proj(self.v_proj(x.flatten(2).transpose(1, 2)))
         return out.transpose(1, 2).unflatten(2, x.shape[-2:])

@@ -1,0 +1,339 @@
+"""CLIP weights by name or by path, strictly: every tensor accounted for, every shape checked.
+
+Whatever the file's dtype, tensors come out as float32: training in half precision from half-precision
+weights ends in NaN after a step (openai/CLIP#40).
+"""
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .archs import ARCHS, CLIP_MEAN, CLIP_STD, QUICKGELU_SUFFIX, CLIPArch, get_arch, published
+from .layouts import RawWeights, read_raw
+from .model import CLIP, build_text, build_visual
+
+LISTED = 20
+KEEP_SECONDS = 30.0
+# never read in eval mode, and some exporters leave it out
+_OPTIONAL = 'num_batches_tracked'
+
+
+@dataclass(frozen=True)
+class ClipWeights:
+    """One CLIP's tensors, float32 on the CPU.
+
+    `visual` and `text` have the towers' own names, `logit_scale` is a scalar, `mean` and `std` are
+    the statistics of [0, 1] RGB images that the weights were trained with. Treat as read-only.
+    """
+
+    arch: CLIPArch
+    visual: dict[str, Tensor]
+    text: dict[str, Tensor]
+    logit_scale: Tensor
+    mean: tuple[float, float, float] = CLIP_MEAN
+    std: tuple[float, float, float] = CLIP_STD
+
+
+def _listed(lines: Iterable[str]) -> str:
+    lines = list(lines)
+    rest = [f'... and {len(lines) - LISTED} more'] if len(lines) > LISTED else []
+    return ''.join(f'\n    {line}' for line in lines[:LISTED] + rest)
+
+
+def _shape(tensor: Tensor) -> str:
+    return 'x'.join(map(str, tensor.shape)) or 'scalar'
+
+
+def _expected(arch: CLIPArch) -> dict[str, Tensor]:
+    with torch.device('meta'):
+        model = CLIP(arch)
+    return {key.removeprefix('text.'): value for key, value in model.state_dict().items()}
+
+
+def _same_shapes(state: Mapping[str, Tensor], arch: CLIPArch) -> bool:
+    expected = _expected(arch)
+    return all(key in state and state[key].shape == value.shape
+               for key, value in expected.items() if value.ndim)
+
+
+def _looks_like(state: Mapping[str, Tensor]) -> str:
+    for arch in ARCHS.values():
+        if _same_shapes(state, arch):
+            return f' The file has the shapes of {arch.name!r}.'
+    return ''
+
+
+def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> None:
+    """Compare names and shapes with what the architecture needs.
+
+    Raises:
+        ValueError: lists every kind of difference: missing, unexpected, other shapes.
+    """
+    expected = _expected(arch)
+    is_resnet = any(key.startswith('visual.layer1.') for key in state)
+    if is_resnet != arch.is_resnet and 'visual.conv1.weight' in state:
+        kinds = ('ViT', 'ModifiedResNet')
+        key = 'visual.conv1.weight'
+        raise ValueError(
+            f'{source}: weights of another architecture. They are of a {kinds[is_resnet]} ({key} is '
+            f'{_shape(state[key])}), {arch.name!r} is a {kinds[arch.is_resnet]} ({key} is '
+            f'{_shape(expected[key])}).{_looks_like(state)}')
+    missing = [key for key in expected if key not in state and not key.endswith(_OPTIONAL)]
+    unexpected = [key for key in state if key not in expected]
+    shapes = [f'{key}: {_shape(state[key])} in the file, {_shape(value)} in {arch.name}'
+              for key, value in expected.items()
+              if key in state and value.ndim and state[key].shape != value.shape]
+    problems = [
+        f'\n  {len(found)} {title}:{_listed(found)}' for title, found in
+        (('of other shapes', shapes), ('missing', missing), ('unexpected', unexpected)) if found]
+    if problems:
+        hint = _looks_like(state)
+        raise ValueError(f'{source}: not the weights of {arch.name!r} '
+                         f'({len(expected)} tensors).{"".join(problems)}\n '
+                         f'{hint} Nothing was loaded.')
+
+
+def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, source: str) -> str:
+    """The activation of the weights: what they record, which must agree with what was stated.
+
+    A name with the suffix '-quickgelu' (an arch with 'quick_gelu') is a statement; 'gelu' in an arch
+    is only the default and is none.
+
+    Raises:
+        ValueError: statement and record differ, or neither is there.
+    """
+    if stated is not None and stated not in ('gelu', 'quick_gelu'):
+        raise ValueError(f'activation is {stated!r}; legal: gelu, quick_gelu')
+    if stated is None and arch.activation != 'gelu':
+        stated = arch.activation
+    if recorded is None and stated is None:
+        raise ValueError(
+            f'{source}: the file does not record its activation, and a wrong one costs several '
+            "mIoU silently. State it: activation='quick_gelu' (weights of OpenAI, MetaCLIP, most of "
+            "DFN) or activation='gelu' (most of LAION and DataComp); "
+            f'{arch.name + QUICKGELU_SUFFIX!r} as name also says quick_gelu.')
+    if recorded and stated and recorded != stated:
+        raise ValueError(
+            f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} was '
+            f'asked for ({arch.name}). Ask for {recorded!r} or drop the statement.')
+    return recorded or stated
+
+
+def _differences(found: CLIPArch, asked: CLIPArch) -> list[str]:
+    pairs = {field.name: (getattr(found, field.name), getattr(asked, field.name))
+             for field in fields(CLIPArch)}
+    del pairs['name'], pairs['activation']
+    # published ratios are rounded: the width is what counts
+    pairs['vision_mlp_ratio'] = tuple(
+        int(arch.vision_width * arch.vision_mlp_ratio) / arch.vision_width for arch in (found, asked))
+    return [f'{name}: {ours} in the file, {theirs} in {asked.name}'
+            for name, (ours, theirs) in pairs.items() if ours != theirs]
+
+
+def _choose_arch(asked: CLIPArch | None, raw: RawWeights, source: str) -> CLIPArch:
+    if asked is None:
+        if raw.arch is None:
+            raise ValueError(f'{source}: a {raw.layout} does not record its architecture; name it')
+        return raw.arch
+    if raw.arch is not None:
+        differ = _differences(raw.arch, asked)
+        if differ:
+            raise ValueError(f'{source}: weights of another architecture '
+                             f'({raw.arch.name!r}).{_listed(differ)}')
+    return asked
+
+
+def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tuple | None]:
+    """Path, and the activation and statistics that a published tag fixes."""
+    path = Path(weights).expanduser()
+    if path.exists():
+        return path, None, None
+    from . import download
+    if weights.startswith(download.HUB_PREFIX):
+        return download.fetch_hub(weights), None, None
+    if os.sep in weights or path.suffix in ('.pt', '.pth', '.bin', '.safetensors'):
+        raise FileNotFoundError(f'no such weights: {path} (current directory {Path.cwd()})')
+    if arch is None:
+        raise ValueError(f'weights {weights!r} is a tag: name the architecture too')
+    facts = published(arch.name, weights)
+    return download.fetch_published(facts), facts.activation, (facts.mean, facts.std)
+
+
+def convert(raw: RawWeights, arch: 'str | CLIPArch | None', activation: str | None = None,
+            source: str = 'weights') -> ClipWeights:
+    """Checked float32 tower states of raw weights. Pure; see `read_weights` for the errors."""
+    asked = None if arch is None else get_arch(arch)
+    arch = _choose_arch(asked, raw, source)
+    act = choose_activation(asked or replace(arch, activation='gelu'), raw.activation, activation,
+                            source)
+    arch = replace(arch, activation=act)
+    check_state(raw.state, arch, source)
+    visual, text = {}, {}
+    for key, value in raw.state.items():
+        if key == 'logit_scale':
+            continue
+        value = value.detach().to('cpu', torch.float32 if value.is_floating_point() else None)
+        tower = visual if key.startswith('visual.') else text
+        tower[key.removeprefix('visual.')] = value
+    for key, value in _expected(arch).items():
+        if key.endswith(_OPTIONAL):
+            visual.setdefault(key.removeprefix('visual.'), torch.zeros_like(value, device='cpu'))
+    scale = raw.state['logit_scale'].detach().float().reshape(())
+    return ClipWeights(arch, visual, text, scale, raw.mean, raw.std)
+
+
+class _Recent:
+    """Holds the last weights read for a moment, so that two towers of one model read one file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entry: tuple | None = None
+        self._timer: threading.Timer | None = None
+
+    def get(self, key: tuple) -> ClipWeights | None:
+        with self._lock:
+            return self._entry[1] if self._entry and self._entry[0] == key else None
+
+    def put(self, key: tuple, weights: ClipWeights) -> None:
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+            self._entry = (key, weights)
+            self._timer = threading.Timer(KEEP_SECONDS, self.clear)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entry = None
+
+
+_recent = _Recent()
+
+
+def _stamp(path: Path) -> tuple:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stats = [(str(file), file.stat()) for file in files]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def read_weights(arch: 'str | CLIPArch | None', weights: 'str | os.PathLike',
+                 activation: str | None = None) -> ClipWeights:
+    """Read, check and convert weights; the last result is kept for half a minute.
+
+    Args:
+        arch: name or sizes; None when the file records them (our own files, model folders).
+        weights: a tag ('openai', 'laion2b_s34b_b88k', ...), 'hf-hub:org/name', or a path: OpenAI
+            TorchScript archive, OpenAI or open_clip state dict (.pt, .bin, .safetensors), folder of
+            a transformers CLIPModel or of an open_clip model, file of `save_clip`. An existing path
+            never touches the network.
+        activation: 'gelu' or 'quick_gelu', needed only when the file does not record it.
+
+    Raises:
+        FileNotFoundError: no such path.
+        ValueError: unknown name or tag, unknown layout, tensors missing, unexpected or of another
+            shape, wrong or unknown activation.
+        DownloadError: the network is absent or the file does not match its checksum.
+    """
+    asked = None if arch is None else get_arch(arch)
+    path, recorded, stats = _locate(asked, os.fspath(weights))
+    key = (_stamp(path.resolve()), asked, activation, recorded)
+    found = _recent.get(key)
+    if found is not None:
+        return found
+    raw = read_raw(path)
+    if recorded is not None:
+        raw = replace(raw, activation=recorded, mean=stats[0], std=stats[1])
+    found = convert(raw, asked, activation, str(path))
+    _recent.put(key, found)
+    return found
+
+
+def _filled(build, arch: CLIPArch, state: dict[str, Tensor]) -> nn.Module:
+    # no time lost on random numbers that every tensor of the checked state replaces
+    with torch.device('meta'):
+        module = build(arch)
+    module = module.to_empty(device='cpu')
+    module.load_state_dict(state, strict=True)
+    return module.eval()
+
+
+def load_visual(arch: 'str | CLIPArch | None', weights=None,
+                activation: str | None = None) -> nn.Module:
+    """Image tower alone, in eval mode, float32; arguments of `load_clip`."""
+    if weights is None:
+        return build_visual(_random_arch(arch, activation)).eval()
+    read = read_weights(arch, weights, activation)
+    return _filled(build_visual, read.arch, read.visual)
+
+
+def load_text(arch: 'str | CLIPArch | None', weights=None,
+              activation: str | None = None) -> nn.Module:
+    """Text tower alone, in eval mode, float32; arguments of `load_clip`."""
+    if weights is None:
+        return build_text(_random_arch(arch, activation)).eval()
+    read = read_weights(arch, weights, activation)
+    return _filled(build_text, read.arch, read.text)
+
+
+def load_clip(arch: 'str | CLIPArch | None', weights=None, activation: str | None = None) -> CLIP:
+    """A CLIP in eval mode, float32, on the CPU; `model.arch` has the activation of the weights.
+
+    Args and errors as `read_weights`; `weights=None` gives random ones.
+    """
+    if weights is None:
+        return CLIP(_random_arch(arch, activation)).eval()
+    read = read_weights(arch, weights, activation)
+    state = {f'visual.{key}': value for key, value in read.visual.items()}
+    state |= {f'text.{key}': value for key, value in read.text.items()}
+    return _filled(CLIP, read.arch, state | {'logit_scale': read.logit_scale})
+
+
+def _random_arch(arch: 'str | CLIPArch | None', activation: str | None) -> CLIPArch:
+    if arch is None:
+        raise ValueError('neither an architecture nor weights were given; give at least one')
+    arch = get_arch(arch)
+    if activation is None:
+        return arch
+    return replace(arch, activation=choose_activation(arch, None, activation, arch.name))
+
+
+def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
+              half: bool = False) -> None:
+    """Write our own format: sizes, state dict and `meta`, loadable with weights_only=True.
+
+    The file appears whole or not at all.
+
+    Args:
+        model: its `arch` is recorded, activation included.
+        path: file to write; its folder is made.
+        meta: plain values (str, numbers, lists, dicts): where the weights come from.
+        half: store floating-point tensors as float16 (loading gives float32).
+
+    Raises:
+        TypeError: `meta` holds something else than plain values.
+    """
+    meta = {} if meta is None else meta
+    try:
+        json.dumps(meta)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f'meta must hold plain values (str, numbers, lists, dicts): {error}') from error
+    state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
+    if half:
+        state = {key: value.half() if value.is_floating_point() else value
+                 for key, value in state.items()}
+    # clone: a view would drag its whole storage into the file
+    state = {key: value.clone().contiguous() for key, value in state.items()}
+    path = Path(path).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        torch.save(dict(arch=asdict(model.arch), state_dict=state, meta=meta), partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

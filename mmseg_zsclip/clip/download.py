@@ -1,0 +1,299 @@
+"""Published weights by name: fetched once, verified, cached; never half-written.
+
+Environment:
+    ZSCLIP_CACHE: folder of the cache (default ~/.cache/mmseg_zsclip).
+    ZSCLIP_OFFLINE=1 or HF_HUB_OFFLINE=1: no connection is ever attempted.
+    HF_ENDPOINT: mirror of https://huggingface.co.
+
+SHA-256: OpenAI's URLs carry the whole digest, open_clip's releases its first 8 digits in the file name,
+the Hub sends it for large files (X-Linked-Etag). For the rest (Meta's URLs, small files of the Hub)
+nobody publishes one: the digest of the first download is recorded, which detects later damage but
+not a bad first download. Every file has its digest in a `.sha256` file beside it; it is checked again
+whenever the file's size or time has changed since it was last verified.
+"""
+import hashlib
+import logging
+import os
+import re
+import socket
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+from .archs import Published
+from .layouts import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_FILES,
+    TRANSFORMERS_CONFIG,
+    TRANSFORMERS_FILES,
+)
+
+HUB_PREFIX = 'hf-hub:'
+TIMEOUT_SECONDS = 30
+_CHUNK = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class DownloadError(RuntimeError):
+    """Weights could not be fetched or are not what was published."""
+
+
+class NotPublished(DownloadError):
+    """The server answered that it has no such file."""
+
+
+def cache_dir() -> Path:
+    """Folder of downloaded weights."""
+    return Path(os.environ.get('ZSCLIP_CACHE', '~/.cache/mmseg_zsclip')).expanduser()
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids connections."""
+    on = ('1', 'true', 'yes', 'on')
+    return any(os.environ.get(name, '').lower() in on
+               for name in ('ZSCLIP_OFFLINE', 'HF_HUB_OFFLINE'))
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(
+            hashlib, 'file_digest') else _digest(file)
+
+
+def _digest(file) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(_CHUNK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def published_sha256(url: str) -> str:
+    """The digest, or its first digits, that a URL itself carries; '' when it carries none."""
+    *_, parent, name = url.split('/')
+    if re.fullmatch('[0-9a-f]{64}', parent):
+        return parent
+    found = re.search(r'-([0-9a-f]{8})\.[a-z]+$', name)
+    return found[1] if found else ''
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + '.sha256')
+
+
+def _write_sidecar(path: Path, digest: str) -> None:
+    stat = path.stat()
+    partial = _partial(_sidecar(path))
+    partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
+    os.replace(partial, _sidecar(path))
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f'.{path.name}.{os.getpid()}.partial')
+
+
+def verify(path: Path, expected: str = '') -> None:
+    """Check a cached file against `expected` (digest or its first digits) and its recorded digest.
+
+    A file without a record (put there by hand) gets one.
+
+    Raises:
+        DownloadError: the digests differ; says which file to remove.
+    """
+    recorded, stamp = '', ''
+    if _sidecar(path).is_file():
+        recorded, _, *numbers = _sidecar(path).read_text().split()
+        stamp = ' '.join(numbers)
+    stat = path.stat()
+    if recorded and recorded.startswith(expected) and stamp == f'{stat.st_size} {stat.st_mtime_ns}':
+        return
+    actual = sha256_of(path)
+    for wanted in filter(None, (expected, recorded)):
+        if not actual.startswith(wanted):
+            raise DownloadError(
+                f'{path} ({stat.st_size} bytes) is damaged: its SHA-256 is {actual}, expected '
+                f'{wanted}{"..." if len(wanted) < 64 else ""}. Remove it (and its .sha256 file) and '
+                'run again to fetch it anew.')
+    _write_sidecar(path, actual)
+
+
+class _KeepLinkedEtag(urllib.request.HTTPRedirectHandler):
+    """The Hub's digest is on the redirect, not on the answer of the storage behind it."""
+
+    def __init__(self) -> None:
+        self.etag = ''
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        self.etag = headers.get('X-Linked-Etag', self.etag)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _hub_sha256(headers, redirects: _KeepLinkedEtag) -> str:
+    etag = (headers.get('X-Linked-Etag') or redirects.etag).strip('"')
+    return etag if re.fullmatch('[0-9a-f]{64}', etag) else ''
+
+
+def _receive(answer, partial: Path, name: str) -> str:
+    """Write the answer's body; returns its SHA-256."""
+    from tqdm import tqdm
+    length = answer.headers.get('Content-Length')
+    total = int(length) if length else None
+    digest, received = hashlib.sha256(), 0
+    with open(partial, 'wb') as file, tqdm(
+            total=total, desc=name, unit='B', unit_scale=True, disable=None) as bar:
+        while block := answer.read(_CHUNK):
+            file.write(block)
+            digest.update(block)
+            received += len(block)
+            bar.update(len(block))
+    if total is not None and received != total:
+        raise DownloadError(f'the transfer of {name} ended early: {received} of {total} bytes; '
+                            'nothing was kept, run again')
+    return digest.hexdigest()
+
+
+def _download(url: str, target: Path, expected: str) -> None:
+    redirects = _KeepLinkedEtag()
+    opener = urllib.request.build_opener(redirects)
+    partial = _partial(target)
+    _log.info('downloading %s to %s', url, target)
+    try:
+        with opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
+            expected = expected or _hub_sha256(answer.headers, redirects)
+            actual = _receive(answer, partial, target.name)
+        if not actual.startswith(expected):
+            raise DownloadError(
+                f'{url}: the SHA-256 of what arrived is {actual}, expected {expected}. Nothing was '
+                'kept: the file was changed on its way (a proxy?) or at its source.')
+        os.replace(partial, target)
+        _write_sidecar(target, actual)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _by_hand(url: str, target: Path) -> str:
+    return (f'Fetch {url} on a machine that can and put it at {target}, or give the path of the '
+            'file as weights.')
+
+
+def fetch(url: str, target: Path, expected: str = '') -> Path:
+    """A URL's file, from the cache or the network.
+
+    Args:
+        url: http(s) address.
+        target: where the file is or will be; its folder is made.
+        expected: SHA-256 or its first digits; default: what the URL carries.
+
+    Raises:
+        DownloadError: offline, no network, wrong digest or a transfer cut short; nothing is left
+            at `target`, and the text says how to do it by hand.
+        NotPublished: the server has no such file.
+    """
+    expected = expected or published_sha256(url)
+    if target.is_file():
+        verify(target, expected)
+        return target
+    if is_offline():
+        raise DownloadError(f'{target} is not there and ZSCLIP_OFFLINE or HF_HUB_OFFLINE forbids '
+                            f'the network. {_by_hand(url, target)}')
+    from filelock import FileLock
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # one download for all processes of a distributed run
+    with FileLock(target.with_name(f'.{target.name}.lock')):
+        if target.is_file():
+            verify(target, expected)
+            return target
+        try:
+            _download(url, target, expected)
+        except urllib.error.HTTPError as error:
+            kind = NotPublished if error.code in (401, 404) else DownloadError
+            raise kind(f'{url}: the server answered {error.code} ({error.reason}). '
+                       f'{_by_hand(url, target)}') from error
+        except (urllib.error.URLError, HTTPException, socket.timeout, ConnectionError) as error:
+            reason = getattr(error, 'reason', None) or error
+            raise DownloadError(f'cannot reach {url}: {reason}. No network? '
+                                f'{_by_hand(url, target)}') from error
+    return target
+
+
+def _hub_snapshot(repo: str, names: tuple[str, ...]) -> Path | None:
+    """Folder of huggingface_hub's own cache that has all the files, if there is one."""
+    from huggingface_hub import try_to_load_from_cache
+    found = [try_to_load_from_cache(repo, name) for name in names]
+    if not all(isinstance(path, str) for path in found):
+        return None
+    return Path(found[0]).parent
+
+
+_LAYOUTS = [(OPEN_CLIP_CONFIG, name) for name in OPEN_CLIP_FILES]
+_LAYOUTS += [(TRANSFORMERS_CONFIG, name) for name in TRANSFORMERS_FILES]
+
+
+def fetch_hub(name: str) -> Path:
+    """Folder of 'hf-hub:org/name' (prefix optional): its config and weights, open_clip's layout first.
+
+    Public repositories only; for a gated one fetch it with `hf download` and give the folder.
+
+    Raises:
+        ValueError: not of the form org/name.
+        DownloadError: see `fetch`; or the repository holds no CLIP.
+    """
+    repo = name.removeprefix(HUB_PREFIX).strip('/')
+    if not re.fullmatch(r'[\w.-]+/[\w.-]+', repo):
+        raise ValueError(f"{name!r} is no Hub id; write 'hf-hub:organisation/name'")
+    folder = cache_dir() / 'hf-hub' / repo.replace('/', '--')
+    for layout in _LAYOUTS:
+        if all((folder / file).is_file() for file in layout):
+            verify(folder / layout[1])
+            return folder
+    for layout in _LAYOUTS:
+        snapshot = _hub_snapshot(repo, layout)
+        if snapshot is not None:
+            return snapshot
+    endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co').rstrip('/')
+    for layout in _LAYOUTS:
+        try:
+            for file in layout:
+                fetch(f'{endpoint}/{repo}/resolve/main/{file}', folder / file)
+        except NotPublished:
+            continue
+        return folder
+    tried = '; '.join(' + '.join(layout) for layout in _LAYOUTS)
+    raise NotPublished(f'{repo} on {endpoint} does not exist, is gated, or holds no CLIP '
+                       f'(looked for {tried}). For a gated one: `hf download {repo}`, then run '
+                       'again or give its folder as weights.')
+
+
+def fetch_published(facts: Published) -> Path:
+    """File or folder of published weights (`archs.published`), from a cache or the network.
+
+    Looks in our cache, in those of OpenAI's package (~/.cache/clip) and huggingface_hub, then at
+    the URL, then at the Hub.
+
+    Raises:
+        DownloadError: see `fetch`.
+    """
+    repo = facts.hf_hub.strip('/')
+    if not facts.url:
+        return fetch_hub(repo)
+    name = facts.url.rsplit('/', 1)[-1]
+    target = cache_dir() / 'clip' / name
+    expected = published_sha256(facts.url)
+    if target.is_file():
+        return fetch(facts.url, target)
+    openai = Path('~/.cache/clip').expanduser() / name
+    if expected and openai.is_file() and sha256_of(openai).startswith(expected):
+        return openai
+    snapshots = [_hub_snapshot(repo, layout) for layout in _LAYOUTS] if repo else []
+    for snapshot in filter(None, snapshots):
+        return snapshot
+    try:
+        return fetch(facts.url, target)
+    except DownloadError as error:
+        if not repo or is_offline():
+            raise
+        try:
+            return fetch_hub(repo)
+        except DownloadError:
+            raise error from None
