@@ -4,7 +4,9 @@ import logging
 import sys
 from importlib.machinery import PathFinder
 
-FULL_MMCV = 'pip uninstall -y mmcv-lite && pip install openmim && mim install "mmcv>=2.0.0rc4,<2.2.0"'
+FULL_MMCV = (
+    'pip uninstall -y mmcv-lite && pip install "setuptools<82" wheel && '
+    'pip install --no-build-isolation "mmcv==2.1.0"   (compiles: needs g++, and nvcc for a GPU)')
 LITE_MMCV = 'pip install "mmcv-lite==2.1.0"'
 
 logger = logging.getLogger('mmseg_zsclip')

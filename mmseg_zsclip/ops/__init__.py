@@ -1,19 +1,37 @@
 """What mmcv compiles, in torch, so that mmcv-lite is enough.
 
 `OPS` maps each name of mmcv's compiled module to the file here that defines a function of that
-name; files are imported when mmcv asks for the op. Every other name is an op that raises
-`MissingOpError` when it is called, so that `import mmcv.ops` works.
+name and signature; a file is imported when mmcv asks for its op. Every other name is a function
+that raises `MissingOpError` when it is called, so that `import mmcv.ops` works.
 """
 import importlib
 import importlib.util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-OPS: dict[str, str] = {}
+from mmseg_zsclip.ops.missing import MissingOpError, missing_op
 
+__all__ = ['OPS', 'MissingOpError', 'OpsModule', 'build_module', 'find_op']
 
-class MissingOpError(NotImplementedError):
-    """An op of the compiled mmcv that we do not have was called."""
+_FILES = {
+    'boxes': ['bbox_overlaps'],
+    'build_info': ['get_compiler_version', 'get_compiling_cuda_version'],
+    'carafe': [
+        'carafe_forward', 'carafe_backward', 'carafe_naive_forward', 'carafe_naive_backward'],
+    'deform_attn': ['ms_deform_attn_forward', 'ms_deform_attn_backward'],
+    'deform_conv': [
+        'deform_conv_forward', 'deform_conv_backward_input', 'deform_conv_backward_parameters',
+        'modulated_deform_conv_forward', 'modulated_deform_conv_backward'],
+    'focal': [
+        'sigmoid_focal_loss_forward', 'sigmoid_focal_loss_backward',
+        'softmax_focal_loss_forward', 'softmax_focal_loss_backward'],
+    'masked_conv': ['masked_im2col_forward', 'masked_col2im_forward'],
+    'nms': ['nms', 'softnms', 'nms_match'],
+    'psa_mask': ['psamask_forward', 'psamask_backward'],
+    'roi': [
+        'roi_align_forward', 'roi_align_backward', 'roi_pool_forward', 'roi_pool_backward'],
+}
+OPS = {op: file for file, ops in _FILES.items() for op in ops}
 
 
 class OpsModule(ModuleType):
@@ -51,16 +69,4 @@ def find_op(name: str):
     """Return the function that computes the op `name`, or one that raises `MissingOpError`."""
     if name in OPS:
         return getattr(importlib.import_module(f'{__name__}.{OPS[name]}'), name)
-    return _missing(name)
-
-
-def _missing(name: str):
-    def op(*args, **kwargs):
-        from mmseg_zsclip.compat import FULL_MMCV
-        raise MissingOpError(
-            f'mmcv op {name!r} is needed here, but mmcv-lite has no compiled ops and '
-            f'mmseg_zsclip.ops provides only {", ".join(sorted(OPS))}. '
-            f'Install the full mmcv: {FULL_MMCV}')
-
-    op.__name__ = op.__qualname__ = name
-    return op
+    return missing_op(name)
