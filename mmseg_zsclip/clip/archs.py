@@ -226,3 +226,14 @@ def published(name: str, tag: str) -> Published:
         activation='quick_gelu' if config.get('quick_gelu') else 'gelu',
         mean=tuple(config.get('mean') or CLIP_MEAN),
         std=tuple(config.get('std') or CLIP_STD))
+
+
+def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
+    """Architecture with the activation that a published tag records; nothing is read or fetched.
+
+    For a path or a hub id the architecture's own activation stands, and loading compares it.
+    """
+    arch = get_arch(arch)
+    if weights is None or weights not in published_tags(arch.name):
+        return arch
+    return replace(arch, activation=published(arch.name, weights).activation)

@@ -1,0 +1,52 @@
+"""The segmentor of every dense method here: mmseg's EncoderDecoder with batched sliding windows."""
+from collections.abc import Sequence
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
+
+from ..registry import MODELS
+
+
+def window_starts(size: int, crop: int, stride: int) -> list[int]:
+    """First pixels of windows of `crop` that cover `size`; the last one ends at the border."""
+    if size <= crop:
+        return [0]
+    return [*range(0, size - crop, stride), size - crop]
+
+
+@MODELS.register_module()
+class ZeroShotSegmentor(EncoderDecoder):
+    """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
+
+    `test_cfg`: `mode='whole'`, or `mode='slide'` with `crop_size`, `stride` (both (h, w), pixels)
+    and `window_batch` (windows per forward pass, 16 if left out).
+    """
+
+    def set_classes(self, classes: str | Sequence[str],
+                    unseen: str | Sequence[str] | None = None) -> None:
+        """Change the vocabulary: names, synonyms by comma, or a shipped list. Nothing is rebuilt."""
+        self.decode_head.set_classes(classes, unseen)
+        self.num_classes = self.decode_head.num_classes
+        self.out_channels = self.decode_head.out_channels
+
+    def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Mean of the window scores at every pixel: (B, 3, H, W) -> (B, C, H, W)."""
+        crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
+        if any(s > c for s, c in zip(stride, crop, strict=True)):
+            raise ValueError(f'stride {tuple(stride)} is larger than crop_size {tuple(crop)}: '
+                             'pixels between the windows would have no score. Use stride <= crop.')
+        height, width = inputs.shape[2:]
+        crop = min(crop[0], height), min(crop[1], width)
+        corners = [(y, x) for y in window_starts(height, crop[0], stride[0])
+                   for x in window_starts(width, crop[1], stride[1])]
+        windows = torch.stack([inputs[:, :, y:y + crop[0], x:x + crop[1]] for y, x in corners])
+        scores = torch.cat([
+            self.encode_decode(part, [dict(img_shape=crop)] * len(part))
+            for part in windows.flatten(0, 1).split(self.test_cfg.get('window_batch', 16))])
+        total = scores.new_zeros(inputs.shape[0], scores.shape[1], height, width)
+        count = scores.new_zeros(height, width)
+        for (y, x), score in zip(corners, scores.unflatten(0, windows.shape[:2]), strict=True):
+            total[:, :, y:y + crop[0], x:x + crop[1]] += score
+            count[y:y + crop[0], x:x + crop[1]] += 1
+        return total / count

@@ -1,0 +1,310 @@
+"""ZegCLIP: Towards Adapting CLIP for Zero-shot Semantic Segmentation (Zhou et al., CVPR 2023).
+
+Differs from the released code:
+- The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
+  (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly.
+- Dice is Eq. 5 with its squares, and ignored pixels take no part in the losses; see `losses`.
+- Parameters that no output depends on are not built: the release declares a self-attention in each
+  decoder layer and, in the last one, values and a feed-forward network (see docs/paper_to_code.md).
+"""
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+from ..clip.archs import CLIPArch
+from ..datasets.labels import UNLABELLED
+from ..datasets.vocabulary import canonical, load_unseen, split_indices
+from ..registry import MODELS
+from .class_embeddings import ClassEmbeddings
+from .encoders import CLIPBackbone, freeze
+
+
+@MODELS.register_module()
+class DeepPromptedViT(CLIPBackbone):
+    """Frozen CLIP ViT with learnable tokens in every block (section 3.3, Eq. 3).
+
+    Args:
+        arch, weights: see `CLIPBackbone`.
+        num_prompts: tokens per block, 10 for VOC and 100 for COCO-Stuff in the paper.
+        dropout: of the projected prompts while training.
+        position_mode: 'bicubic', or 'bilinear' as in the released code.
+        cls_added_twice: add the class embedding to the class token a second time, as the released
+            code does; its weights need it.
+
+    Returns (forward):
+        patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
+    """
+
+    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
+                 num_prompts: int = 10, dropout: float = 0.1, position_mode: str = 'bicubic',
+                 cls_added_twice: bool = False, init_cfg: dict | None = None) -> None:
+        super().__init__(arch, weights, init_cfg)
+        if self.arch.is_resnet:
+            raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
+                             'ViT-* name.')
+        if num_prompts < 1:
+            raise ValueError(f'num_prompts is {num_prompts}; give at least 1 token per block.')
+        self.position_mode = position_mode
+        self.cls_added_twice = cls_added_twice
+        freeze(self.visual)
+        width, patch = self.arch.vision_width, self.arch.patch_size
+        bound = math.sqrt(6 / (3 * patch**2 + width))
+        self.prompts = nn.Parameter(
+            torch.empty(len(self.visual.blocks), num_prompts, width).uniform_(-bound, bound))
+        self.prompt_proj = nn.Linear(width, width)
+        self.prompt_dropout = nn.Dropout(dropout)
+        self.prompt_norm = nn.LayerNorm(width, eps=1e-6)
+        nn.init.kaiming_normal_(self.prompt_proj.weight, a=0, mode='fan_out')
+        nn.init.zeros_(self.prompt_proj.bias)
+
+    def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Image -> class token and patches (B, 1 + h * w, D) before the first block; (h, w)."""
+        v = self.visual
+        x, grid = v.patchify(img)
+        cls = v.class_embedding * (2 if self.cls_added_twice else 1)
+        x = torch.cat([cls.to(x.dtype).expand(x.shape[0], 1, -1), x], dim=1)
+        return v.ln_pre(x + v.positions(grid, self.position_mode).to(x.dtype)), grid
+
+    def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
+        x, grid = self.embed(img)
+        prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
+        count = prompts.shape[1]
+        for prompt, block in zip(prompts, self.visual.blocks, strict=True):
+            prompt = prompt.expand(x.shape[0], -1, -1)
+            x = block(torch.cat([x[:, :1], prompt, x[:, 1:]], dim=1))  # Eq. 3
+            x = torch.cat([x[:, :1], x[:, 1 + count:]], dim=1)
+        x = F.normalize(self.visual.project(self.prompt_norm(x)).float(), dim=-1)
+        return x[:, 1:].transpose(1, 2).unflatten(2, grid), x[:, 0]
+
+
+QUERY_TERMS = {
+    't': lambda t, g: t.expand(g.shape[0], -1, -1),
+    'g': lambda t, g: g.expand(-1, t.shape[1], -1),
+    't*g': lambda t, g: t * g,  # Eq. 7, the relationship descriptor r
+    '|t-g|': lambda t, g: (t - g).abs(),
+    't-g': lambda t, g: t - g,
+    't+g': lambda t, g: t + g,
+}
+
+
+def class_queries(text: Tensor, cls: Tensor, query: str = 't*g,t') -> Tensor:
+    """Image-specific text queries (section 3.5, Eq. 8; the formats of table 4).
+
+    Args:
+        text: (C, d) L2-normalised text embeddings.
+        cls: (B, d) L2-normalised class embedding of the image.
+        query: terms of `QUERY_TERMS`, concatenated in the order given, separated by commas.
+
+    Returns:
+        (B, C, n * d) for n terms.
+    """
+    t, g = text[None], cls[:, None]
+    return torch.cat([QUERY_TERMS[term](t, g) for term in query.split(',')], dim=-1)
+
+
+class CrossAttention(nn.Module):
+    """Queries look at patches; the scaled dot products are the masks (Eq. 1 and 2).
+
+    With `masks_only`, the attention's output is never used and its parameters are not built.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float, masks_only: bool = False) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f'dim {dim} is no multiple of num_heads {heads}.')
+        self.heads = heads
+        self.dropout = dropout
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(dim, dim)
+        if not masks_only:
+            self.v = nn.Linear(dim, dim)
+            self.proj = nn.Linear(dim, dim)
+
+    def masks(self, queries: Tensor, patches: Tensor) -> Tensor:
+        """(B, C, d), (B, N, d) -> (B, C, N): Q K^T / sqrt(head width), averaged over heads.
+
+        The mean over heads of their dot products is the whole dot product over the head count.
+        """
+        scale = 1 / (self.heads * math.sqrt(queries.shape[-1] / self.heads))
+        return self.q(queries) @ self.k(patches).transpose(1, 2) * scale  # Eq. 2
+
+    def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
+        """(B, C, d), (B, N, d) -> (B, C, d)."""
+        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                   for x in (self.q(queries), self.k(patches), self.v(patches)))  # Eq. 1
+        dropout = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+class DecoderLayer(nn.Module):
+    """Cross-attention and feed-forward network, post-norm; no self-attention (Fig. 2, right)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attn = CrossAttention(dim, heads, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.norm1 = nn.LayerNorm(dim)
+        self.ffn = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim))
+        self.norm2 = nn.LayerNorm(dim)
+
+    def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
+        queries = self.norm1(queries + self.dropout(self.attn(queries, patches)))
+        return self.norm2(queries + self.dropout(self.ffn(queries)))
+
+
+@MODELS.register_module()
+class ZegCLIPHead(BaseDecodeHead):
+    """Matches text queries with patch embeddings (sections 3.2, 3.4, 3.5).
+
+    Inputs are feature maps, the last used, optionally followed by a (B, d) class embedding, as
+    `DeepPromptedViT` returns them. With `query='t'` any backbone will do.
+
+    Args:
+        classes: all classes, as in `ClassEmbeddings`.
+        text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
+        unseen: names of the classes that training must not see, or a shipped split ('voc20').
+        in_channels: channels of the feature map; the joint width d of the CLIP if left out.
+        num_layers, num_heads, dropout: of the decoder.
+        query: query format, see `class_queries`; the paper's is 't*g,t'.
+        seen_offset: subtracted from the seen classes' scores at test, 0.1 in the paper's release.
+        loss_decode: any losses with mmseg's arguments; Eq. 6 by default.
+
+    Raises:
+        ValueError: unknown class names or query terms; "ground-truth leak" when a training label
+            is an unseen class.
+    """
+
+    def __init__(self, classes: str | Sequence[str], text: dict,
+                 unseen: str | Sequence[str] | None = None, in_channels: int | None = None,
+                 num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
+                 query: str = 't*g,t', seen_offset: float = 0.1,
+                 loss_decode: dict | Sequence[dict] = (
+                     dict(type='mmseg_zsclip.MaskFocalLoss', loss_weight=100.0),
+                     dict(type='mmseg_zsclip.MaskDiceLoss', loss_weight=1.0)),
+                 **kwargs) -> None:
+        terms = query.split(',')
+        if not set(terms) <= set(QUERY_TERMS):
+            raise ValueError(f'query is {query!r}; legal terms, joined by commas: '
+                             f"{', '.join(QUERY_TERMS)}. The paper's is 't*g,t'.")
+        vocabulary = ClassEmbeddings(classes, **text)
+        dim = vocabulary.embeddings.shape[1]
+        super().__init__(in_channels=in_channels or dim, channels=dim,
+                         num_classes=len(vocabulary.classes), loss_decode=loss_decode,
+                         init_cfg=None, **kwargs)
+        del self.conv_seg, self.dropout
+        self.query = query
+        self.seen_offset = seen_offset
+        self.class_embeddings = vocabulary
+        self.input_proj = nn.Identity() if self.in_channels == dim else nn.Linear(
+            self.in_channels, dim)
+        self.query_proj = nn.Linear(len(terms) * dim, dim)
+        self.layers = nn.ModuleList(
+            DecoderLayer(dim, num_heads, dropout) for _ in range(num_layers - 1))
+        self.mask_attn = CrossAttention(dim, num_heads, dropout, masks_only=True)
+        self.set_unseen(unseen)
+
+    def set_unseen(self, unseen: str | Sequence[str] | None) -> None:
+        """Choose the unseen classes, by name."""
+        classes = self.class_embeddings.classes
+        self.seen, self.unseen = map(list, split_indices(classes, load_unseen(unseen)))
+        row = torch.full((len(classes),), -1)
+        row[self.seen] = torch.arange(len(self.seen))
+        self.register_buffer('seen_row', row, persistent=False)
+
+    def set_classes(self, classes: str | Sequence[str],
+                    unseen: str | Sequence[str] | None = None) -> None:
+        """Change the vocabulary at run time; nothing is rebuilt."""
+        self.class_embeddings.set_classes(classes)
+        self.num_classes = self.out_channels = len(self.class_embeddings.classes)
+        self.set_unseen(unseen)
+        self.seen_row = self.seen_row.to(self.class_embeddings.embeddings.device)
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for part in (self.input_proj, self.query_proj, self.layers, self.mask_attn):
+            for module in part.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.trunc_normal_(module.weight, std=0.02)
+                    nn.init.zeros_(module.bias)
+
+    def split_inputs(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Feature map (B, D, h, w), and the class embedding (B, d) when there is one."""
+        *maps, last = inputs
+        if last.dim() == 2:
+            return self._transform_inputs(maps), last
+        if self.query != 't':
+            raise ValueError(
+                f"query is {self.query!r}, which needs the image's class embedding, but the "
+                f'backbone gave {len(inputs)} feature maps only. Use DeepPromptedViT as backbone, '
+                "or query='t'.")
+        return self._transform_inputs(inputs), None
+
+    def forward(self, inputs: Sequence[Tensor], rows: Sequence[int] | None = None) -> Tensor:
+        """Mask logits (B, C, h, w) of all classes, or of the chosen `rows` of the vocabulary."""
+        feats, cls = self.split_inputs(inputs)
+        patches = F.normalize(self.input_proj(feats.flatten(2).transpose(1, 2)), dim=-1)
+        text = self.class_embeddings()
+        if rows is not None:
+            text = text[rows]
+        if cls is None:
+            cls = text.new_zeros(feats.shape[0], text.shape[1])
+        queries = self.query_proj(class_queries(text, F.normalize(cls, dim=-1), self.query))
+        for layer in self.layers:
+            queries = layer(queries, patches)
+        masks = self.mask_attn.masks(queries, patches)
+        return masks.unflatten(2, feats.shape[-2:])
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
+        return self.loss_by_feat(self.forward(inputs, rows=self.seen), batch_data_samples)
+
+    def _stack_batch_gt(self, batch_data_samples: list) -> Tensor:
+        """Labels (B, 1, H, W) as rows of the seen classes; unlabelled pixels are ignored."""
+        labels = super()._stack_batch_gt(batch_data_samples)
+        labels = labels.masked_fill(labels == UNLABELLED, self.ignore_index)
+        known = labels != self.ignore_index
+        inside = labels.where(known, 0)
+        if inside.min() < 0 or inside.max() >= self.num_classes:
+            raise ValueError(
+                f'labels run from {int(inside.min())} to {int(inside.max())}, but there are '
+                f'{self.num_classes} classes (0 to {self.num_classes - 1}; {self.ignore_index} is '
+                'ignored). Check reduce_zero_label and the converter of the data set.')
+        rows = self.seen_row[inside]
+        leaked = inside[known & (rows < 0)].unique().tolist()
+        if leaked:
+            names = [canonical(self.class_embeddings.classes[i]) for i in leaked]
+            raise ValueError(
+                f'ground-truth leak: labels of unseen classes {names} reached the loss. Put '
+                "dict(type='mmseg_zsclip.HideUnseen', ...) behind LoadLabels in the training "
+                'pipeline.')
+        return rows.where(known, self.ignore_index)
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Scores (B, C, H, W): sigmoid, less `seen_offset` for the seen classes."""
+        size = batch_img_metas[0]['img_shape'][:2]
+        scores = resize(
+            seg_logits, size=size, mode='bilinear', align_corners=self.align_corners).sigmoid()
+        if self.unseen and self.seen_offset:
+            scores[:, self.seen] -= self.seen_offset
+        return scores
+
+
+def unbuilt_parameters(head: ZegCLIPHead) -> int:
+    """Parameters that the released decoder declares but that no output depends on.
+
+    Per layer a self-attention and its norm; in the last layer also values, output projection,
+    feed-forward network and two norms. Table 3 of the paper counts them.
+    """
+    d = head.mask_attn.q.in_features
+    self_attention = 4 * (d * d + d) + 2 * d
+    last = 2 * (d * d + d) + (d * 4 * d + 4 * d) + (4 * d * d + d) + 2 * 2 * d
+    return (len(head.layers) + 1) * self_attention + last
+
+
+__all__ = ['DeepPromptedViT', 'ZegCLIPHead', 'class_queries', 'unbuilt_parameters']
