@@ -3,6 +3,7 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
@@ -20,18 +21,55 @@ def load_config(
     work_dir: str | Path | None = None,
     launcher: str = 'none',
     options: dict | None = None,
+    weights: str | None = None,
 ) -> Config:
     """Reads a config (see `find_config`) and settles where its outputs go: `work_dir`, else the
-    config's own, else `work_dirs/<file name>` below the current directory."""
+    config's own, else `work_dirs/<file name>` below the current directory. `weights` replaces the
+    CLIP weights of every tower (see `set_weights`)."""
     path = find_config(config)
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(options or {})
+    if weights is not None:
+        set_weights(cfg, weights)
     cfg.launcher = launcher
+    if launcher != 'none' and not torch.cuda.is_available():
+        cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('work_dirs', path.stem)
     return cfg
+
+
+def set_weights(cfg: Config, weights: str | None) -> int:
+    """Sets every `weights` entry of the model: a published tag, `hf-hub:org/name`, a path, or None
+    for random ones. An override of the config's top-level `weights` would come too late: the
+    model's own entries were filled when the file was read.
+
+    Returns: the number of entries set.
+
+    Raises:
+        ValueError: the model has no such entry.
+    """
+    count = _set_key(cfg.model, 'weights', weights)
+    if count == 0:
+        raise ValueError(
+            f'{cfg.filename} has no `weights` entry in its model, so the CLIP weights '
+            f"'{weights}' would be read by nothing. Load a trained checkpoint with load_from "
+            'or as the CKPT of `zsclip test`.')
+    return count
+
+
+def _set_key(node, key: str, value) -> int:
+    if isinstance(node, list | tuple):
+        return sum(_set_key(child, key, value) for child in node)
+    if not isinstance(node, dict):
+        return 0
+    count = sum(_set_key(child, key, value) for name, child in node.items() if name != key)
+    if key in node:
+        node[key] = value
+        count += 1
+    return count
 
 
 def train(cfg: Config, *, resume: bool | str = False, amp: bool = False) -> Runner:

@@ -17,6 +17,9 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
         help='override config entries: model.head.x=1 "list=[a,b]"')
     parser.add_argument(
+        '--weights', help="CLIP weights of every tower, in place of the config's: a published tag "
+        '(openai), hf-hub:org/name, or a path')
+    parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -33,7 +36,7 @@ def launch_config(args: argparse.Namespace):
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return load_config(
         args.config, work_dir=args.work_dir, launcher=args.launcher,
-        options=parse_options(args.cfg_options))
+        options=parse_options(args.cfg_options), weights=args.weights)
 
 
 def parse_options(pairs: list[str]) -> dict:
