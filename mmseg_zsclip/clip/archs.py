@@ -1,4 +1,4 @@
-"""CLIP's facts, once: sizes of the towers, image statistics, and what each published tag was trained with.
+"""CLIP's facts, once: sizes of the towers, image statistics, and the activation of published tags.
 
 Our own table holds the architectures we test; any other open_clip name whose towers are a plain ViT
 or ModifiedResNet with CLIP's own tokenizer is derived from open_clip's model config.
@@ -11,11 +11,11 @@ from .vit import ACTIVATIONS
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-QUICKGELU_SUFFIX = '-quickgelu'
+_SUFFIXES = {'-quickgelu': 'quick_gelu', '-gelu': 'gelu'}
 
 
 def to_255(stats) -> tuple[float, ...]:
-    """Image statistics of [0, 1] RGB in the units of [0, 255] RGB, as mmseg's data preprocessor wants."""
+    """Image statistics of [0, 1] RGB in the units of [0, 255] RGB, which mmseg wants."""
     return tuple(255.0 * value for value in stats)
 
 
@@ -24,9 +24,9 @@ class CLIPArch:
     """Sizes of one CLIP. Pixels for `image_size` and `patch_size`; every width is in channels.
 
     `vision_layers` is the number of ViT blocks, or the 4 stage depths of a ModifiedResNet, whose
-    `patch_size` is None, whose `vision_width` is the stem's and whose heads are the attention pool's.
-    `activation` belongs to the weights, not to the shape: the loader replaces it by what the weights
-    record, and 'gelu' here is only what random weights get.
+    `patch_size` is None, whose `vision_width` is the stem's and whose heads are the attention
+    pool's. `activation` belongs to the weights, not to the shape: the loader replaces it by what the
+    weights record, and 'gelu' here is only what random weights get.
     """
 
     name: str
@@ -49,8 +49,8 @@ class CLIPArch:
         if isinstance(self.vision_layers, list):
             object.__setattr__(self, 'vision_layers', tuple(self.vision_layers))
         if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f'activation of {self.name!r} is {self.activation!r}; legal: {", ".join(ACTIVATIONS)}')
+            raise ValueError(f'activation of {self.name!r} is {self.activation!r}; '
+                             f'legal: {", ".join(ACTIVATIONS)}')
         if self.is_resnet != (self.patch_size is None):
             raise ValueError(
                 f'{self.name!r} has vision_layers={self.vision_layers} and patch_size='
@@ -101,7 +101,8 @@ def is_plain(config: dict) -> bool:
     """Whether an open_clip model config describes towers that we build.
 
     Decided by the config's keys: anything beyond the sizes of a ViT / ModifiedResNet and of CLIP's
-    text transformer (timm or Hugging Face towers, other pooling, layer scale, another tokenizer) is not.
+    text transformer (timm or Hugging Face towers, other pooling, layer scale, another tokenizer)
+    is not.
     """
     return (
         set(config) <= _PLAIN_TOP
@@ -111,7 +112,11 @@ def is_plain(config: dict) -> bool:
 
 
 def arch_from_config(name: str, config: dict) -> CLIPArch:
-    """CLIPArch of an open_clip model config (the dict of its .json). ValueError when it is not plain."""
+    """CLIPArch of an open_clip model config (the dict of its .json).
+
+    Raises:
+        ValueError: not plain; names what stands in the way, and the names that work.
+    """
     if not is_plain(config):
         vision, text = config.get('vision_cfg', {}), config.get('text_cfg', {})
         extra = sorted(set(config) - _PLAIN_TOP)
@@ -156,8 +161,24 @@ def canonical_name(name: str) -> str:
     return name.replace('@336px', '-336').replace('/', '-')
 
 
+def base_name(name: str) -> str:
+    """Architecture name in open_clip's spelling, without a suffix that states the activation."""
+    name = canonical_name(name)
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def stated_activation(name: str) -> str | None:
+    """Activation that the suffix of a name states ('ViT-B-16-quickgelu'), None without one."""
+    return next((act for suffix, act in _SUFFIXES.items() if name.endswith(suffix)), None)
+
+
 def get_arch(name: 'str | CLIPArch') -> CLIPArch:
-    """Architecture by name, '-quickgelu' suffix and OpenAI's spelling included; a CLIPArch passes through.
+    """Architecture by name; a CLIPArch passes through.
+
+    OpenAI's spelling ('ViT-L/14@336px') works too. The suffixes '-quickgelu' and '-gelu' state the
+    activation for weights that do not record theirs.
 
     Raises:
         ValueError: unknown name or towers that are not plain; lists the names that work.
@@ -167,18 +188,18 @@ def get_arch(name: 'str | CLIPArch') -> CLIPArch:
     asked, name = name, canonical_name(name)
     if name in ARCHS:
         return ARCHS[name]
-    base = name.removesuffix(QUICKGELU_SUFFIX)
-    if base != name and base in ARCHS:
-        return replace(ARCHS[base], name=name, activation='quick_gelu')
+    base = base_name(name)
     import open_clip
-    config = open_clip.get_model_config(name)
-    if config is not None:
-        return arch_from_config(name, config)
+    config = open_clip.get_model_config(base)
+    if base in ARCHS or config is not None:
+        arch = ARCHS[base] if base in ARCHS else arch_from_config(base, config)
+        return replace(arch, name=name, activation=stated_activation(name) or arch.activation)
     names = plain_names()
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     rest = [other for other in names if other not in near]
     hint = f'did you mean {", ".join(near)}? ' if near else ''
-    raise ValueError(f'unknown CLIP architecture {asked!r}: {hint}All names: {", ".join(near + rest)}')
+    raise ValueError(f'unknown CLIP architecture {asked!r}: {hint}'
+                     f'All names: {", ".join(near + rest)}')
 
 
 @dataclass(frozen=True)
@@ -201,18 +222,17 @@ class Published:
 def published_tags(name: str) -> list[str]:
     """Tags of published weights of an architecture ('openai', 'laion2b_s34b_b88k', ...)."""
     import open_clip
-    base = canonical_name(name).removesuffix(QUICKGELU_SUFFIX)
-    return open_clip.list_pretrained_tags_by_model(base)
+    return open_clip.list_pretrained_tags_by_model(base_name(name))
 
 
 def published(name: str, tag: str) -> Published:
     """Facts of published weights, from open_clip's own table.
 
     Raises:
-        ValueError: no such tag for that architecture; lists its tags, and the ones of all when it has none.
+        ValueError: no such tag for that architecture; lists the ones it has.
     """
     import open_clip
-    base = canonical_name(name).removesuffix(QUICKGELU_SUFFIX)
+    base = base_name(name)
     config = open_clip.get_pretrained_cfg(base, tag)
     if not config:
         tags = published_tags(base)
@@ -234,6 +254,7 @@ def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
     For a path or a hub id the architecture's own activation stands, and loading compares it.
     """
     arch = get_arch(arch)
-    if weights is None or weights not in published_tags(arch.name):
+    import open_clip
+    if weights is None or not open_clip.get_pretrained_cfg(base_name(arch.name), weights):
         return arch
     return replace(arch, activation=published(arch.name, weights).activation)

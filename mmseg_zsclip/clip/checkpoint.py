@@ -1,7 +1,7 @@
 """CLIP weights by name or by path, strictly: every tensor accounted for, every shape checked.
 
-Whatever the file's dtype, tensors come out as float32: training in half precision from half-precision
-weights ends in NaN after a step (openai/CLIP#40).
+Whatever the file's dtype, tensors come out as float32: training in half precision from
+half-precision weights ends in NaN after a step (openai/CLIP#40).
 """
 import json
 import os
@@ -13,9 +13,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .archs import ARCHS, CLIP_MEAN, CLIP_STD, QUICKGELU_SUFFIX, CLIPArch, get_arch, published
+from .archs import (
+    ARCHS,
+    CLIP_MEAN,
+    CLIP_STD,
+    CLIPArch,
+    get_arch,
+    published,
+    stated_activation,
+)
 from .layouts import RawWeights, read_raw
 from .model import CLIP, build_text, build_visual
+from .vit import ACTIVATIONS
 
 LISTED = 20
 KEEP_SECONDS = 30.0
@@ -80,8 +89,8 @@ def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> Non
         kinds = ('ViT', 'ModifiedResNet')
         key = 'visual.conv1.weight'
         raise ValueError(
-            f'{source}: weights of another architecture. They are of a {kinds[is_resnet]} ({key} is '
-            f'{_shape(state[key])}), {arch.name!r} is a {kinds[arch.is_resnet]} ({key} is '
+            f'{source}: weights of another architecture. They are of a {kinds[is_resnet]} ({key} '
+            f'is {_shape(state[key])}), {arch.name!r} is a {kinds[arch.is_resnet]} ({key} is '
             f'{_shape(expected[key])}).{_looks_like(state)}')
     missing = [key for key in expected if key not in state and not key.endswith(_OPTIONAL)]
     unexpected = [key for key in state if key not in expected]
@@ -101,26 +110,27 @@ def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> Non
 def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, source: str) -> str:
     """The activation of the weights: what they record, which must agree with what was stated.
 
-    A name with the suffix '-quickgelu' (an arch with 'quick_gelu') is a statement; 'gelu' in an arch
-    is only the default and is none.
+    The suffixes '-quickgelu' and '-gelu' of a name are statements, and so is an arch with
+    'quick_gelu'; 'gelu' in an arch is only the default and is none.
 
     Raises:
         ValueError: statement and record differ, or neither is there.
     """
-    if stated is not None and stated not in ('gelu', 'quick_gelu'):
-        raise ValueError(f'activation is {stated!r}; legal: gelu, quick_gelu')
+    if stated is not None and stated not in ACTIVATIONS:
+        raise ValueError(f'activation is {stated!r}; legal: {", ".join(ACTIVATIONS)}')
+    stated = stated or stated_activation(arch.name)
     if stated is None and arch.activation != 'gelu':
         stated = arch.activation
     if recorded is None and stated is None:
         raise ValueError(
             f'{source}: the file does not record its activation, and a wrong one costs several '
-            "mIoU silently. State it: activation='quick_gelu' (weights of OpenAI, MetaCLIP, most of "
-            "DFN) or activation='gelu' (most of LAION and DataComp); "
-            f'{arch.name + QUICKGELU_SUFFIX!r} as name also says quick_gelu.')
+            f"mIoU silently. State it: '{arch.name}-quickgelu' as name (or activation='quick_gelu') "
+            f"for weights of OpenAI, MetaCLIP and most of DFN, '{arch.name}-gelu' (or "
+            "activation='gelu') for most of LAION and DataComp.")
     if recorded and stated and recorded != stated:
         raise ValueError(
-            f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} was '
-            f'asked for ({arch.name}). Ask for {recorded!r} or drop the statement.')
+            f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} '
+            f'was asked for ({arch.name}). Ask for {recorded!r} or drop the statement.')
     return recorded or stated
 
 
@@ -130,7 +140,8 @@ def _differences(found: CLIPArch, asked: CLIPArch) -> list[str]:
     del pairs['name'], pairs['activation']
     # published ratios are rounded: the width is what counts
     pairs['vision_mlp_ratio'] = tuple(
-        int(arch.vision_width * arch.vision_mlp_ratio) / arch.vision_width for arch in (found, asked))
+        int(arch.vision_width * arch.vision_mlp_ratio) / arch.vision_width
+        for arch in (found, asked))
     return [f'{name}: {ours} in the file, {theirs} in {asked.name}'
             for name, (ours, theirs) in pairs.items() if ours != theirs]
 
@@ -322,7 +333,8 @@ def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
     try:
         json.dumps(meta)
     except (TypeError, ValueError) as error:
-        raise TypeError(f'meta must hold plain values (str, numbers, lists, dicts): {error}') from error
+        raise TypeError(
+            f'meta must hold plain values (str, numbers, lists, dicts): {error}') from error
     state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
     if half:
         state = {key: value.half() if value.is_floating_point() else value

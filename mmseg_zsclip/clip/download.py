@@ -5,17 +5,16 @@ Environment:
     ZSCLIP_OFFLINE=1 or HF_HUB_OFFLINE=1: no connection is ever attempted.
     HF_ENDPOINT: mirror of https://huggingface.co.
 
-SHA-256: OpenAI's URLs carry the whole digest, open_clip's releases its first 8 digits in the file name,
-the Hub sends it for large files (X-Linked-Etag). For the rest (Meta's URLs, small files of the Hub)
-nobody publishes one: the digest of the first download is recorded, which detects later damage but
-not a bad first download. Every file has its digest in a `.sha256` file beside it; it is checked again
-whenever the file's size or time has changed since it was last verified.
+SHA-256: OpenAI's URLs carry the whole digest, open_clip's releases its first 8 digits in the file
+name, the Hub sends it for large files (X-Linked-Etag). For the rest (Meta's URLs, small files of
+the Hub) nobody publishes one: the digest of the first download is recorded, which detects later
+damage but not a bad first download. Every file has its digest in a `.sha256` file beside it; it is
+checked again whenever the file's size or time has changed since it was last verified.
 """
 import hashlib
 import logging
 import os
 import re
-import socket
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -57,15 +56,10 @@ def is_offline() -> bool:
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(
-            hashlib, 'file_digest') else _digest(file)
-
-
-def _digest(file) -> str:
     digest = hashlib.sha256()
-    while block := file.read(_CHUNK):
-        digest.update(block)
+    with open(path, 'rb') as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
     return digest.hexdigest()
 
 
@@ -113,8 +107,8 @@ def verify(path: Path, expected: str = '') -> None:
         if not actual.startswith(wanted):
             raise DownloadError(
                 f'{path} ({stat.st_size} bytes) is damaged: its SHA-256 is {actual}, expected '
-                f'{wanted}{"..." if len(wanted) < 64 else ""}. Remove it (and its .sha256 file) and '
-                'run again to fetch it anew.')
+                f'{wanted}{"..." if len(wanted) < 64 else ""}. Remove it (and its .sha256 file) '
+                'and run again to fetch it anew.')
     _write_sidecar(path, actual)
 
 
@@ -210,7 +204,7 @@ def fetch(url: str, target: Path, expected: str = '') -> Path:
             kind = NotPublished if error.code in (401, 404) else DownloadError
             raise kind(f'{url}: the server answered {error.code} ({error.reason}). '
                        f'{_by_hand(url, target)}') from error
-        except (urllib.error.URLError, HTTPException, socket.timeout, ConnectionError) as error:
+        except (TimeoutError, urllib.error.URLError, HTTPException, ConnectionError) as error:
             reason = getattr(error, 'reason', None) or error
             raise DownloadError(f'cannot reach {url}: {reason}. No network? '
                                 f'{_by_hand(url, target)}') from error
@@ -231,9 +225,10 @@ _LAYOUTS += [(TRANSFORMERS_CONFIG, name) for name in TRANSFORMERS_FILES]
 
 
 def fetch_hub(name: str) -> Path:
-    """Folder of 'hf-hub:org/name' (prefix optional): its config and weights, open_clip's layout first.
+    """Folder with config and weights of 'hf-hub:org/name' (prefix optional).
 
-    Public repositories only; for a gated one fetch it with `hf download` and give the folder.
+    open_clip's layout is preferred to transformers'. Public repositories only; fetch a
+    gated one with `hf download` and give the folder.
 
     Raises:
         ValueError: not of the form org/name.

@@ -1,7 +1,7 @@
 """File layouts in which CLIP weights are found, each turned into OpenAI's names by a pure function.
 
-OpenAI's names: `visual.*`, the text tower without a prefix (`transformer.*`, `token_embedding.weight`,
-`positional_embedding`, `ln_final.*`, `text_projection`) and `logit_scale`.
+OpenAI's names: `visual.*`, the text tower without a prefix (`transformer.*`,
+`token_embedding.weight`, `positional_embedding`, `ln_final.*`, `text_projection`), `logit_scale`.
 """
 import json
 import re
@@ -41,7 +41,7 @@ class RawWeights:
 
 
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's and open_clip's names: drops wrappers' prefixes and constants that are not weights."""
+    """OpenAI's and open_clip's names: drops wrappers' prefixes and what is not a weight."""
     state = {key.removeprefix('module.'): value for key, value in state.items()}
     # open_clip's CustomTextCLIP and our own modules keep the text tower under `text.`
     state = {key.removeprefix('text.'): value for key, value in state.items()}
@@ -203,8 +203,8 @@ def _from_ours(path: Path, sizes: Mapping, state: Mapping[str, Tensor]) -> RawWe
     known = {field.name for field in fields(CLIPArch)}
     if set(sizes) != known:
         differ = ', '.join(sorted(known ^ set(sizes)))
-        raise ValueError(f'{path}: its recorded sizes differ from what this version knows ({differ}); '
-                         'it was written by another version of mmseg_zsclip')
+        raise ValueError(f'{path}: it was written by another version of mmseg_zsclip: its recorded '
+                         f'sizes differ from what this version knows ({differ})')
     arch = CLIPArch(**sizes)
     return RawWeights(from_openai(state), 'mmseg_zsclip', arch.activation, arch)
 

@@ -12,7 +12,7 @@ _SIZES = ('small', 'medium', 'large')
 _SCENE = (
     'there is a {} in the scene.', 'there is the {} in the scene.', 'this is a {} in the scene.',
     'this is the {} in the scene.', 'this is one {} in the scene.')
-# Gu et al. 2022 (ViLD) as FC-CLIP and mmseg's text encoder use it; the missing full stops are theirs.
+# Gu et al. 2022 (ViLD) as FC-CLIP and mmseg use it; the missing full stops are theirs
 _VILD14 = (
     'a photo of a {}.', 'This is a photo of a {}', 'There is a {} in the scene',
     'There is the {} in the scene', 'a photo of a {} in the scene',

@@ -1,8 +1,9 @@
 """CLIP's ModifiedResNet, in parts that a method walks: stem, stages, attnpool.
 
-Parameter names are OpenAI's (`conv1`, `layer1.0.downsample.0`, `attnpool.c_proj`, ...), so published
-towers load with no renaming. Source: CLIP (Radford et al., 2021), section 2.4: three-convolution stem,
-average pooling before every strided convolution, attention instead of global average pooling.
+Parameter names are OpenAI's (`conv1`, `layer1.0.downsample.0`, `attnpool.c_proj`, ...), so
+published towers load with no renaming. Source: CLIP (Radford et al., 2021), section 2.4:
+three-convolution stem, average pooling before every strided convolution, attention instead of
+global average pooling.
 """
 from collections import OrderedDict
 
@@ -139,6 +140,11 @@ class ModifiedResNet(nn.Module):
             blocks += [Bottleneck(inputs, planes) for _ in range(depth - 1)]
             setattr(self, f'layer{index + 1}', nn.Sequential(*blocks))
         self.attnpool = AttentionPool2d(image_size // STRIDE, inputs, heads, output_dim)
+
+    @property
+    def stem_parts(self) -> list[nn.Module]:
+        """The stem's modules that hold parameters."""
+        return [self.conv1, self.bn1, self.conv2, self.bn2, self.conv3, self.bn3]
 
     @property
     def stages(self) -> list[nn.Module]:
