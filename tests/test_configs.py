@@ -1,0 +1,70 @@
+"""Every shipped config, from an empty directory: parsed, complete, buildable on a CPU."""
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+import mmseg_zsclip
+from mmseg_zsclip.apis.configs import config_root, shipped_configs
+from mmseg_zsclip.apis.launch import set_weights
+
+CONFIGS = shipped_configs()
+PACKAGE = Path(mmseg_zsclip.__file__).parent
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def config(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Config.fromfile(request.param)
+
+
+def test_configs_were_found():
+    assert CONFIGS
+
+
+def test_x_is_not_in_the_mmseg_registry_cannot_happen(config):
+    assert config.default_scope == 'mmseg'
+    assert 'mmseg_zsclip' in config.custom_imports.imports
+
+
+def test_config_says_what_a_run_needs(config):
+    for key in ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
+                'val_evaluator', 'test_evaluator', 'optim_wrapper', 'env_cfg', 'randomness'):
+        assert key in config, key
+    assert config.log_processor.by_epoch is False
+    assert config.default_hooks.checkpoint.by_epoch is False
+
+
+def test_model_builds_without_weights_or_data(config):
+    init_default_scope('mmseg')
+    set_weights(config, None)
+    model = MODELS.build(config.model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    assert trained > 0
+    assert frozen > 0
+
+
+def test_data_sets_of_a_config_name_the_same_classes_as_its_head(config):
+    head = config.model.decode_head
+    assert head.classes == config.classes
+    assert head.unseen == config.unseen
+
+
+def test_mim_finds_one_file_of_each_name():
+    """mim searches the whole package, our modules included, for a config's bare file name."""
+    everything = {path.resolve() for path in (*config_root().rglob('*.py'), *PACKAGE.rglob('*.py'))}
+    count = Counter(path.name for path in everything)
+    doubles = [path for path in CONFIGS if count[path.name] > 1]
+    assert doubles == []
+
+
+def test_inheritance_is_at_most_two_levels_deep():
+    def depth(path: Path) -> int:
+        bases = Config._get_base_files(str(path))
+        return 1 + max((depth(path.parent / base) for base in bases), default=0)
+
+    assert {path.name: depth(path) for path in CONFIGS if depth(path) > 3} == {}
