@@ -1,28 +1,17 @@
 """Class names and zero-shot splits, by name. Imports nothing heavy: models read it too.
 
-A names file holds one class a line; synonyms follow by comma; the first name is the canonical
-one, spelt as in the data set's METAINFO. Order is the order of the label values.
+``names/<data set>.txt`` holds one class a line in the order of the label values; synonyms follow
+by comma; the first name is the canonical one, spelt as in the data set's METAINFO.
+``names/<data set>.unseen.txt`` holds the canonical names of the unseen classes. Sources: VOC
+(15/5), Context (49/10, 50/10 with background) and COCO-Stuff (156/15) as in ZegCLIP, CVPR 2023;
+ADE20K-847 (572/275: unseen = in at most 10 training images) as in ZegFormer, CVPR 2022; CamVid
+(8/3) is ours.
 """
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 NAMES_DIR = Path(__file__).with_name('names')
-
-# Sources: VOC, Context and COCO-Stuff as in ZegCLIP (CVPR 2023), section 4.1; CamVid is ours.
-_CONTEXT = ('cow', 'motorbike', 'sofa', 'cat', 'boat', 'fence', 'bird', 'tvmonitor', 'keyboard',
-            'aeroplane')
-UNSEEN = {
-    'none': (),
-    'voc20': ('pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'),
-    'voc21': ('pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'),
-    'context59': _CONTEXT,
-    'context60': _CONTEXT,
-    'coco_stuff171': (
-        'cow', 'giraffe', 'suitcase', 'frisbee', 'skateboard', 'carrot', 'scissors', 'cardboard',
-        'clouds', 'grass', 'playingfield', 'river', 'road', 'tree', 'wall-concrete'),
-    'camvid': ('tree', 'fence', 'car'),
-}
 
 
 def canonical(name: str) -> str:
@@ -32,7 +21,12 @@ def canonical(name: str) -> str:
 
 def vocabularies() -> list[str]:
     """Names of the class lists that the package ships."""
-    return sorted(path.stem for path in NAMES_DIR.glob('*.txt'))
+    return sorted(p.stem for p in NAMES_DIR.glob('*.txt') if not p.stem.endswith('.unseen'))
+
+
+def splits() -> list[str]:
+    """Names of the seen/unseen splits that the package ships."""
+    return ['none'] + sorted(p.name.split('.')[0] for p in NAMES_DIR.glob('*.unseen.txt'))
 
 
 def load_classes(source: str | Path | Sequence[str]) -> list[str]:
@@ -48,7 +42,7 @@ def load_classes(source: str | Path | Sequence[str]) -> list[str]:
     """
     if not isinstance(source, str | Path):
         return _checked(list(source), 'the given list')
-    return _checked(_read_lines(source, vocabularies(), 'class list'), str(source))
+    return _checked(_read_lines(source, vocabularies(), '', 'class list'), str(source))
 
 
 def load_unseen(
@@ -66,14 +60,11 @@ def load_unseen(
         ValueError: unknown split, a name that is no class, a duplicate.
         FileNotFoundError: a path that does not exist.
     """
-    if source is None:
-        names = []
-    elif not isinstance(source, str | Path):
-        names = [canonical(name) for name in source]
-    elif str(source) in UNSEEN:
-        names = list(UNSEEN[str(source)])
-    else:
-        names = [canonical(n) for n in _read_lines(source, sorted(UNSEEN), 'seen/unseen split')]
+    if source is None or source == 'none':
+        source = []
+    if isinstance(source, str | Path):
+        source = _read_lines(source, splits(), '.unseen', 'seen/unseen split')
+    names = [canonical(name) for name in source]
     if classes is not None:
         _, unseen = split_indices(classes, names)
         names = [canonical(classes[i]) for i in unseen]
@@ -119,22 +110,21 @@ def split_indices(
     return tuple(i for i in range(len(classes)) if i not in found), tuple(sorted(found))
 
 
-def _read_lines(source: str | Path, shipped: list[str], what: str) -> list[str]:
+def _read_lines(source: str | Path, shipped: list[str], ending: str, what: str) -> list[str]:
     source = str(source)
-    if what == 'class list' and source in shipped:
-        path = NAMES_DIR / f'{source}.txt'
-    else:
+    if source in shipped:
+        path = NAMES_DIR / f'{source}{ending}.txt'
+    elif source.endswith('.txt'):
         path = Path(source)
-        if path.suffix != '.txt':
-            raise ValueError(
-                f'unknown {what} {source!r}. {_nearest(source, shipped)}'
-                ' A file of your own must end in .txt, one class a line.')
+    else:
+        raise ValueError(
+            f'unknown {what} {source!r}. {_nearest(source, shipped)}'
+            ' A file of your own must end in .txt, one class a line.')
     if not path.is_file():
         raise FileNotFoundError(
             f'{what} file {source} does not exist. Write one class a line, or use a shipped name:'
             f' {", ".join(shipped)}.')
-    lines = path.read_text(encoding='utf-8').rstrip().splitlines()
-    return [line.strip() for line in lines]
+    return [line.strip() for line in path.read_text(encoding='utf-8').rstrip().splitlines()]
 
 
 def _checked(names: list[str], where: str) -> list[str]:

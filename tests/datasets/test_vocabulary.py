@@ -1,0 +1,141 @@
+"""A split that drifts by one name changes every unseen number: contents are pinned by hash."""
+import hashlib
+
+import pytest
+
+from mmseg_zsclip.datasets.vocabulary import (
+    canonical,
+    load_classes,
+    load_unseen,
+    split_indices,
+    splits,
+    vocabularies,
+)
+
+CLASSES = {
+    'ade150': (150, 'f9dbd8a75a07'), 'ade847': (847, 'a03411dd9ff6'),
+    'camvid': (11, '4079fe08a5ee'), 'cityscapes': (19, '5995d02d6c57'),
+    'coco_stuff171': (171, '8ea44449837d'), 'context59': (59, 'cd808465f06a'),
+    'context60': (60, 'e29ff1a0eaea'), 'pc459': (459, 'f22a02ac1b84'),
+    'voc20': (20, '7d877f185c80'), 'voc21': (21, '301e5e4e2a9a'),
+}
+SPLITS = {
+    'ade847': (572, 275, 'da8b9122076b'), 'camvid': (8, 3, 'ae01ae997265'),
+    'coco_stuff171': (156, 15, '533ffb0b4f97'), 'context59': (49, 10, '76d001884633'),
+    'context60': (50, 10, '76d001884633'), 'voc20': (15, 5, '574684881ecc'),
+    'voc21': (16, 5, '574684881ecc'),
+}
+
+
+def digest(names):
+    return hashlib.sha256('\n'.join(map(canonical, names)).encode()).hexdigest()[:12]
+
+
+def test_nothing_is_shipped_untested():
+    assert set(vocabularies()) == set(CLASSES)
+    assert set(splits()) == {*SPLITS, 'none'}
+
+
+@pytest.mark.parametrize('name', CLASSES)
+def test_class_lists_are_pinned(name):
+    classes = load_classes(name)
+    assert (len(classes), digest(classes)) == CLASSES[name]
+
+
+@pytest.mark.parametrize('name', SPLITS)
+def test_splits_are_pinned(name):
+    classes = load_classes(name)
+    seen, unseen = split_indices(classes, load_unseen(name))
+    assert (len(seen), len(unseen), digest(load_unseen(name, classes))) == SPLITS[name]
+    assert sorted(seen + unseen) == list(range(len(classes)))
+
+
+def test_coco_stuff_split_is_zegclips_index_list():
+    _, unseen = split_indices(load_classes('coco_stuff171'), load_unseen('coco_stuff171'))
+    assert unseen == (19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160)
+
+
+@pytest.mark.parametrize(('name', 'dataset'), [
+    ('voc21', 'PascalVOCDataset'), ('context59', 'PascalContextDataset59'),
+    ('context60', 'PascalContextDataset'), ('coco_stuff171', 'COCOStuffDataset'),
+    ('ade150', 'ADE20KDataset'), ('cityscapes', 'CityscapesDataset'),
+])
+def test_names_and_order_are_mmsegs(name, dataset):
+    import mmseg.datasets
+    theirs = getattr(mmseg.datasets, dataset).METAINFO['classes']
+    assert [canonical(c) for c in load_classes(name)] == [c.strip() for c in theirs]
+
+
+def test_voc20_is_voc_without_background():
+    assert load_classes('voc20') == load_classes('voc21')[1:]
+
+
+def test_context59_labels_of_the_full_set_are_those_of_the_published_converters():
+    full = load_classes('pc459')
+    ids = [full.index(name) + 1 for name in load_classes('context59')]
+    assert ids == sorted(ids)
+    assert ids[:6] == [2, 9, 18, 19, 22, 23]
+    assert ids[-3:] == [445, 454, 458]
+
+
+def test_synonyms_of_other_classes_do_not_steal_a_name():
+    classes = load_classes('ade847')
+    for i, line in enumerate(classes):
+        _, (found,) = split_indices(classes, [canonical(line)])
+        assert found == i
+
+
+def test_spelling_of_spaces_case_and_hyphens_does_not_matter():
+    classes = load_classes('voc20')
+    assert load_unseen(['Potted Plant', 'tv-monitor'], classes) == ['pottedplant', 'tvmonitor']
+
+
+def test_own_files(tmp_path):
+    path = tmp_path / 'mine.txt'
+    path.write_text('cat, kitten\nsofa\n\n')
+    assert load_classes(str(path)) == ['cat, kitten', 'sofa']
+    assert load_unseen(path) == ['cat', 'sofa']
+    assert split_indices(load_classes(path), ['kitten']) == ((1,), (0,))
+
+
+def test_none_means_that_all_are_seen():
+    assert load_unseen('none') == load_unseen(None) == load_unseen([]) == []
+
+
+def error(function, *args):
+    with pytest.raises((ValueError, FileNotFoundError)) as info:
+        function(*args)
+    return str(info.value)
+
+
+def test_a_wrong_split_name_is_an_error_with_the_nearest_legal_names():
+    message = error(split_indices, load_classes('voc20'), ['tv monitr'])
+    assert message == (
+        "unseen class 'tv monitr' is not one of the 20 classes. Nearest: tvmonitor.")
+    assert 'Legal: aeroplane, bicycle' in error(split_indices, load_classes('voc20'), ['xyz'])
+
+
+@pytest.mark.parametrize(('source', 'words'), [
+    ('voc', ["unknown class list 'voc'", 'voc20', '.txt']),
+    ('missing.txt', ['missing.txt does not exist', 'voc20']),
+    ([], ['the given list holds no class']),
+    (['cat', ''], ['class 1 is empty']),
+    (['cat', 'dog', 'cat, kitten'], ["'cat' names both class 0 and class 2"]),
+])
+def test_bad_class_lists(source, words):
+    message = error(load_classes, source)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(('source', 'words'), [
+    ('context', ["unknown seen/unseen split 'context'", 'context59']),
+    ('missing.txt', ['missing.txt does not exist', 'none']),
+])
+def test_bad_splits(source, words):
+    message = error(load_unseen, source)
+    assert all(word in message for word in words), message
+
+
+def test_a_class_given_twice_or_nothing_seen_is_an_error():
+    assert 'given twice' in error(split_indices, ['cat', 'dog'], ['cat', 'Cat'])
+    assert 'all 2 classes are unseen' in error(split_indices, ['cat', 'dog'], ['cat', 'dog'])
