@@ -25,8 +25,8 @@ class CLIPArch:
 
     `vision_layers` is the number of ViT blocks, or the 4 stage depths of a ModifiedResNet, whose
     `patch_size` is None, whose `vision_width` is the stem's and whose heads are the attention
-    pool's. `activation` belongs to the weights, not to the shape: the loader replaces it by what the
-    weights record, and 'gelu' here is only what random weights get.
+    pool's. `activation` belongs to the weights, not to the shape: the loader replaces it by what
+    the weights record, and 'gelu' here is only what random weights get.
     """
 
     name: str
@@ -189,10 +189,12 @@ def get_arch(name: 'str | CLIPArch') -> CLIPArch:
     if name in ARCHS:
         return ARCHS[name]
     base = base_name(name)
-    import open_clip
-    config = open_clip.get_model_config(base)
-    if base in ARCHS or config is not None:
-        arch = ARCHS[base] if base in ARCHS else arch_from_config(base, config)
+    arch = ARCHS.get(base)
+    if arch is None:
+        import open_clip
+        config = open_clip.get_model_config(base)
+        arch = None if config is None else arch_from_config(base, config)
+    if arch is not None:
         return replace(arch, name=name, activation=stated_activation(name) or arch.activation)
     names = plain_names()
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)

@@ -124,9 +124,9 @@ def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, 
     if recorded is None and stated is None:
         raise ValueError(
             f'{source}: the file does not record its activation, and a wrong one costs several '
-            f"mIoU silently. State it: '{arch.name}-quickgelu' as name (or activation='quick_gelu') "
-            f"for weights of OpenAI, MetaCLIP and most of DFN, '{arch.name}-gelu' (or "
-            "activation='gelu') for most of LAION and DataComp.")
+            f"mIoU silently. State it in the name (or by activation=): '{arch.name}-quickgelu' for "
+            f"weights of OpenAI, MetaCLIP and most of DFN, '{arch.name}-gelu' for most of LAION "
+            'and DataComp.')
     if recorded and stated and recorded != stated:
         raise ValueError(
             f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} '
