@@ -76,7 +76,8 @@ def split_indices(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Label values of the seen and of the unseen classes, both ascending.
 
-    Case, spaces, hyphens and underscores do not matter, and any synonym of a class names it.
+    A class is named by its first name or a synonym; where neither is met exactly, case, spaces,
+    hyphens and underscores are overlooked.
 
     Args:
         classes: full class list in label order.
@@ -86,15 +87,12 @@ def split_indices(
         ValueError: a name that is no class (with the nearest ones), a name given twice, or no
             seen class left.
     """
-    index = {}
-    for i, line in enumerate(classes):
-        for name in line.split(','):
-            index.setdefault(_fold(name), i)
-    for i, line in enumerate(classes):
-        index[_fold(canonical(line))] = i
+    tables = _lookup(classes)
     found = {}
     for name in unseen:
-        i = index.get(_fold(canonical(name)))
+        key = canonical(name)
+        i = next((t[k] for t, k in zip(tables, (key, key, _fold(key), _fold(key)), strict=True)
+                  if k in t), None)
         if i is None:
             raise ValueError(
                 f'unseen class {name!r} is not one of the {len(classes)} classes.'
@@ -142,6 +140,22 @@ def _checked(names: list[str], where: str) -> list[str]:
                 ' Give each class its own first name.')
         seen[key] = i
     return names
+
+
+def _lookup(classes: Sequence[str]) -> list[dict[str, int]]:
+    """Name -> label value, best first: first names, synonyms, both again by :func:`_fold`.
+    ADE20K has a "postbox" and a "post box", so spelling counts before it is forgiven."""
+    exact = [{}, {}]
+    for i, line in enumerate(classes):
+        first, *others = (name.strip() for name in line.split(','))
+        exact[0].setdefault(first, i)
+        for name in others:
+            exact[1].setdefault(name, i)
+    folded = [{}, {}]
+    for table, target in zip(exact, folded, strict=True):
+        for name, i in table.items():
+            target.setdefault(_fold(name), i)
+    return exact + folded
 
 
 def _fold(name: str) -> str:
