@@ -1,29 +1,84 @@
 """The only file that knows versions of mmcv, mmengine and torch. Standard library at import."""
+import importlib.metadata
 import importlib.util
 import logging
 import sys
 from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import NamedTuple
 
+LITE_MMCV = 'pip install "mmcv-lite==2.1.0"'
 FULL_MMCV = (
     'pip uninstall -y mmcv-lite && pip install "setuptools<82" wheel && '
     'pip install --no-build-isolation "mmcv==2.1.0"   (compiles: needs g++, and nvcc for a GPU)')
-LITE_MMCV = 'pip install "mmcv-lite==2.1.0"'
+
+# distribution: (versions this release is tested with, command that brings one)
+SUPPORTED = {
+    'torch': ('>=2.1', 'pip install "torch>=2.1" "torchvision>=0.16"'),
+    'torchvision': ('>=0.16', 'pip install "torchvision>=0.16"'),
+    'mmengine': ('>=0.10.7,<1.0.0', 'pip install "mmengine>=0.10.7,<1.0.0"'),
+    'mmcv-lite': ('>=2.0.0,<2.2.0', LITE_MMCV),
+    'mmcv': ('>=2.0.0,<2.2.0', f'pip uninstall -y mmcv && {LITE_MMCV}'),
+    'mmsegmentation': ('==1.2.2', 'pip install "mmsegmentation==1.2.2"'),
+    'mmdet': ('==3.3.0', 'pip install "mmdet==3.3.0"'),
+    'ftfy': ('', 'pip install ftfy'),
+    'regex': ('', 'pip install regex'),
+}
+PYTHON = '>=3.10,<3.14'
+STATISTICS = ('min', 'max', 'mean', 'current')
 
 logger = logging.getLogger('mmseg_zsclip')
 
 
+class Row(NamedTuple):
+    """One line of `environment_report`; `fix` is the command that repairs it, empty if `ok`."""
+    name: str
+    found: str
+    wanted: str
+    ok: bool
+    fix: str
+
+
 def setup() -> None:
-    """Make mmcv, mmengine and torch of today work together; safe to call twice."""
+    """Make today's mmcv, mmengine and torch work together; safe to call twice.
+
+    Raises:
+        ImportError: neither mmcv nor mmcv-lite is installed; names the command to run.
+    """
+    if _doctor_runs() and not has_mmcv():
+        return
     require_mmcv()
+    warn_of_versions()
     install_ops()
+    allow_checkpoints()
+    replace_pkg_resources()
+
+
+def _doctor_runs() -> bool:
+    # The command that repairs an environment must start in a broken one.
+    names = ('zsclip', 'zsclip.exe', 'zsclip-script.py', '__main__.py', '-m')
+    return Path(sys.argv[0]).name in names and sys.argv[1:2] == ['doctor']
+
+
+def has_mmcv() -> bool:
+    return 'mmcv' in sys.modules or importlib.util.find_spec('mmcv') is not None
 
 
 def require_mmcv() -> None:
     """Raise ImportError with the command to run when there is neither mmcv nor mmcv-lite."""
-    if 'mmcv' not in sys.modules and importlib.util.find_spec('mmcv') is None:
+    if not has_mmcv():
         raise ImportError(
             'mmseg_zsclip needs mmcv or mmcv-lite, found neither. '
-            f'Run: {LITE_MMCV}   (no compiler needed)')
+            f'Run: {LITE_MMCV}   (no compiler needed)') from None
+
+
+def warn_of_versions() -> None:
+    """Log what is installed in a version outside `SUPPORTED`, with the command that repairs it."""
+    for row in package_rows():
+        if not row.ok and row.found:
+            logger.warning(
+                '%s %s is outside the tested versions %s. To repair: %s',
+                row.name, row.found, row.wanted, row.fix)
 
 
 def compiled_ops() -> str | None:
@@ -32,10 +87,9 @@ def compiled_ops() -> str | None:
     if loaded is not None:
         is_ours = type(loaded).__module__ == 'mmseg_zsclip.ops'
         return None if is_ours else getattr(loaded, '__file__', None) or 'mmcv._ext'
-    spec = importlib.util.find_spec('mmcv')
-    if spec is None:
-        return None
-    ext = PathFinder.find_spec('mmcv._ext', spec.submodule_search_locations)
+    mmcv = sys.modules.get('mmcv') or importlib.util.find_spec('mmcv')
+    folders = getattr(mmcv, '__path__', None) or getattr(mmcv, 'submodule_search_locations', None)
+    ext = PathFinder.find_spec('mmcv._ext', folders) if folders else None
     return ext.origin if ext else None
 
 
@@ -46,3 +100,131 @@ def install_ops() -> None:
     from mmseg_zsclip import ops
     sys.modules['mmcv._ext'] = ops.build_module()
     logger.info('mmcv has no compiled ops: using mmseg_zsclip.ops (torch, Triton on a GPU)')
+
+
+def allow_checkpoints() -> None:
+    """Register what mmengine's own checkpoints hold, so that torch loads them `weights_only`."""
+    if not (importlib.util.find_spec('torch') and importlib.util.find_spec('mmengine')):
+        return
+    import torch
+
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return  # before 2.4 there is no list, and the check is off by default
+    import numpy as np
+    from mmengine.config import ConfigDict
+    from mmengine.logging import HistoryBuffer
+
+    core = np._core if hasattr(np, '_core') else np.core
+    plain = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDGSUmM'}
+    # numpy 1 and 2 write the same two functions under different names.
+    renamed = [
+        (getattr(core.multiarray, name), f'numpy.{module}.multiarray.{name}')
+        for module in ('core', '_core') for name in ('_reconstruct', 'scalar')]
+    torch.serialization.add_safe_globals([
+        HistoryBuffer, ConfigDict, np.ndarray, np.dtype, *plain, *renamed,
+        (_statistic, 'builtins.getattr')])
+
+
+def _statistic(owner: type, name: str):
+    """What a checkpoint may ask of `getattr`: HistoryBuffer's statistics, pickled by name."""
+    from mmengine.logging import HistoryBuffer
+    if owner is not HistoryBuffer or name not in STATISTICS:
+        raise ValueError(
+            f'the checkpoint asks for attribute {name!r} of {owner!r}; only '
+            f'{", ".join(STATISTICS)} of mmengine.logging.HistoryBuffer are allowed. '
+            'It was not written by mmengine: do not trust it.')
+    return getattr(HistoryBuffer, name)
+
+
+def replace_pkg_resources() -> None:
+    """Give mmengine functions that work without pkg_resources, which setuptools 82 removed.
+
+    mmengine needs them for `_base_ = 'mmseg::...'` and `get_config`.
+    """
+    if importlib.util.find_spec('pkg_resources') or not importlib.util.find_spec('mmengine'):
+        return
+    import mmengine.config.config
+    import mmengine.utils.package_utils
+    homes = [mmengine.utils.package_utils, mmengine.utils, mmengine, mmengine.config.config]
+    homes.append(sys.modules.get('mmengine.hub.hub'))
+    for function in (is_installed, get_installed_path):
+        for home in homes:
+            if hasattr(home, function.__name__):
+                setattr(home, function.__name__, function)
+
+
+def is_installed(package: str) -> bool:
+    """True if `package` is an installed distribution or an importable module."""
+    return _version(package) is not None or _folder(package) is not None
+
+
+def get_installed_path(package: str) -> str:
+    """Return the folder of a module, or of the first module of a distribution."""
+    names = [package]
+    if _version(package) is not None:
+        top_level = importlib.metadata.distribution(package).read_text('top_level.txt') or ''
+        names += top_level.split()
+    folder = next((found for found in map(_folder, names) if found), None)
+    if folder is None:
+        raise ModuleNotFoundError(
+            f'{package!r} is not installed, or is a namespace without a folder of its own. '
+            f'Run: pip install {package}')
+    return folder
+
+
+def _folder(module: str) -> str | None:
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    return str(Path(spec.origin).parent) if spec and spec.origin else None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def package_rows() -> list[Row]:
+    """One row per distribution of `SUPPORTED`; of mmcv and mmcv-lite, the one that is there."""
+    from packaging.specifiers import SpecifierSet
+
+    absent = 'mmcv' if _version('mmcv') is None else 'mmcv-lite'
+    rows = []
+    for name, (wanted, fix) in SUPPORTED.items():
+        if name == absent:
+            continue
+        found = _version(name)
+        ok = found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
+        rows.append(Row(name, found or '', wanted or 'any', ok, '' if ok else fix))
+    return rows
+
+
+def environment_report() -> list[Row]:
+    """What is installed, what is wanted, and the command that repairs each; imports torch only."""
+    from packaging.specifiers import SpecifierSet
+
+    python = '.'.join(map(str, sys.version_info[:3]))
+    fits = SpecifierSet(PYTHON).contains(python, prereleases=True)
+    rows = [Row('python', python, PYTHON, fits, '' if fits else 'install Python 3.12')]
+    rows += package_rows()
+    if _version('mmcv') and _version('mmcv-lite'):
+        both = f'{_version("mmcv")} and mmcv-lite {_version("mmcv-lite")}'
+        fix = f'pip uninstall -y mmcv mmcv-lite && {LITE_MMCV}'
+        rows.append(Row('mmcv twice', both, 'one of them', False, fix))
+    if has_mmcv():
+        rows.append(Row('ops', compiled_ops() or 'mmseg_zsclip.ops', 'either', True, ''))
+    return [*rows, *_gpu_rows()]
+
+
+def _gpu_rows() -> list[Row]:
+    if not importlib.util.find_spec('torch'):
+        return []
+    import torch
+
+    if not torch.cuda.is_available():
+        return [Row('gpu', 'none', 'optional', True, '')]
+    triton = _version('triton') or _version('triton-windows') or ''
+    fix = '' if triton else 'pip install triton'
+    return [
+        Row('gpu', torch.cuda.get_device_name(), 'optional', True, ''),
+        Row('triton', triton, 'any', bool(triton), fix)]
