@@ -68,7 +68,8 @@ class CLIPVisionTransformer(CLIPBackbone):
     """CLIP's ViT: one feature map per chosen block, all at the patch's stride.
 
     Args:
-        out_indices: blocks whose patch tokens are returned.
+        out_indices: blocks whose patch tokens are returned; four, a quarter of the depth apart and
+            the last among them, if left out.
         frozen_stages: -1 trains all, 0 freezes patch embedding, positions and ln_pre, n the first
             n blocks too.
         arch, weights: see `CLIPBackbone`.
@@ -78,12 +79,14 @@ class CLIPVisionTransformer(CLIPBackbone):
     """
 
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 out_indices: Sequence[int] = (2, 5, 8, 11), frozen_stages: int = -1,
+                 out_indices: Sequence[int] | None = None, frozen_stages: int = -1,
                  init_cfg: dict | None = None) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use CLIPResNet, or a ViT-* name.')
         blocks = self.visual.blocks
+        if out_indices is None:
+            out_indices = [len(blocks) * quarter // 4 - 1 for quarter in (1, 2, 3, 4)]
         self.out_indices = check_indices(out_indices, len(blocks), 'blocks')
         check_frozen(frozen_stages, len(blocks), 'blocks')
         v = self.visual
@@ -129,7 +132,8 @@ class CLIPResNet(CLIPBackbone):
         freeze(self.visual.attnpool, *stages[max(self.out_indices) + 1:])
         self.frozen = []
         if frozen_stages >= 0:
-            self.frozen = [*self.visual.stem_parts, *stages[:frozen_stages]]
+            v = self.visual
+            self.frozen = [v.conv1, v.bn1, v.conv2, v.bn2, v.conv3, v.bn3, *stages[:frozen_stages]]
             freeze(*self.frozen)
 
     def train(self, mode: bool = True) -> 'CLIPResNet':

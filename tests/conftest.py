@@ -1,0 +1,20 @@
+"""What several tests need: a folder of small photos with label maps."""
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope='session')
+def photo_folder(tmp_path_factory):
+    """4 photos `img/{0..3}.png`, 64 x 96, and label maps `ann/*.png`: 0-3, and 255 ignored."""
+    root = tmp_path_factory.mktemp('photos')
+    rng = np.random.default_rng(0)
+    for part in ('img', 'ann'):
+        (root / part).mkdir()
+    for i in range(4):
+        labels = np.kron(rng.integers(0, 4, (4, 6)), np.ones((16, 16))).astype(np.uint8)
+        photo = labels[..., None] * np.array([60, 40, 20]) + rng.integers(0, 60, (64, 96, 3))
+        labels[:4] = 255
+        Image.fromarray(photo.astype(np.uint8)).save(root / 'img' / f'{i}.png')
+        Image.fromarray(labels).save(root / 'ann' / f'{i}.png')
+    return root

@@ -1,0 +1,93 @@
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+
+import mmseg_zsclip  # noqa: F401
+from mmseg_zsclip.models.segmentor import window_starts
+from mmseg_zsclip.registry import MODELS
+
+NAMES = ['sky', 'road', 'tree', 'car']
+
+
+@pytest.fixture(scope='module')
+def model():
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = MODELS.build(dict(
+        type='mmseg_zsclip.ZeroShotSegmentor',
+        data_preprocessor=dict(type='SegDataPreProcessor'),
+        backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
+        decode_head=dict(
+            type='mmseg_zsclip.ZegCLIPHead', classes=NAMES, text=dict(arch='ViT-XS-8')),
+        test_cfg=ConfigDict(mode='slide', crop_size=(48, 48), stride=(32, 32))))
+    model.init_weights()
+    return model.eval()
+
+
+@pytest.fixture
+def test_cfg(model):
+    saved = model.test_cfg.copy()
+    yield model.test_cfg
+    model.test_cfg.clear()
+    model.test_cfg.update(saved)
+
+
+@pytest.mark.parametrize(('size', 'crop', 'stride', 'starts'), [
+    (48, 48, 32, [0]), (30, 48, 32, [0]), (49, 48, 32, [0, 1]), (80, 48, 32, [0, 32]),
+    (100, 48, 32, [0, 32, 52])])
+def test_windows_cover_the_image_and_end_at_its_border(size, crop, stride, starts):
+    assert window_starts(size, crop, stride) == starts
+
+
+def metas(img):
+    return [dict(img_shape=img.shape[2:], ori_shape=img.shape[2:])] * len(img)
+
+
+@pytest.mark.parametrize('size', [(48, 48), (40, 32)])
+def test_one_window_equals_the_whole_image(model, size):
+    img = torch.randn(2, 3, *size)
+    slide = model.slide_inference(img, metas(img))
+    torch.testing.assert_close(slide, model.whole_inference(img, metas(img)))
+
+
+@pytest.mark.parametrize('size', [(80, 100), (48, 50), (97, 40)])
+def test_batched_windows_equal_mmsegs_loop(model, size):
+    from mmseg.models.segmentors import EncoderDecoder
+    img = torch.randn(2, 3, *size)
+    ours = model.slide_inference(img, metas(img))
+    theirs = EncoderDecoder.slide_inference(model, img, metas(img))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_window_batch_changes_nothing(model, test_cfg):
+    img = torch.randn(1, 3, 96, 96)
+    once = model.slide_inference(img, metas(img))
+    test_cfg.window_batch = 2
+    torch.testing.assert_close(model.slide_inference(img, metas(img)), once, rtol=1e-4, atol=1e-5)
+
+
+def test_stride_larger_than_the_window_is_an_error(model, test_cfg):
+    test_cfg.stride = (64, 64)
+    img = torch.randn(1, 3, 96, 96)
+    with pytest.raises(ValueError, match=r'stride \(64, 64\) is larger than crop_size \(48, 48\)'):
+        model.slide_inference(img, metas(img))
+
+
+def test_tensor_mode_and_flops_counter_run(model):
+    assert model(torch.randn(1, 3, 48, 48), mode='tensor').shape == (1, 4, 6, 6)
+
+
+def test_vocabulary_of_another_length_slides(model):
+    model.set_classes(['zebra', 'road'])
+    img = torch.randn(1, 3, 80, 48)
+    assert model.slide_inference(img, metas(img)).shape == (1, 2, 80, 48)
+    model.set_classes(NAMES)
+
+
+def test_bfloat16_autocast_is_finite_and_close(model):
+    img = torch.randn(1, 3, 48, 48)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        low = model.whole_inference(img, metas(img))
+    torch.testing.assert_close(
+        low.float(), model.whole_inference(img, metas(img)), rtol=0, atol=0.05)
