@@ -1,26 +1,33 @@
 """`zsclip doctor`: what is installed, what is missing, and the command that repairs it.
 
-The versions come from the package's own requirements, so they are written down once. Nothing
-outside the standard library is needed to start: this is the command for a broken environment.
+Only the standard library is needed to start: this is the command for a broken environment.
 """
 import argparse
 import importlib
 import importlib.metadata
-import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DISTRIBUTION = 'mmseg_zsclip'
-REINSTALL = 'pip install -e .   (in the folder of the clone; or pip install <the wheel>)'
-IMPORTS = (
-    'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg.models', 'mmdet.models', 'open_clip',
-    'mmseg_zsclip.models')
+REINSTALL = 'pip install -e .   (in the folder of the clone)'
+STACK = 'pip install -e ".[lite]"   (in the folder of the clone)'
+# What is imported to see whether it works, and the repair that is likeliest when it does not.
+IMPORTS = {
+    'cv2': 'pip uninstall -y opencv-python && pip install opencv-python-headless',
+    'torch': STACK,
+    'torchvision': STACK,
+    'mmengine': STACK,
+    'mmcv': STACK,
+    'mmseg.models': STACK,
+    'mmdet.models': STACK,
+    'open_clip': STACK,
+    'mmseg_zsclip.models': STACK,
+}
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One line of the report. `fix` is the command that repairs it; empty when all is well."""
     name: str
     state: str
@@ -33,15 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    findings = [*python_findings(), *package_findings()]
+    findings = [Finding('platform', f'{platform.platform()}, {sys.executable}')]
+    findings += [*package_findings(), *environment_findings()]
     if not args.no_imports:
-        findings += [*import_findings(), *device_findings(), *weight_findings()]
+        findings += [*import_findings(), *weight_findings()]
     findings += config_findings()
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = '!!' if finding.fix else '  '
         print(f'{mark} {finding.name:{width}}  {finding.state}')
-    fixes = list(dict.fromkeys(finding.fix for finding in findings if finding.fix))
+    fixes = list(dict.fromkeys(keep_torch(finding.fix) for finding in findings if finding.fix))
     if not fixes:
         print('\nAll that training and testing need is here.')
         return 0
@@ -59,112 +67,100 @@ def installed(name: str) -> str | None:
         return None
 
 
-def python_findings() -> Iterator[Finding]:
-    yield Finding('python', f'{platform.python_version()} ({sys.executable})')
-    yield Finding('platform', platform.platform())
+def keep_torch(fix: str) -> str:
+    """`fix` with the installed torch pinned, so that a repair never replaces a working torch."""
+    torch = installed('torch')
+    command, gap, remark = fix.partition('   (')
+    if torch is None or 'pip install "' not in command or '"torch>' in command:
+        return fix
+    return f'{command} "torch=={torch}"{gap}{remark}'
+
+
+def environment_findings() -> Iterator[Finding]:
+    """What `compat` knows of Python, the OpenMMLab stack, the ops and the GPU."""
+    from mmseg_zsclip import compat
+
+    try:
+        rows = compat.environment_report()
+    except ImportError as error:  # `packaging` is no part of the standard library
+        yield Finding(error.name or 'import', f'MISSING: {error}', f'pip install {error.name}')
+        return
+    for row in rows:
+        if row.ok:
+            yield Finding(row.name, row.found)
+        elif row.found:
+            yield Finding(row.name, f'{row.found}, wanted: {row.wanted}', row.fix)
+        else:
+            yield Finding(row.name, f'MISSING, wanted: {row.wanted}', row.fix)
 
 
 def package_findings() -> Iterator[Finding]:
-    """Every distribution of the runtime and of the `lite` extra against its allowed versions."""
+    """The package itself, and the requirements beside those that `compat` knows."""
     version = installed(DISTRIBUTION)
     if version is None:
         yield Finding(DISTRIBUTION, 'runs from its sources, not installed', REINSTALL)
         return
     yield Finding(DISTRIBUTION, version)
-    for requirement in requirements('lite'):
-        if requirement.name == 'mmcv-lite':
-            yield mmcv_finding(requirement)
+    try:
+        needed, optional = requirements('lite'), requirements('optional')
+    except ImportError:  # reported by environment_findings
+        return
+    from mmseg_zsclip import compat
+
+    for name, requirement in needed.items():
+        if name not in compat.SUPPORTED:
+            yield requirement_finding(requirement)
+    for name, requirement in optional.items():
+        if name in needed:
+            continue
+        if installed(name) is None:
+            yield Finding(name, 'absent (optional)')
         else:
-            yield package_finding(requirement)
-    for requirement in requirements('optional'):
-        if installed(requirement.name) is None:
-            yield Finding(requirement.name, 'absent (optional)')
-        else:
-            yield package_finding(requirement)
+            yield requirement_finding(requirement)
 
 
-def requirements(extra: str) -> list:
-    """The package's requirements with and of `extra`, as `packaging` objects, by name."""
+def requirements(extra: str) -> dict:
+    """The package's requirements with `extra`, as `packaging` objects by name."""
     from packaging.requirements import Requirement
 
     found = [Requirement(text) for text in importlib.metadata.requires(DISTRIBUTION) or ()]
-    wanted = [
-        requirement for requirement in found
-        if requirement.marker is None or requirement.marker.evaluate({'extra': extra})]
-    if extra == 'optional':  # what the stack brings is reported there
-        lite = {requirement.name for requirement in requirements('lite')}
-        wanted = [requirement for requirement in wanted if requirement.name not in lite]
-    return sorted(wanted, key=lambda requirement: requirement.name)
+    return {
+        requirement.name: requirement for requirement in found
+        if requirement.marker is None or requirement.marker.evaluate({'extra': extra})}
 
 
-def package_finding(requirement) -> Finding:
+def requirement_finding(requirement) -> Finding:
     version = installed(requirement.name)
-    allowed = str(requirement.specifier) or 'any version'
+    wanted = str(requirement.specifier) or 'any'
+    fix = f'pip install "{requirement.name}{requirement.specifier}"'
     if version is None:
-        return Finding(requirement.name, f'MISSING ({allowed})', pip_install(requirement))
+        return Finding(requirement.name, f'MISSING, wanted: {wanted}', fix)
     if not requirement.specifier.contains(version, prereleases=True):
-        return Finding(
-            requirement.name, f'{version} does not fit {allowed}', pip_install(requirement))
+        return Finding(requirement.name, f'{version}, wanted: {wanted}', fix)
     return Finding(requirement.name, version)
-
-
-def mmcv_finding(lite) -> Finding:
-    """A full mmcv is used as it is; mmcv-lite with our ops replaces it; both at once share files
-    and break each other."""
-    full_version, lite_version = installed('mmcv'), installed('mmcv-lite')
-    if full_version and lite_version:
-        return Finding(
-            'mmcv', f'{full_version} and mmcv-lite {lite_version} overwrite each other',
-            f'pip uninstall -y mmcv mmcv-lite && {pip_install(lite)}')
-    if not full_version:
-        return package_finding(lite)
-    full = next(each for each in requirements('mim') if each.name == 'mmcv')
-    if full.specifier.contains(full_version, prereleases=True):
-        return Finding('mmcv', full_version)
-    return Finding(
-        'mmcv', f'{full_version} is refused by mmseg ({full.specifier})',
-        f'pip uninstall -y mmcv && {pip_install(lite)}')
-
-
-def pip_install(requirement) -> str:
-    """The command that installs one requirement and leaves the installed torch where it is."""
-    wanted = f'{requirement.name}{requirement.specifier}'
-    torch = installed('torch')
-    keep = f' "torch=={torch}"' if torch and requirement.name != 'torch' else ''
-    return f'pip install "{wanted}"{keep}'
 
 
 def import_findings() -> Iterator[Finding]:
     """Installed is not the same as importable: a wheel for another torch fails only here."""
-    for name in IMPORTS:
+    for name, fix in IMPORTS.items():
         try:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a broken install raises anything
             lines = str(error).strip().splitlines()
             reason = f'{type(error).__name__}: {lines[0] if lines else ""}'
-            yield Finding(f'import {name}', reason, 'pip install -e ".[lite]"')
-
-
-def device_findings() -> Iterator[Finding]:
-    try:
-        import torch
-
-        from mmseg_zsclip import compat
-    except ImportError:
-        return
-    compiled = compat.compiled_ops()
-    yield Finding('ops', f"mmcv's own, {compiled}" if compiled else 'mmseg_zsclip.ops')
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            major, minor = torch.cuda.get_device_capability(index)
-            yield Finding(
-                f'gpu {index}', f'{torch.cuda.get_device_name(index)}, compute {major}.{minor}')
-    else:
-        yield Finding('gpu', f'none seen by torch (built for CUDA {torch.version.cuda})')
+            yield Finding(f'import {name}', reason, fix)
 
 
 def weight_findings() -> Iterator[Finding]:
-    return iter(())
+    try:
+        from mmseg_zsclip.clip.download import cache_dir, is_offline
+    except ImportError:  # torch, reported by import_findings
+        return
+    folder = cache_dir()
+    files = [path for path in folder.rglob('*') if path.is_file()] if folder.is_dir() else []
+    size = sum(path.stat().st_size for path in files) / 2**20
+    network = 'offline' if is_offline() else 'fetched when first used'
+    yield Finding('weights', f'{folder} ({len(files)} files, {size:.0f} MiB; {network})')
 
 
 def config_findings() -> Iterator[Finding]:
@@ -175,4 +171,4 @@ def config_findings() -> Iterator[Finding]:
     except ConfigNotFoundError as error:
         yield Finding('configs', str(error), REINSTALL)
         return
-    yield Finding('configs', f'{len(configs)} in {os.path.abspath(config_root())}')
+    yield Finding('configs', f'{len(configs)} in {config_root()}')
