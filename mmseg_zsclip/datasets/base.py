@@ -36,7 +36,7 @@ class SegDataset(BaseSegDataset):
     """mmseg's data set with two checks added.
 
     Raises:
-        FileNotFoundError: the folder of the images does not exist.
+        FileNotFoundError: the folder of the images or the list of names does not exist.
         ValueError: the folder or the list of names gives no image.
     """
 
@@ -50,6 +50,11 @@ class SegDataset(BaseSegDataset):
                 f'{type(self).__name__}: the image folder {folder!r} does not exist (data_root'
                 f' {self.data_root!r}). Set data_root by the environment variable named in the'
                 ' data set config, or by --cfg-options.')
+        if self.ann_file and not remote and not osp.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: the list of image names {self.ann_file!r} does not exist.'
+                ' The converter of the data set writes it (tools/dataset_converters), or give'
+                ' ann_file.')
         data = super().load_data_list()
         if not data:
             raise ValueError(
