@@ -3,6 +3,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -119,6 +120,42 @@ def test_resume_without_a_checkpoint_starts_from_nothing(tiny):
     assert Path('run/iter_2.pth').exists()
 
 
+def test_two_processes_train_and_evaluate_with_torchrun_on_a_cpu(tiny):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    run = subprocess.run(
+        [ROOT / 'tools/dist_train.sh', tiny, '2', '--work-dir', 'run',
+         '--cfg-options', 'train_cfg.val_interval=2'],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, 'PORT': port, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1',
+             'CUDA_VISIBLE_DEVICES': '',
+             'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'})
+    assert run.returncode == 0, run.stderr[-2000:]
+    log = logs(Path('run'))
+    assert 'Distributed training: True' in log
+    assert 'GPU number: 2' in log
+    assert 'mIoU' in log
+
+
+@pytest.mark.parametrize(('script', 'arguments', 'started'), [
+    ('dist_train.sh', 'CFG 4 --resume', 'train.py CFG --launcher pytorch --resume'),
+    ('dist_test.sh', 'CFG CKPT 4 --tta', 'test.py CFG CKPT --launcher pytorch --tta'),
+    ('slurm_train.sh', 'part job CFG --resume', 'train.py CFG --launcher slurm --resume'),
+    ('slurm_test.sh', 'part job CFG CKPT --tta', 'test.py CFG CKPT --launcher slurm --tta'),
+])
+def test_launch_scripts_pass_their_arguments_on(script, arguments, started, tmp_path):
+    for program in ('torchrun', 'srun'):
+        (tmp_path / program).write_text(f'#!/bin/sh\necho {program} "$@"\n')
+        (tmp_path / program).chmod(0o755)
+    run = subprocess.run(
+        [ROOT / 'tools' / script, *arguments.split()], capture_output=True, text=True, check=True,
+        env={'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'})
+    assert run.stdout.rstrip().endswith(f'/{started}')
+    wanted = '--nproc_per_node=4' if script.startswith('dist') else '-p part --job-name=job'
+    assert wanted in run.stdout
+
+
 @pytest.mark.parametrize('form', ['{stem}', '{name}', '{inside}', 'configs/{inside}', '{path}'])
 def test_a_shipped_config_is_found_from_any_directory(form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -174,12 +211,6 @@ def test_weights_that_nothing_reads_are_an_error():
 def test_tta_without_its_config_is_an_error():
     with pytest.raises(KeyError, match='--tta needs tta_model and tta_pipeline'):
         with_tta(Config(dict(model=dict(type='X'))))
-
-
-def test_a_distributed_run_without_gpus_uses_gloo(tiny, monkeypatch):
-    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    assert load_config(tiny, launcher='pytorch').env_cfg.dist_cfg.backend == 'gloo'
-    assert load_config(tiny).env_cfg.dist_cfg.backend == 'nccl'
 
 
 def test_outputs_go_to_a_folder_named_after_the_config(tiny):

@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
 
@@ -32,8 +33,6 @@ def load_config(
     if weights is not None:
         set_weights(cfg, weights)
     cfg.launcher = launcher
-    if launcher != 'none' and not torch.cuda.is_available():
-        cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
@@ -72,6 +71,19 @@ def _set_key(node, key: str, value) -> int:
     return count
 
 
+def build_runner(cfg: Config) -> Runner:
+    """The Runner of `cfg`, distributed on CPUs too, where mmengine asks for a GPU twice: to start
+    the processes and to wrap the model."""
+    if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
+        if not dist.is_initialized():
+            dist.init_process_group('gloo')
+        wrapper = dict(
+            type='MMDistributedDataParallel', broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+        cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+    return Runner.from_cfg(cfg)
+
+
 def train(cfg: Config, *, resume: bool | str = False, amp: bool = False) -> Runner:
     """Trains `cfg`. `resume=True` goes on from the newest checkpoint in the work folder (and
     starts from nothing when there is none), a path from that checkpoint."""
@@ -81,7 +93,7 @@ def train(cfg: Config, *, resume: bool | str = False, amp: bool = False) -> Runn
     if resume:
         cfg.resume = True
         cfg.load_from = None if resume is True else str(resume)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     runner.train()
     return runner
 
@@ -105,7 +117,7 @@ def evaluate(
         cfg = with_tta(cfg)
     cfg.load_from = None if checkpoint is None else str(checkpoint)
     cfg.resume = False
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     if checkpoint is None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.init_weights()
