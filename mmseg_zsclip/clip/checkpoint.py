@@ -65,6 +65,11 @@ def _expected(arch: CLIPArch) -> dict[str, Tensor]:
 
 
 def _same_shapes(state: Mapping[str, Tensor], arch: CLIPArch) -> bool:
+    conv, text = state.get('visual.conv1.weight'), state.get('text_projection')
+    channels = arch.vision_width // 2 if arch.is_resnet else arch.vision_width
+    if conv is None or text is None or conv.shape[0] != channels or (
+            text.shape != (arch.text_width, arch.embed_dim)):
+        return False  # building a large one takes a while
     expected = _expected(arch)
     return all(key in state and state[key].shape == value.shape
                for key, value in expected.items() if value.ndim)

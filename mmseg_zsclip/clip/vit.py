@@ -1,6 +1,6 @@
 """CLIP's vision transformer, in parts that a method walks: patchify, positions, blocks, project.
 
-Parameter names are OpenAI's (`conv1`, `ln_pre`, `transformer.resblocks.0.attn.in_proj_weight`, ...),
+Parameter names are OpenAI's (`conv1`, `ln_pre`, `transformer.resblocks.0.attn.in_proj_weight`),
 so published towers load with no renaming. Source: CLIP (Radford et al., 2021), section 2.4.
 """
 from collections import OrderedDict
