@@ -102,6 +102,15 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
+# what transformers assumes of a config that leaves it out
+_HF_VISION = dict(
+    hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
+    image_size=224, patch_size=32, hidden_act='quick_gelu', layer_norm_eps=1e-5)
+_HF_TEXT = dict(
+    hidden_size=512, num_hidden_layers=12, num_attention_heads=8, vocab_size=49408,
+    max_position_embeddings=77, hidden_act='quick_gelu', layer_norm_eps=1e-5)
+
+
 def transformers_arch(config: dict, name: str) -> CLIPArch:
     """Sizes and activation from transformers' CLIPConfig (the dict of config.json).
 
@@ -111,31 +120,31 @@ def transformers_arch(config: dict, name: str) -> CLIPArch:
     if config.get('model_type') != 'clip':
         raise ValueError(f'{name}: config.json says model_type={config.get("model_type")!r}; '
                          "only 'clip' (CLIPModel) can be loaded")
-    from transformers import CLIPConfig
-    config = CLIPConfig.from_dict(config)
-    vision, text = config.vision_config, config.text_config
-    ratio = vision.intermediate_size / vision.hidden_size
-    if int(vision.hidden_size * ratio) != vision.intermediate_size:  # floats round down
-        ratio = (vision.intermediate_size + 0.5) / vision.hidden_size
+    vision = _HF_VISION | (config.get('vision_config') or {})
+    text = _HF_TEXT | (config.get('text_config') or {})
+    width, hidden = vision['hidden_size'], vision['intermediate_size']
+    ratio = hidden / width
+    if int(width * ratio) != hidden:  # floats round down
+        ratio = (hidden + 0.5) / width
     for key in ('hidden_act', 'layer_norm_eps'):
-        if getattr(vision, key) != getattr(text, key):
-            raise ValueError(f'{name}: {key} is {getattr(vision, key)!r} in the image tower but '
-                             f'{getattr(text, key)!r} in the text tower; they must agree')
+        if vision[key] != text[key]:
+            raise ValueError(f'{name}: {key} is {vision[key]!r} in the image tower but '
+                             f'{text[key]!r} in the text tower; they must agree')
     return CLIPArch(
         name=name,
-        embed_dim=config.projection_dim,
-        image_size=vision.image_size,
-        vision_layers=vision.num_hidden_layers,
-        vision_width=vision.hidden_size,
-        patch_size=vision.patch_size,
-        vision_heads=vision.num_attention_heads,
-        text_width=text.hidden_size,
-        text_heads=text.num_attention_heads,
-        text_layers=text.num_hidden_layers,
-        context_length=text.max_position_embeddings,
-        vocab_size=text.vocab_size,
-        activation=vision.hidden_act,
-        norm_eps=vision.layer_norm_eps,
+        embed_dim=config.get('projection_dim', 512),
+        image_size=vision['image_size'],
+        vision_layers=vision['num_hidden_layers'],
+        vision_width=width,
+        patch_size=vision['patch_size'],
+        vision_heads=vision['num_attention_heads'],
+        text_width=text['hidden_size'],
+        text_heads=text['num_attention_heads'],
+        text_layers=text['num_hidden_layers'],
+        context_length=text['max_position_embeddings'],
+        vocab_size=text['vocab_size'],
+        activation=vision['hidden_act'],
+        norm_eps=vision['layer_norm_eps'],
         vision_mlp_ratio=ratio)
 
 

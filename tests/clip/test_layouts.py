@@ -186,6 +186,12 @@ def test_transformers_config_of_another_model_or_mixed_activations():
         transformers_arch(config, 'x')
 
 
+def test_sizes_that_a_config_leaves_out_are_transformers_own():
+    from transformers import CLIPConfig
+    full = transformers_arch(CLIPConfig().to_dict(), 'x')
+    assert transformers_arch(dict(model_type='clip'), 'x') == full
+
+
 def test_odd_mlp_widths_survive_the_ratio():
     config = hf_model().config.to_dict()
     for width in range(90, 130):
