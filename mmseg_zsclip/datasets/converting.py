@@ -1,0 +1,54 @@
+"""What the converters in ``tools/dataset_converters`` share."""
+import argparse
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+
+def converter_parser(description: str) -> argparse.ArgumentParser:
+    """Parser with the options of every converter: ``root`` and ``--nproc``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', type=Path, help='folder of the data set')
+    parser.add_argument('--nproc', type=int, default=1, help='processes')
+    return parser
+
+
+def lookup(values: dict[int, int], size: int, other: int, dtype: type) -> np.ndarray:
+    """Table (size,) that holds ``values[i]`` at i and ``other`` elsewhere."""
+    table = np.full(size, other, dtype)
+    table[list(values)] = list(values.values())
+    return table
+
+
+def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str) -> list:
+    """``[function(*job) for job in jobs]``, in ``nproc`` processes.
+
+    Raises:
+        FileNotFoundError: no job; ``what`` says what was looked for.
+    """
+    if not jobs:
+        raise FileNotFoundError(
+            f'found no {what}. Check the folder given and that the archives are unpacked.')
+    if nproc <= 1:
+        return [function(*job) for job in jobs]
+    with ProcessPoolExecutor(nproc) as pool:
+        return list(pool.map(function, *zip(*jobs, strict=True), chunksize=16))
+
+
+def read_names(path: Path) -> list[str]:
+    """Image names of a list file, one a line (only the first word of a line counts)."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist. Unpack it with the data set.')
+    return [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+
+
+def write_names(names: Iterable[str], path: Path) -> None:
+    """One name a line, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(f'{path}.{os.getpid()}.part')
+    part.write_text(''.join(f'{name}\n' for name in names))
+    part.replace(path)
