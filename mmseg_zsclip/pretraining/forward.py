@@ -1,0 +1,66 @@
+"""CLIP's towers walked for training: the class embedding without idle work, and dense features."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PATHS = ('value', 'block', 'last')
+
+
+def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
+    """`visual.embed`, or, for an image smaller than the pre-training grid, positions of a window of it.
+
+    A crop then looks to the tower as the same pixels would inside a larger image.
+
+    Args:
+        img: (B, 3, H, W), normalised.
+        offset: row and column of the window in the position grid; None = positions are resized.
+    """
+    if offset is None:
+        return visual.embed(img)[0]
+    x, (h, w) = visual.patchify(img)
+    side = round((visual.positional_embedding.shape[0] - 1)**0.5)
+    grid = visual.positional_embedding[1:].unflatten(0, (side, side))
+    window = grid[offset[0]:offset[0] + h, offset[1]:offset[1] + w].flatten(0, 1)
+    cls = (visual.class_embedding + visual.positional_embedding[0]).to(x.dtype)
+    return visual.ln_pre(torch.cat([cls.expand(len(x), 1, -1), x + window.to(x.dtype)], dim=1))
+
+
+def to_last_block(visual, tokens: Tensor) -> Tensor:
+    for block in visual.blocks[:-1]:
+        tokens = block(tokens)
+    return tokens
+
+
+def class_embedding(visual, tokens: Tensor) -> Tensor:
+    """Input of the last block (B, 1 + N, D) -> class embedding (B, d).
+
+    Equals the tower's own output; queries and the MLP of the patches, on which it does not depend,
+    are not computed.
+    """
+    block = visual.blocks[-1]
+    attn, width = block.attn, tokens.shape[-1]
+    x = block.ln_1(tokens)
+    weight, bias = attn.in_proj_weight, attn.in_proj_bias
+    q = F.linear(x[:, :1], weight[:width], bias[:width])
+    k, v = F.linear(x, weight[width:], bias[width:]).chunk(2, dim=-1)
+    cls = tokens[:, :1] + attn.attend(*map(attn.split_heads, (q, k, v)))
+    cls = cls + block.mlp(block.ln_2(cls))
+    return visual.project(cls[:, 0])
+
+
+def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Input of the last block (B, 1 + N, D) -> class embedding (B, d) and patch features (B, N, d) by path.
+
+    'value': out_proj(V) alone. 'block': MaskCLIP's path of section 3.2, the last block without
+    attention: v = out_proj(V) + x, v + mlp(ln_2(v)). 'last': the unmodified last block.
+    """
+    block = visual.blocks[-1]
+    x = block.ln_1(tokens)
+    q, k, v = F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias).chunk(3, dim=-1)
+    value = block.attn.out_proj(v[:, 1:])
+    attended = tokens + block.attn.attend(*map(block.attn.split_heads, (q, k, v)))
+    last = attended + block.mlp(block.ln_2(attended))
+    alone = tokens[:, 1:] + value
+    alone = alone + block.mlp(block.ln_2(alone))
+    paths = dict(value=value, block=alone, last=last[:, 1:])
+    return visual.project(last[:, 0]), {name: visual.project(x) for name, x in paths.items()}

@@ -1,0 +1,160 @@
+"""tools/pretrain_clip.py, from the command line to a file that load_clip reads."""
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmseg_zsclip.clip import archs
+from mmseg_zsclip.clip.checkpoint import load_clip
+from mmseg_zsclip.pretraining.recipe import Recipe
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'pretrain_clip.py'
+TINY = archs.CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 32, 2, 1)
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.setitem(archs.ARCHS, 'tiny', TINY)
+    spec = importlib.util.spec_from_file_location('pretrain_clip', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def street(tmp_path_factory):
+    """6 photos of 48 x 64 pixels with label maps of 3 classes, and their names."""
+    root = tmp_path_factory.mktemp('street')
+    rng = np.random.default_rng(0)
+    for part in ('img', 'ann'):
+        (root / part).mkdir()
+    for i in range(6):
+        labels = np.kron(rng.integers(0, 3, (3, 4)), np.ones((16, 16), int)).astype(np.uint8)
+        Image.fromarray(labels).save(root / 'ann' / f'{i}.png')
+        photo = labels[..., None] * np.array([90, 40, 10]) + rng.integers(0, 40, (48, 64, 3))
+        Image.fromarray(photo.astype(np.uint8)).save(root / 'img' / f'{i}.png')
+    (root / 'names.txt').write_text('road, street\ncar\ntree\n')
+    return root
+
+
+def arguments(street, out, *more, steps=3):
+    return ['--images', str(street / 'img'), '--labels', str(street / 'ann'), '--names',
+            str(street / 'names.txt'), '--image-suffix', '.png', '--arch', 'tiny', '--batch', '8',
+            '--height', '48', '--steps', str(steps), '--out', str(out), '--log-every', '1', *more]
+
+
+def weights(path):
+    return load_clip('tiny', path).state_dict()
+
+
+def test_three_steps_give_a_checkpoint_that_load_clip_reads(tool, street, tmp_path):
+    tool.main(arguments(street, tmp_path))
+    model = load_clip('tiny', tmp_path / 'contrastive.pt')
+    assert model.visual(torch.zeros(1, 3, 32, 32)).shape == (1, 16)
+    assert not (tmp_path / 'dense.pt').exists()
+    rows = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
+    assert [row['step'] for row in rows] == [1, 2, 3]
+    assert all(np.isfinite(row['nce']) for row in rows)
+
+
+def test_patch_term_adds_a_dense_checkpoint_after_the_contrastive_one(tool, street, tmp_path):
+    tool.main(arguments(street, tmp_path, '--patch-term', '1', '--contrastive-share', '0.5', '--sizes',
+                        '16', '32', '48', steps=4))
+    rows = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
+    assert ['value' in row for row in rows] == [False, False, True, True]
+    first, last = weights(tmp_path / 'contrastive.pt'), weights(tmp_path / 'dense.pt')
+    assert any(not torch.equal(first[key], last[key]) for key in first)
+
+
+def test_resume_continues_as_if_never_stopped(tool, street, tmp_path, monkeypatch):
+    tool.main(arguments(street, tmp_path / 'whole', steps=4))
+    step = tool.Trainer.train_step
+
+    def killed_after_two(self):
+        if self.step == 2:
+            self.save_state()
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(tool.Trainer, 'train_step', killed_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        tool.main(arguments(street, tmp_path / 'cut', steps=4))
+    monkeypatch.undo()
+    monkeypatch.setitem(archs.ARCHS, 'tiny', TINY)
+    tool.main(arguments(street, tmp_path / 'cut', '--resume', steps=4))
+    whole, cut = (weights(tmp_path / name / 'contrastive.pt') for name in ('whole', 'cut'))
+    for key in whole:
+        assert torch.allclose(whole[key], cut[key], atol=1e-5), key
+
+
+def test_resume_refuses_what_it_cannot_continue(tool, street, tmp_path):
+    with pytest.raises(ValueError, match='--resume: no .*state.pt; start without --resume'):
+        tool.main(arguments(street, tmp_path, '--resume'))
+    tool.main(arguments(street, tmp_path, steps=1))
+    with pytest.raises(ValueError, match=r'another recipe \(lr: 0.01 in the file, 0.5 asked\)'):
+        tool.main(arguments(street, tmp_path, '--resume', '--lr', '0.5', steps=1))
+    with pytest.raises(ValueError, match='already holds a run; add --resume or give another --out'):
+        tool.main(arguments(street, tmp_path, steps=1))
+
+
+def test_a_caption_file_trains_too(tool, street, tmp_path):
+    pairs = street / 'pairs.tsv'
+    pairs.write_text('\n'.join(f'img/{i}.png\ta photo of scene {i % 3}.' for i in range(6)))
+    common = ['--captions', str(pairs), '--arch', 'tiny', '--batch', '6', '--height', '48', '--steps', '2',
+              '--optimizer', 'adamw', '--precision', 'fp32', '--out', str(tmp_path)]
+    tool.main(common)
+    weights(tmp_path / 'contrastive.pt')
+    with pytest.raises(ValueError, match='--patch-term needs tags'):
+        tool.main([*common, '--patch-term', '1'])
+
+
+@pytest.mark.parametrize(('more', 'message'), [
+    (['--include', 'night*'], r"--include 'night\*' matched none of 6 images"),
+    (['--synonyms', 'bus, coach'], "'bus' is no class of the names file; its classes: road, car, tree"),
+    (['--present-of', 'car'], "--present-of 'car' is not NAME=SHARE"),
+    (['--sizes', '20'], 'crop size 20 is no multiple of 8, .* of tiny; use e.g. 32'),
+    (['--optimizer', 'sgd'], "optimizer is 'sgd'; legal: muon, adamw"),
+    (['--patch-term', '1', '--patch-paths', 'key'], r"patch paths \['key'\]; legal: one or more of value, block, last"),
+])
+def test_bad_arguments_name_the_value_and_the_legal_ones(tool, street, tmp_path, more, message):
+    with pytest.raises(ValueError, match=message):
+        tool.main(arguments(street, tmp_path / 'out', *more))
+    assert not (tmp_path / 'out').exists()
+
+
+def test_no_source_is_an_error(tool, tmp_path):
+    with pytest.raises(ValueError, match='give --images, --labels and --names .* or --captions FILE'):
+        tool.main(['--steps', '1', '--out', str(tmp_path), '--arch', 'tiny'])
+
+
+def test_patch_term_on_a_resnet_is_an_error(tool, street, tmp_path, monkeypatch):
+    resnet = archs.CLIPArch('tiny-rn', 16, 32, (1, 1, 1, 1), 8, None, 8, 32, 2, 1)
+    monkeypatch.setitem(archs.ARCHS, 'tiny-rn', resnet)
+    with pytest.raises(ValueError, match='--patch-term needs a ViT; .* is a ModifiedResNet'):
+        tool.main(arguments(street, tmp_path, '--arch', 'tiny-rn', '--patch-term', '1'))
+    tool.main(arguments(street, tmp_path, '--arch', 'tiny-rn', steps=1))
+    load_clip('tiny-rn', tmp_path / 'contrastive.pt')
+
+
+def test_each_part_of_the_schedule_is_annealed_to_its_end():
+    recipe = Recipe(steps=100, patch_weight=1.0, contrastive_share=0.6)
+    assert recipe.lr_factor(0.3) == 1
+    assert recipe.lr_factor(0.599) < 0.01
+    assert 0.4 < recipe.lr_factor(0.65) <= recipe.dense_lr
+    assert recipe.lr_factor(0.999) < 0.01
+    assert Recipe(steps=100).lr_factor(0.65) == 1
+
+
+@pytest.mark.parametrize(('given', 'message'), [
+    ({}, 'steps=None and minutes=None: give exactly one'),
+    (dict(steps=1, minutes=2.0), 'steps=1 and minutes=2.0: give exactly one'),
+    (dict(minutes=-1.0), 'the length must be positive'),
+    (dict(steps=1, precision='fp8'), "precision is 'fp8'; legal: bf16, fp32"),
+])
+def test_an_impossible_recipe_is_an_error(given, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**given)
