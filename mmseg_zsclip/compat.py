@@ -3,6 +3,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import sys
+from collections.abc import Callable
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import NamedTuple
@@ -118,11 +119,20 @@ def allow_checkpoints() -> None:
     plain = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDGSUmM'}
     # numpy 1 and 2 write the same two functions under different names.
     renamed = [
-        (getattr(core.multiarray, name), f'numpy.{module}.multiarray.{name}')
+        _alias(getattr(core.multiarray, name), f'numpy.{module}.multiarray', name)
         for module in ('core', '_core') for name in ('_reconstruct', 'scalar')]
     torch.serialization.add_safe_globals([
         HistoryBuffer, ConfigDict, np.ndarray, np.dtype, *plain, *renamed,
-        (_statistic, 'builtins.getattr')])
+        _alias(_statistic, 'builtins', 'getattr')])
+
+
+def _alias(function: Callable, module: str, name: str) -> Callable:
+    # torch lists a function by its own name, and not every version takes another beside it.
+    def call(*args):
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
 
 
 def _statistic(owner: type, name: str):
