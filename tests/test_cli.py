@@ -86,6 +86,16 @@ def test_train_then_test_writes_checkpoint_metrics_and_overlays(tiny):
     assert Image.open('seen/a.png').size == (64, 32)  # ground truth beside prediction
 
 
+def test_another_batch_than_the_learning_rates_is_warned_of_or_scaled_for(tiny):
+    options = ['--cfg-options', 'auto_scale_lr.base_batch_size=16', 'auto_scale_lr.enable=False']
+    assert main(['train', str(tiny), '--work-dir', 'plain', *options]) == 0
+    assert '2 images a step, but the learning rate of this config is for 16' in logs(Path('plain'))
+    assert main(['train', str(tiny), '--work-dir', 'scaled', '--auto-scale-lr', *options]) == 0
+    assert 'Scaling the original LR by 0.125' in logs(Path('scaled'))
+    with pytest.raises(KeyError, match='--auto-scale-lr needs auto_scale_lr.base_batch_size'):
+        main(['train', str(tiny), '--auto-scale-lr'])
+
+
 def test_no_checkpoint_uses_the_models_own_initialisation_and_says_so(tiny):
     assert main(['test', str(tiny)]) == 0
     assert 'no checkpoint given' in logs(Path('work_dirs/tiny'))

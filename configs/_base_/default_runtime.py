@@ -14,6 +14,7 @@ default_hooks = dict(
     checkpoint=dict(
         type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True),
     sampler_seed=dict(type='DistSamplerSeedHook'))
+custom_hooks = [dict(type='mmseg_zsclip.StrictLoadHook')]
 
 visualizer = dict(
     type='SegLocalVisualizer', name='visualizer', alpha=0.6,

@@ -84,16 +84,44 @@ def build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
-def train(cfg: Config, *, resume: bool | str = False, amp: bool = False) -> Runner:
-    """Trains `cfg`. `resume=True` goes on from the newest checkpoint in the work folder (and
-    starts from nothing when there is none), a path from that checkpoint."""
+def train(
+    cfg: Config,
+    *,
+    resume: bool | str = False,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+) -> Runner:
+    """Trains `cfg`.
+
+    Args:
+        resume: True goes on from the newest checkpoint in the work folder (and starts from
+            nothing when there is none), a path from that checkpoint.
+        amp: mixed precision.
+        auto_scale_lr: scales the learning rate with the batch over all processes.
+
+    Raises:
+        KeyError: `auto_scale_lr` of a config that does not say what batch its rate is for.
+    """
     if amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    base = cfg.get('auto_scale_lr', {}).get('base_batch_size')
+    if auto_scale_lr and base is None:
+        raise KeyError(
+            f'--auto-scale-lr needs auto_scale_lr.base_batch_size, which {cfg.filename} does not '
+            'give. Add it: --cfg-options auto_scale_lr.base_batch_size=16')
+    if auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
     if resume:
         cfg.resume = True
         cfg.load_from = None if resume is True else str(resume)
     runner = build_runner(cfg)
+    batch = cfg.train_dataloader.get('batch_size', 1) * runner.world_size
+    if base is not None and batch != base and not cfg.auto_scale_lr.enable:
+        runner.logger.warning(
+            f'{batch} images a step, but the learning rate of this config is for {base}: results '
+            'will differ from the published ones. Pass --auto-scale-lr, or change '
+            'train_dataloader.batch_size or the number of processes.')
     runner.train()
     return runner
 
@@ -105,7 +133,8 @@ def evaluate(
     show_dir: str | Path | None = None,
     tta: bool = False,
 ) -> dict:
-    """Evaluates `cfg` and writes the metrics as JSON beside the log.
+    """Evaluates `cfg` and writes the metrics as JSON beside the log, `per_class` rows included
+    where the metric keeps them.
 
     Without a checkpoint the model is used as its own initialisation leaves it, which is the whole
     of an annotation-free model. `show_dir` gets one overlay per image, ground truth at the left
@@ -126,7 +155,11 @@ def evaluate(
     if show_dir is not None:
         runner.register_hook(OverlayHook(show_dir))
     metrics = runner.test()
-    path = write_metrics(metrics, runner.log_dir)
+    per_class = [
+        row for metric in runner.test_loop.evaluator.metrics
+        for row in getattr(metric, 'per_class', [])]
+    path = write_metrics(
+        {**metrics, 'per_class': per_class} if per_class else metrics, runner.log_dir)
     if path is not None:
         runner.logger.info(f'metrics written to {path}')
     return metrics

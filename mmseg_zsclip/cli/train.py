@@ -10,6 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--resume', nargs='?', const='auto', metavar='CKPT',
         help='go on from CKPT, or from the newest checkpoint in the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate with the batch over all processes')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -17,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     cfg = launch_config(args)
     from mmseg_zsclip.apis.launch import train
 
-    train(cfg, resume=resume, amp=args.amp)
+    train(cfg, resume=resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
     return 0
