@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_zsclip.registry import DATASETS
+
 from .vocabulary import canonical, load_classes
 
 
@@ -32,8 +34,10 @@ def distinct_colours(n: int) -> list[list[int]]:
     return colours
 
 
+@DATASETS.register_module()
 class SegDataset(BaseSegDataset):
-    """mmseg's data set with two checks added.
+    """mmseg's data set with checks added. For photos and label maps of your own, give
+    ``metainfo=dict(classes=[...])``, ``data_root`` and ``data_prefix``.
 
     Raises:
         FileNotFoundError: the folder of the images or the list of names does not exist.
