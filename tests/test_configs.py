@@ -18,6 +18,10 @@ PACKAGE = Path(mmseg_zsclip.__file__).parent
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
 def config(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    own = tmp_path / 'data' / 'own'  # a config for one's own data reads the names from there
+    own.mkdir(parents=True)
+    (own / 'classes.txt').write_text('road\ndog\n')
+    (own / 'unseen.txt').write_text('dog\n')
     return Config.fromfile(request.param)
 
 

@@ -1,0 +1,62 @@
+"""Training on a folder of one's own: photos, label maps, two lists of names, no Python."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_zsclip.apis.launch import evaluate, load_config, set_weights, train
+
+NAMES = ['road', 'grass, lawn', 'red car', 'dog']
+SMALL = {  # the same config on a CLIP and crops that a CPU trains in a second
+    'model.backbone.arch': 'ViT-XS-8', 'model.decode_head.text.arch': 'ViT-XS-8',
+    'model.data_preprocessor.size': (48, 48), 'model.test_cfg.crop_size': (48, 48),
+    'model.test_cfg.stride': (48, 48),
+    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
+    'val_dataloader.num_workers': 0, 'val_dataloader.persistent_workers': False,
+    'test_dataloader.num_workers': 0, 'test_dataloader.persistent_workers': False,
+    'train_dataloader.dataset.pipeline.3.scale': (96, 64),
+    'train_dataloader.dataset.pipeline.4.crop_size': (48, 48),
+    'val_dataloader.dataset.pipeline.1.scale': (96, 64),
+    'test_dataloader.dataset.pipeline.1.scale': (96, 64),
+    'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """20 photos laid out as configs/_base_/datasets/own_data.py describes."""
+    rng = np.random.default_rng(0)
+    for split, count in (('train', 14), ('val', 6)):
+        for part in ('images', 'annotations'):
+            (tmp_path / 'own' / part / split).mkdir(parents=True)
+        for i in range(count):
+            labels = np.kron(rng.integers(0, 4, (4, 6)), np.ones((16, 16))).astype(np.uint8)
+            photo = labels[..., None] * 60 + rng.integers(0, 60, (64, 96, 3))
+            Image.fromarray(photo.astype(np.uint8)).save(
+                tmp_path / 'own' / 'images' / split / f'{i}.jpg')
+            Image.fromarray(labels).save(tmp_path / 'own' / 'annotations' / split / f'{i}.png')
+    (tmp_path / 'own' / 'classes.txt').write_text('\n'.join(NAMES) + '\n')
+    (tmp_path / 'own' / 'unseen.txt').write_text('dog\n')
+    monkeypatch.setenv('ZSCLIP_DATA', str(tmp_path / 'own'))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / 'own'
+
+
+def test_twenty_photos_of_ones_own_train_and_evaluate_end_to_end(folder):
+    cfg = load_config('own_inductive', work_dir='run', options=SMALL)
+    set_weights(cfg, None)
+    train(cfg)
+    metrics = evaluate(cfg, 'run/iter_2.pth')
+    assert {'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU'} <= set(metrics)
+    written = [json.loads(path.read_text()) for path in Path('run').rglob('metrics.json')]
+    assert [row['name'] for row in written[0]['per_class']] == ['road', 'grass', 'red car', 'dog']
+    assert [row['group'] for row in written[0]['per_class']] == ['S', 'S', 'S', 'U']
+
+
+def test_a_folder_without_its_list_of_names_is_named(folder):
+    (folder / 'classes.txt').unlink()
+    cfg = load_config('own_inductive', work_dir='run', options=SMALL)
+    set_weights(cfg, None)
+    with pytest.raises(FileNotFoundError, match='classes.txt'):
+        train(cfg)
