@@ -3,8 +3,9 @@
     python tools/pretrain_clip.py --images DIR --labels DIR --names camvid --minutes 30 --out DIR
     python tools/pretrain_clip.py --captions pairs.tsv --minutes 30 --out DIR
 
-The result (`contrastive.pt`, and `dense.pt` with --patch-term) is read by `mmseg_zsclip.clip.load_clip`.
+The result (`contrastive.pt`, and `dense.pt` with --patch-term) is a file for `load_clip`.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -24,15 +25,19 @@ from mmseg_zsclip.pretraining.trainer import Trainer
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     add_source_arguments(parser.add_argument_group('photos and captions'))
     add_recipe_arguments(parser.add_argument_group('recipe'))
-    parser.add_argument('--arch', default='ViT-XS-8', help='architecture name (default %(default)s)')
+    parser.add_argument(
+        '--arch', default='ViT-XS-8', help='architecture name (default %(default)s)'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     parser.add_argument('--resume', action='store_true', help='continue from OUT/state.pt')
     parser.add_argument('--save-minutes', type=float, default=3, help='between two states')
     parser.add_argument('--log-every', type=int, default=50, help='steps between two log lines')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: torch\'s)')
+    parser.add_argument('--threads', type=int, help="CPU threads (default: torch's)")
     parser.add_argument('--device', default='cpu')
     return parser.parse_args(argv)
 
@@ -42,18 +47,33 @@ def add_source_arguments(group) -> None:
     group.add_argument('--labels', type=Path, help='folder of label maps, same relative names')
     group.add_argument('--names', help='class names: a shipped list or a .txt file')
     group.add_argument('--captions', type=Path, help='.tsv (image, caption) or .jsonl file instead')
-    group.add_argument('--include', nargs='+', default=[], metavar='GLOB', help='only these file names')
+    group.add_argument(
+        '--include', nargs='+', default=[], metavar='GLOB', help='only these file names'
+    )
     group.add_argument('--image-suffix', default='.jpg')
     group.add_argument('--label-suffix', default='.png')
     group.add_argument('--ignore-index', type=int, default=255)
     group.add_argument('--reduce-zero-label', action='store_true')
-    group.add_argument('--synonyms', nargs='+', default=[], metavar='"NAME, SYNONYM, ..."',
-                       help='more names of classes')
-    group.add_argument('--present', type=float, default=0.03, help='share of a crop from which a class is shown')
-    group.add_argument('--doubtful', type=float, default=0.004, help='share below which it is not shown')
+    group.add_argument(
+        '--synonyms',
+        nargs='+',
+        default=[],
+        metavar='"NAME, SYNONYM, ..."',
+        help='more names of classes',
+    )
+    group.add_argument(
+        '--present', type=float, default=0.03, help='share of a crop from which a class is shown'
+    )
+    group.add_argument(
+        '--doubtful', type=float, default=0.004, help='share below which it is not shown'
+    )
     group.add_argument('--present-of', nargs='+', default=[], metavar='NAME=SHARE')
-    group.add_argument('--height', type=int, default=180, help='photo height at which crops keep their scale')
-    group.add_argument('--scale', type=float, nargs=2, default=(0.54, 1.75), help='crop side / crop size')
+    group.add_argument(
+        '--height', type=int, default=180, help='photo height at which crops keep their scale'
+    )
+    group.add_argument(
+        '--scale', type=float, nargs=2, default=(0.54, 1.75), help='crop side / crop size'
+    )
 
 
 def add_recipe_arguments(group) -> None:
@@ -61,11 +81,24 @@ def add_recipe_arguments(group) -> None:
     length.add_argument('--minutes', type=float)
     length.add_argument('--steps', type=int)
     group.add_argument('--sizes', type=int, nargs='+', help='crop sizes (default: the image size)')
-    group.add_argument('--late-sizes', type=int, nargs='+', help='crop sizes later on (default: --sizes)')
+    group.add_argument(
+        '--late-sizes', type=int, nargs='+', help='crop sizes later on (default: --sizes)'
+    )
     group.add_argument('--patch-term', type=float, default=0.0, metavar='WEIGHT')
     group.add_argument('--patch-paths', nargs='+', default=list(PATHS))
-    for name in ('late', 'batch', 'lr', 'lr_rest', 'weight_decay', 'optimizer', 'precision',
-                 'contrastive_share', 'dense_lr', 'jitter', 'seed'):
+    for name in (
+        'late',
+        'batch',
+        'lr',
+        'lr_rest',
+        'weight_decay',
+        'optimizer',
+        'precision',
+        'contrastive_share',
+        'dense_lr',
+        'jitter',
+        'seed',
+    ):
         default = getattr(Recipe, name)
         group.add_argument('--' + name.replace('_', '-'), type=type(default), default=default)
 
@@ -73,17 +106,32 @@ def add_recipe_arguments(group) -> None:
 def build_recipe(args, image_size: int) -> Recipe:
     sizes = tuple(args.sizes or [image_size])
     return Recipe(
-        steps=args.steps, minutes=args.minutes, sizes=sizes, late_sizes=tuple(args.late_sizes or sizes),
-        late=args.late, batch=args.batch, lr=args.lr, lr_rest=args.lr_rest,
-        weight_decay=args.weight_decay, optimizer=args.optimizer, precision=args.precision,
-        patch_weight=args.patch_term, patch_paths=tuple(args.patch_paths),
-        contrastive_share=args.contrastive_share, dense_lr=args.dense_lr, jitter=args.jitter, seed=args.seed)
+        steps=args.steps,
+        minutes=args.minutes,
+        sizes=sizes,
+        late_sizes=tuple(args.late_sizes or sizes),
+        late=args.late,
+        batch=args.batch,
+        lr=args.lr,
+        lr_rest=args.lr_rest,
+        weight_decay=args.weight_decay,
+        optimizer=args.optimizer,
+        precision=args.precision,
+        patch_weight=args.patch_term,
+        patch_paths=tuple(args.patch_paths),
+        contrastive_share=args.contrastive_share,
+        dense_lr=args.dense_lr,
+        jitter=args.jitter,
+        seed=args.seed,
+    )
 
 
 def class_index(name: str, classes: list[str]) -> int:
     names = [canonical(entry) for entry in classes]
     if name.strip() not in names:
-        raise ValueError(f'{name.strip()!r} is no class of the names file; its classes: {", ".join(names)}')
+        raise ValueError(
+            f'{name.strip()!r} is no class of the names file; its classes: {", ".join(names)}'
+        )
     return names.index(name.strip())
 
 
@@ -103,7 +151,9 @@ def build_presence(args, classes: list[str]) -> Presence:
         try:
             shares[class_index(name, classes)] = float(share)
         except ValueError as error:
-            raise ValueError(f'--present-of {entry!r} is not NAME=SHARE, e.g. pole=0.02 ({error})') from error
+            raise ValueError(
+                f'--present-of {entry!r} is not NAME=SHARE, e.g. pole=0.02 ({error})'
+            ) from error
     return Presence(args.present, args.doubtful, shares)
 
 
@@ -111,15 +161,26 @@ def build_batches(args):
     """Photos in memory and what makes batches of them."""
     if args.captions:
         if args.patch_term:
-            raise ValueError('--patch-term needs tags: give --images, --labels, --names instead of --captions')
+            raise ValueError(
+                '--patch-term needs tags: give --images, --labels, --names instead of --captions'
+            )
         photos = load_captioned(args.captions, args.include)
         return CaptionedBatches(CropSampler(photos, 0, args.height, args.scale), args.jitter)
     if not (args.images and args.labels and args.names):
-        raise ValueError('give --images, --labels and --names (captions from label maps), or --captions FILE')
+        raise ValueError(
+            'give --images, --labels and --names (captions from label maps), or --captions FILE'
+        )
     classes = add_synonyms(load_classes(args.names), args.synonyms)
     photos = load_labelled(
-        args.images, args.labels, len(classes), args.include, args.image_suffix, args.label_suffix,
-        args.ignore_index, args.reduce_zero_label)
+        args.images,
+        args.labels,
+        len(classes),
+        args.include,
+        args.image_suffix,
+        args.label_suffix,
+        args.ignore_index,
+        args.reduce_zero_label,
+    )
     writer = CaptionWriter(classes, SCENE_TEMPLATES)
     crops = CropSampler(photos, len(classes), args.height, args.scale)
     return LabelledBatches(crops, build_presence(args, classes), writer, args.jitter)
@@ -134,8 +195,13 @@ def main(argv=None) -> None:
     batches = build_batches(args)
     print(f'{len(batches.crops.photos)} photos in memory', flush=True)
     torch.manual_seed(recipe.seed)
-    trainer = Trainer(CLIP(arch).to(args.device), batches, recipe, args.out,
-                      dict(photos=len(batches.crops.photos), include=args.include, names=args.names))
+    trainer = Trainer(
+        CLIP(arch).to(args.device),
+        batches,
+        recipe,
+        args.out,
+        dict(photos=len(batches.crops.photos), include=args.include, names=args.names),
+    )
     if args.resume:
         trainer.load_state()
     elif (args.out / 'state.pt').exists():

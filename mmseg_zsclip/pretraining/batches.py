@@ -1,4 +1,5 @@
 """Batches of crops, captions and their truth, from either kind of source."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from .crops import CropSampler, jitter
 
 @dataclass
 class Batch:
-    """`images`: (B, 3, S, S) normalised. `tokens`: (K, L). `target`: (B, K), 1 true, 0 false, -1 doubtful.
-    `tags`: (B, C) likewise and `single`: (C,) caption of each class alone; None without label maps."""
+    """`images`: (B, 3, S, S) normalised. `tokens`: (K, L). `target`: (B, K), 1 true, 0 false,
+    -1 doubtful. `tags`: (B, C) likewise and `single`: (C,) caption of each class alone; None
+    without label maps."""
 
     images: Tensor
     tokens: Tensor
@@ -25,8 +27,9 @@ class Batch:
 class LabelledBatches:
     """Captions written from the label maps of the crops."""
 
-    def __init__(self, crops: CropSampler, presence: Presence, writer: CaptionWriter,
-                 strength: float = 1.0) -> None:
+    def __init__(
+        self, crops: CropSampler, presence: Presence, writer: CaptionWriter, strength: float = 1.0
+    ) -> None:
         self.crops, self.presence, self.writer, self.strength = crops, presence, writer, strength
 
     def draw(self, size: int, batch: int, rng: np.random.Generator) -> Batch:
@@ -34,13 +37,16 @@ class LabelledBatches:
         tags = self.presence.tags(crops.counts, crops.total)
         captions = self.writer.write(tags, rng)
         return Batch(
-            jitter(crops.pixels, rng, self.strength), tokenize(captions.texts),
+            jitter(crops.pixels, rng, self.strength),
+            tokenize(captions.texts),
             torch.from_numpy(truth(captions.mentions, tags)),
-            torch.from_numpy(tags), torch.from_numpy(captions.single))
+            torch.from_numpy(tags),
+            torch.from_numpy(captions.single),
+        )
 
 
 class CaptionedBatches:
-    """Captions given with the photos: true of their own photo and of photos that share the sentence."""
+    """Captions given with the photos: true of their own and of photos that share the sentence."""
 
     def __init__(self, crops: CropSampler, strength: float = 1.0) -> None:
         self.crops, self.strength = crops, strength
@@ -50,4 +56,6 @@ class CaptionedBatches:
         own = [self.crops.photos[i].captions for i in crops.photo]
         texts = list(dict.fromkeys(captions[rng.integers(len(captions))] for captions in own))
         target = torch.tensor([[text in captions for text in texts] for captions in own])
-        return Batch(jitter(crops.pixels, rng, self.strength), tokenize(texts), target.to(torch.int8))
+        return Batch(
+            jitter(crops.pixels, rng, self.strength), tokenize(texts), target.to(torch.int8)
+        )

@@ -1,4 +1,5 @@
 """Captions from label maps: which classes an image shows, sentences about them, and their truth."""
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +27,8 @@ PRESENT, ABSENT, DOUBTFUL = 1, 0, -1
 class Presence:
     """When a class counts as shown: its share of an image's pixels.
 
-    At least `present` (or the class's own entry of `present_of`): shown. Below `doubtful`: not shown.
-    Between: neither captions nor losses may say anything about it.
+    At least `present` (or the class's own entry of `present_of`): shown. Below `doubtful`: not
+    shown. Between: neither captions nor losses may say anything about it.
     """
 
     present: float = 0.03
@@ -38,11 +39,12 @@ class Presence:
         for share in (self.present, *self.present_of.values()):
             if not 0 < self.doubtful <= share <= 1:
                 raise ValueError(
-                    f'a class is present from a share of {share} and doubtful from {self.doubtful}; '
-                    'legal: 0 < doubtful <= present <= 1')
+                    f'a class is present from a share of {share} and doubtful from {self.doubtful};'
+                    ' legal: 0 < doubtful <= present <= 1'
+                )
 
     def tags(self, counts: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """Pixel counts (B, C) of `pixels` (B,) in all -> tags (B, C) int8: 1, 0 or -1 (doubtful)."""
+        """Pixel counts (B, C) of `pixels` (B,) in all -> tags (B, C) int8: 1, 0, -1 (doubtful)."""
         thresholds = np.full(counts.shape[1], self.present)
         for index, share in self.present_of.items():
             thresholds[index] = share
@@ -53,11 +55,14 @@ class Presence:
 
 
 def enumerate_names(template: str, names: list[str]) -> str:
-    """Fill '{}' with one or several names, repeating the article before it: 'a road, a car and a tree'."""
-    before = template[:template.index('{}')].split(' ')
+    """Fill '{}' with names, repeating the article before it: 'a road, a car and a tree'."""
+    before = template[: template.index('{}')].split(' ')
     article = before[-2] + ' ' if len(before) > 1 and before[-2] in ('a', 'an', 'the') else ''
-    listed = names[0] if len(names) == 1 else (
-        f', {article}'.join(names[:-1]) + f' and {article}' + names[-1])
+    listed = (
+        names[0]
+        if len(names) == 1
+        else (f', {article}'.join(names[:-1]) + f' and {article}' + names[-1])
+    )
     return template.replace('{}', listed)
 
 
@@ -86,12 +91,21 @@ class CaptionWriter:
         templates: sentences with one '{}'; half of the captions use `FREQUENT` whatever they are.
     """
 
-    def __init__(self, classes: list[str], templates=SCENE_TEMPLATES, singles: int = 2,
-                 composed: int = 96, wrong: int = 32, largest: int = 4) -> None:
+    def __init__(
+        self,
+        classes: list[str],
+        templates=SCENE_TEMPLATES,
+        singles: int = 3,
+        composed: int = 24,
+        wrong: int = 8,
+        largest: int = 4,
+    ) -> None:
         self.synonyms = [[name.strip() for name in entry.split(',')] for entry in classes]
         bad = [template for template in templates if template.count('{}') != 1]
         if bad:
-            raise ValueError(f'caption templates {bad} do not hold exactly one "{{}}"; write e.g. {FREQUENT!r}')
+            raise ValueError(
+                f'caption templates {bad} do not hold exactly one "{{}}"; write e.g. {FREQUENT!r}'
+            )
         self.templates = tuple(templates)
         self.singles, self.composed, self.wrong, self.largest = singles, composed, wrong, largest
 
@@ -111,7 +125,7 @@ class CaptionWriter:
         shown, absent = np.flatnonzero(tags == PRESENT), np.flatnonzero(tags == ABSENT)
         if len(shown) < 2 or (wrong and not len(absent)):
             return None
-        chosen = rng.permutation(shown)[:rng.integers(2, self.largest + 1)]
+        chosen = rng.permutation(shown)[: rng.integers(2, self.largest + 1)]
         if wrong:
             chosen[rng.integers(len(chosen))] = rng.choice(absent)
         return chosen

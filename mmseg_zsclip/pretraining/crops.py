@@ -1,4 +1,5 @@
 """Square crops of photos, half of them centred on a pixel of a class drawn uniformly."""
+
 from dataclasses import dataclass
 
 import cv2
@@ -13,8 +14,8 @@ from .photos import Photo
 
 @dataclass
 class Crops:
-    """`pixels`: (B, 3, S, S) uint8 RGB. `counts`: (B, C) label pixels of each class, of `total` (B,).
-    `photo`: (B,) index of the photo."""
+    """`pixels`: (B, 3, S, S) uint8 RGB. `counts`: (B, C) label pixels of each class, of `total`
+    (B,). `photo`: (B,) index of the photo."""
 
     pixels: Tensor
     counts: np.ndarray
@@ -23,7 +24,7 @@ class Crops:
 
 
 class CropSampler:
-    """Draws crops of `size` * u pixels, u log-uniform in `scale`, of photos seen at `height` pixels.
+    """Draws crops of `size` * u pixels, u log-uniform in `scale`, of photos `height` pixels high.
 
     Photos keep their own resolution: a crop is cut there and resized once, so that a crop that is
     larger than life keeps the photo's detail. `height` only says at what size the model will meet
@@ -35,8 +36,15 @@ class CropSampler:
         centred: share of crops around a pixel of a class drawn uniformly.
     """
 
-    def __init__(self, photos: list[Photo], classes: int, height: int, scale: tuple[float, float],
-                 centred: float = 0.5, remembered: int = 200) -> None:
+    def __init__(
+        self,
+        photos: list[Photo],
+        classes: int,
+        height: int,
+        scale: tuple[float, float],
+        centred: float = 0.5,
+        remembered: int = 200,
+    ) -> None:
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f'crop scale is {scale}; legal: 0 < least <= greatest')
         self.photos, self.classes, self.height, self.scale = photos, classes, height, scale
@@ -45,7 +53,7 @@ class CropSampler:
         self.known = [c for c in range(classes) if self.places[c]]
 
     def _places(self, remembered: int) -> list[list[tuple[int, np.ndarray]]]:
-        """For every class, the photos that hold it and up to `remembered` of its pixels (row, column)."""
+        """For every class: photos that hold it, with up to `remembered` of its (row, column)."""
         rng = np.random.default_rng(0)
         places: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(self.classes)]
         for number, photo in enumerate(self.photos):
@@ -82,12 +90,14 @@ class CropSampler:
         for i in range(batch):
             number, side, top, left = self._box(size, rng)
             photo = self.photos[number]
-            crop = photo.pixels[top:top + side, left:left + side]
+            crop = photo.pixels[top : top + side, left : left + side]
             way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
             pixels[i] = cv2.resize(crop, (size, size), interpolation=way)
             if self.classes:
                 stride = max(1, side // 48)
-                labels = photo.labels[top:top + side:stride, left:left + side:stride].ravel()
+                labels = photo.labels[
+                    top : top + side : stride, left : left + side : stride
+                ].ravel()
                 known = labels[(labels >= 0) & (labels < self.classes)]
                 counts[i] = np.bincount(known, minlength=self.classes)
                 total[i] = labels.size
@@ -107,17 +117,21 @@ def jitter(pixels: Tensor, rng: np.random.Generator, strength: float = 1.0) -> T
     """
     x = pixels.float() / 255
     if strength > 0:
+
         def draw(spread, *shape):
             values = rng.uniform(-spread, spread, (len(x), *shape)) * strength
             return torch.from_numpy(np.exp(values).astype(np.float32))
+
         gamma, gain = draw(0.4, 1, 1, 1), draw(0.25, 1, 1, 1) * draw(0.1, 3, 1, 1)
         saturation, contrast = draw(0.5, 1, 1, 1), draw(0.3, 1, 1, 1)
-        x = gain * x.clamp(min=1e-3)**gamma
+        x = gain * x.clamp(min=1e-3) ** gamma
         grey = x.mean(1, keepdim=True)
         x = grey + saturation * (x - grey)
         mean = x.mean((1, 2, 3), keepdim=True)
         x = mean + contrast * (x - mean)
-        level = torch.from_numpy(rng.uniform(0, 0.04 * strength, (len(x), 1, 1, 1)).astype(np.float32))
+        level = torch.from_numpy(
+            rng.uniform(0, 0.04 * strength, (len(x), 1, 1, 1)).astype(np.float32)
+        )
         seed = torch.Generator().manual_seed(int(rng.integers(2**62)))
         x = (x + level * torch.randn(x.shape, generator=seed)).clamp(0, 1)
         blurred = torch.from_numpy(rng.random(len(x)) < 0.1 * strength)

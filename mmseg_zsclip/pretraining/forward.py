@@ -1,4 +1,5 @@
 """CLIP's towers walked for training: the class embedding without idle work, and dense features."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,9 +8,9 @@ PATHS = ('value', 'block', 'last')
 
 
 def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
-    """`visual.embed`, or, for an image smaller than the pre-training grid, positions of a window of it.
+    """`visual.embed`, or the same with the positions of a window of the pre-training grid.
 
-    A crop then looks to the tower as the same pixels would inside a larger image.
+    A crop smaller than the grid then looks to the tower as the same pixels do in a larger image.
 
     Args:
         img: (B, 3, H, W), normalised.
@@ -18,9 +19,9 @@ def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
     if offset is None:
         return visual.embed(img)[0]
     x, (h, w) = visual.patchify(img)
-    side = round((visual.positional_embedding.shape[0] - 1)**0.5)
+    side = round((visual.positional_embedding.shape[0] - 1) ** 0.5)
     grid = visual.positional_embedding[1:].unflatten(0, (side, side))
-    window = grid[offset[0]:offset[0] + h, offset[1]:offset[1] + w].flatten(0, 1)
+    window = grid[offset[0] : offset[0] + h, offset[1] : offset[1] + w].flatten(0, 1)
     cls = (visual.class_embedding + visual.positional_embedding[0]).to(x.dtype)
     return visual.ln_pre(torch.cat([cls.expand(len(x), 1, -1), x + window.to(x.dtype)], dim=1))
 
@@ -49,7 +50,7 @@ def class_embedding(visual, tokens: Tensor) -> Tensor:
 
 
 def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Input of the last block (B, 1 + N, D) -> class embedding (B, d) and patch features (B, N, d) by path.
+    """Class embedding (B, d) and patch features (B, N, d) by path, from the last block's input.
 
     'value': out_proj(V) alone. 'block': MaskCLIP's path of section 3.2, the last block without
     attention: v = out_proj(V) + x, v + mlp(ln_2(v)). 'last': the unmodified last block.

@@ -1,4 +1,5 @@
 """Losses of pre-training, plain functions of logits and truth."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +26,7 @@ def one_way_nce(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def contrastive_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean of images -> captions and captions -> images. `logits`, `target`: (B, K), see `one_way_nce`."""
+    """Mean of `one_way_nce` from images to captions and back. `logits`, `target`: (B, K)."""
     return (one_way_nce(logits, target) + one_way_nce(logits.T, target.T)) / 2
 
 

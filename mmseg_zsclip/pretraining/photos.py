@@ -1,4 +1,5 @@
 """What pre-training reads from disk: photos with label maps, or a list of photos with captions."""
+
 import csv
 import fnmatch
 import json
@@ -28,23 +29,28 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def find_images(folder: Path, suffix: str, include: list[str]) -> list[Path]:
-    """Files of `folder` and below whose name ends in `suffix` and matches one of the globs `include`.
+    """Files of `folder` and below that end in `suffix` and match one of the globs `include`.
 
     Raises:
         ValueError: no such folder; a glob that matches nothing (the names there are shown).
     """
     if not folder.is_dir():
-        raise ValueError(f'image folder {str(folder)!r} does not exist; give the folder that holds the photos')
+        raise ValueError(
+            f'image folder {str(folder)!r} does not exist; give the folder that holds the photos'
+        )
     names = sorted(path for path in folder.rglob(f'*{suffix}') if path.is_file())
     if not names:
-        raise ValueError(f'no file under {str(folder)!r} ends in {suffix!r}; set --image-suffix to the photos\'')
+        raise ValueError(
+            f"no file under {str(folder)!r} ends in {suffix!r}; set --image-suffix to the photos'"
+        )
     chosen = set()
     for pattern in include or ['*']:
         matched = [path for path in names if fnmatch.fnmatch(path.name, pattern)]
         if not matched:
             raise ValueError(
                 f'--include {pattern!r} matched none of {len(names)} images in {str(folder)!r}; '
-                f'their names are like {", ".join(path.name for path in names[:3])}')
+                f'their names are like {", ".join(path.name for path in names[:3])}'
+            )
         chosen.update(matched)
     return sorted(chosen)
 
@@ -56,34 +62,48 @@ def read_labels(path: Path, classes: int, ignore: int, reduce_zero: bool) -> np.
         ValueError: missing, not one channel, or values outside the names.
     """
     if not path.is_file():
-        raise ValueError(f'no label map {path}; every photo needs one (set --label-suffix, or narrow --include)')
+        raise ValueError(
+            f'no label map {path}; every photo needs one (set --label-suffix, or narrow --include)'
+        )
     labels = np.asarray(Image.open(path)).astype(np.int32)
     if labels.ndim != 2:
         raise ValueError(
-            f'label map {path} has shape {labels.shape}; expected (H, W) class indices, not colours')
+            f'label map {path} has shape {labels.shape}; expected (H, W) class indices, not colours'
+        )
     if reduce_zero:
         labels = np.where((labels == 0) | (labels == ignore), ignore, labels - 1)
     outside = np.unique(labels[(labels != ignore) & ((labels < 0) | (labels >= classes))])
     if len(outside):
         raise ValueError(
-            f'label map {path} holds {outside[:8].tolist()}, but the names file has {classes} classes '
-            f'(legal: 0-{classes - 1}, and {ignore} = ignore); fix the names file, --ignore-index '
-            'or --reduce-zero-label')
+            f'label map {path} holds {outside[:8].tolist()}, but the names file has {classes}'
+            f' classes (legal: 0-{classes - 1}, and {ignore} = ignore); fix the names file,'
+            ' --ignore-index or --reduce-zero-label'
+        )
     return labels
 
 
-def load_labelled(images: Path, labels: Path, classes: int, include: list[str] = (),
-                  image_suffix: str = '.jpg', label_suffix: str = '.png', ignore: int = 255,
-                  reduce_zero: bool = False) -> list[Photo]:
+def load_labelled(
+    images: Path,
+    labels: Path,
+    classes: int,
+    include: list[str] = (),
+    image_suffix: str = '.jpg',
+    label_suffix: str = '.png',
+    ignore: int = 255,
+    reduce_zero: bool = False,
+) -> list[Photo]:
     """Photos of an mmseg-style pair of folders (same relative names), all in memory."""
     photos = []
     for path in find_images(images, image_suffix, include):
-        name = str(path.relative_to(images))[:-len(image_suffix)] + label_suffix
-        photo = Photo(path, read_pixels(path), read_labels(labels / name, classes, ignore, reduce_zero))
+        name = str(path.relative_to(images))[: -len(image_suffix)] + label_suffix
+        photo = Photo(
+            path, read_pixels(path), read_labels(labels / name, classes, ignore, reduce_zero)
+        )
         if photo.pixels.shape[:2] != photo.labels.shape:
             raise ValueError(
                 f'{path} is {photo.pixels.shape[:2]} pixels (H, W) but its label map is '
-                f'{photo.labels.shape}; they must be equal')
+                f'{photo.labels.shape}; they must be equal'
+            )
         photos.append(photo)
     return photos
 
@@ -96,20 +116,27 @@ def caption_rows(path: Path) -> list[tuple[str, str]]:
             for number, line in enumerate(file, 1):
                 row = json.loads(line)
                 if not {'image', 'caption'} <= set(row):
-                    raise ValueError(f'{path}, line {number}: keys are {sorted(row)}; expected "image" and "caption"')
+                    raise ValueError(
+                        f'{path}, line {number}: keys are {sorted(row)};'
+                        ' expected "image" and "caption"'
+                    )
                 rows.append((row['image'], row['caption']))
             return rows
         if path.suffix != '.tsv':
-            raise ValueError(f'caption file {str(path)!r} ends in {path.suffix!r}; legal: .tsv, .jsonl')
+            raise ValueError(
+                f'caption file {str(path)!r} ends in {path.suffix!r}; legal: .tsv, .jsonl'
+            )
         for number, row in enumerate(csv.reader(file, delimiter='\t'), 1):
             if len(row) != 2:
-                raise ValueError(f'{path}, line {number}: {len(row)} columns; expected image path, tab, caption')
+                raise ValueError(
+                    f'{path}, line {number}: {len(row)} columns; expected image path, tab, caption'
+                )
             rows.append((row[0], row[1]))
     return rows
 
 
 def load_captioned(path: Path, include: list[str] = ()) -> list[Photo]:
-    """Photos and captions of a caption file; image paths are relative to it. Several lines may share a photo."""
+    """Photos of a caption file; image paths are relative to it, lines may share a photo."""
     captions: dict[Path, list[str]] = {}
     for image, caption in caption_rows(path):
         captions.setdefault(path.parent / image, []).append(caption)
@@ -117,7 +144,13 @@ def load_captioned(path: Path, include: list[str] = ()) -> list[Photo]:
         raise ValueError(f'{str(path)!r} holds no line; write image path, tab, caption')
     chosen = set(captions)
     if include:
-        chosen = {image for image in captions if any(fnmatch.fnmatch(image.name, p) for p in include)}
+        chosen = {
+            image for image in captions if any(fnmatch.fnmatch(image.name, p) for p in include)
+        }
     if not chosen:
-        raise ValueError(f'--include {" ".join(include)} matched none of {len(captions)} images of {str(path)!r}')
-    return [Photo(image, read_pixels(image), None, tuple(captions[image])) for image in sorted(chosen)]
+        raise ValueError(
+            f'--include {" ".join(include)} matched none of {len(captions)} images of {str(path)!r}'
+        )
+    return [
+        Photo(image, read_pixels(image), None, tuple(captions[image])) for image in sorted(chosen)
+    ]

@@ -1,4 +1,5 @@
 """What a pre-training run is told, its learning rates over time, and its optimisers."""
+
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +12,11 @@ from .forward import PATHS
 class Recipe:
     """How long, how much and how fast.
 
-    A run has a contrastive part, annealed to the end, and, when `patch_weight` > 0, a dense part that
-    starts again at `dense_lr` of the peak and also trains the patch features on image-level tags.
+    A run has a contrastive part, annealed to the end, and, when `patch_weight` > 0, a dense part
+    that starts again at `dense_lr` of the peak and also trains the patch features on image-level
+    tags.
 
-    `steps` or `minutes` is the whole length (one of them). `sizes` are the crop sizes in pixels, drawn
+    `steps` or `minutes` is the whole length (one of them). `sizes` are crop sizes in pixels, drawn
     uniformly at each step; from `late` of the contrastive part on, `late_sizes`. `batch` is for the
     tower's own image size and grows as crops shrink. `lr` is Muon's for the matrices of blocks,
     `lr_rest` AdamW's for everything else (for everything, if `optimizer` is 'adamw').
@@ -40,17 +42,24 @@ class Recipe:
 
     def __post_init__(self):
         if (self.steps is None) == (self.minutes is None):
-            raise ValueError(f'steps={self.steps} and minutes={self.minutes}: give exactly one of them')
+            raise ValueError(
+                f'steps={self.steps} and minutes={self.minutes}: give exactly one of them'
+            )
         if (self.steps or self.minutes) <= 0:
-            raise ValueError(f'steps={self.steps}, minutes={self.minutes}: the length must be positive')
+            raise ValueError(
+                f'steps={self.steps}, minutes={self.minutes}: the length must be positive'
+            )
         for name, value, legal in (
-                ('optimizer', self.optimizer, ('muon', 'adamw')),
-                ('precision', self.precision, ('bf16', 'fp32'))):
+            ('optimizer', self.optimizer, ('muon', 'adamw')),
+            ('precision', self.precision, ('bf16', 'fp32')),
+        ):
             if value not in legal:
                 raise ValueError(f'{name} is {value!r}; legal: {", ".join(legal)}')
         wrong = [path for path in self.patch_paths if path not in PATHS]
         if wrong or (self.patch_weight and not self.patch_paths):
-            raise ValueError(f'patch paths {list(self.patch_paths)}; legal: one or more of {", ".join(PATHS)}')
+            raise ValueError(
+                f'patch paths {list(self.patch_paths)}; legal: one or more of {", ".join(PATHS)}'
+            )
 
     @property
     def contrastive_end(self) -> float:
@@ -75,21 +84,29 @@ class Recipe:
 
 
 def build_optimizers(model: nn.Module, extra: list[nn.Parameter], recipe: Recipe) -> list:
-    """Optimisers whose groups hold their peak rate as 'peak_lr'. `extra`: parameters outside the model."""
+    """Optimisers of the model and of parameters outside it; groups hold their 'peak_lr'."""
+    words = model.text.token_embedding
+    words.sparse = True  # a batch holds a few dozen of CLIP's 49408 words
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
-        (matrices if parameter.ndim == 2 and 'resblocks' in name else rest).append(parameter)
+        if parameter is not words.weight:
+            (matrices if parameter.ndim == 2 and 'resblocks' in name else rest).append(parameter)
     if recipe.optimizer == 'muon' and not hasattr(torch.optim, 'Muon'):
         raise ValueError(
-            f'torch {torch.__version__} has no torch.optim.Muon (2.9 has); use --optimizer adamw or update torch')
+            f'torch {torch.__version__} has no torch.optim.Muon (2.9 has);'
+            ' use --optimizer adamw or update torch'
+        )
     if recipe.optimizer == 'muon':
         optimizers = [torch.optim.Muon(matrices, lr=recipe.lr, weight_decay=recipe.weight_decay)]
         groups = [dict(params=rest + extra, weight_decay=0.0)]
     else:
         optimizers = []
-        groups = [dict(params=matrices, weight_decay=recipe.weight_decay),
-                  dict(params=rest + extra, weight_decay=0.0)]
+        groups = [
+            dict(params=matrices, weight_decay=recipe.weight_decay),
+            dict(params=rest + extra, weight_decay=0.0),
+        ]
     optimizers.append(torch.optim.AdamW(groups, lr=recipe.lr_rest, betas=(0.9, 0.98)))
+    optimizers.append(torch.optim.SparseAdam([words.weight], lr=recipe.lr_rest, betas=(0.9, 0.98)))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group['peak_lr'] = group['lr']

@@ -1,4 +1,5 @@
 """The training loop: one step, the log, checkpoints and taking up again where a run stopped."""
+
 import json
 import os
 import time
@@ -37,7 +38,9 @@ class Trainer:
         meta: stored in the checkpoints beside the recipe.
     """
 
-    def __init__(self, model: CLIP, batches, recipe: Recipe, out: Path, meta: dict | None = None) -> None:
+    def __init__(
+        self, model: CLIP, batches, recipe: Recipe, out: Path, meta: dict | None = None
+    ) -> None:
         self.model, self.batches, self.recipe, self.out = model, batches, recipe, out
         self.meta = meta or {}
         arch = model.arch
@@ -45,9 +48,12 @@ class Trainer:
             if size < arch.stride or size % arch.stride:
                 raise ValueError(
                     f'crop size {size} is no multiple of {arch.stride}, the patch (or stride) of '
-                    f'{arch.name}; use e.g. {arch.image_size}')
+                    f'{arch.name}; use e.g. {arch.image_size}'
+                )
         if recipe.patch_weight and arch.is_resnet:
-            raise ValueError(f'--patch-term needs a ViT; {arch.name!r} is a ModifiedResNet. Set it to 0.')
+            raise ValueError(
+                f'--patch-term needs a ViT; {arch.name!r} is a ModifiedResNet. Set it to 0.'
+            )
         self.none_logit = nn.Parameter(torch.zeros((), device=model.logit_scale.device))
         self.optimizers = build_optimizers(model, [self.none_logit], recipe)
         self.step, self.elapsed, self.contrastive_saved = 0, 0.0, False
@@ -86,7 +92,7 @@ class Trainer:
             for path in self.recipe.patch_paths:
                 at = scale * F.normalize(patches[path].float(), dim=-1) @ words.T
                 at = torch.cat([at, self.none_logit.expand(*at.shape[:2], 1)], dim=-1)
-                top = max(1, round(at.shape[1]**0.5 / 2))
+                top = max(1, round(at.shape[1] ** 0.5 / 2))
                 losses[path] = patch_tag_loss(at, tags, top)
         return losses
 
@@ -126,8 +132,11 @@ class Trainer:
             records.append(self.train_step())
             now = time.time()
             self.elapsed = before + now - began
-            if self.recipe.patch_weight and self.progress >= self.recipe.contrastive_end \
-                    and not self.contrastive_saved:
+            if (
+                self.recipe.patch_weight
+                and self.progress >= self.recipe.contrastive_end
+                and not self.contrastive_saved
+            ):
                 self.save_model('contrastive.pt')
                 self.contrastive_saved = True
             if len(records) >= log_every or self.progress >= 1:
@@ -140,7 +149,9 @@ class Trainer:
         self.save_model('dense.pt' if self.recipe.patch_weight else 'contrastive.pt')
 
     def log(self, records: list[dict], seconds: float) -> None:
-        row = dict(step=self.step, progress=round(self.progress, 4), minutes=round(self.elapsed / 60, 2))
+        row = dict(
+            step=self.step, progress=round(self.progress, 4), minutes=round(self.elapsed / 60, 2)
+        )
         for name in sorted({key for record in records for key in record} - {'size', 'images'}):
             row[name] = round(float(np.mean([r[name] for r in records if name in r])), 4)
         row['images_per_s'] = round(sum(r['images'] for r in records) / max(seconds, 1e-9), 1)
@@ -151,16 +162,22 @@ class Trainer:
         print(' '.join(f'{key} {value}' for key, value in row.items()), flush=True)
 
     def save_model(self, name: str) -> None:
-        meta = dict(self.meta, recipe=asdict(self.recipe), step=self.step, minutes=self.elapsed / 60)
+        meta = dict(
+            self.meta, recipe=asdict(self.recipe), step=self.step, minutes=self.elapsed / 60
+        )
         save_clip(self.model, self.out / name, meta)
 
     def save_state(self) -> None:
         """Everything that `load_state` needs, replacing the file in one move."""
         state = dict(
-            model=self.model.state_dict(), none_logit=self.none_logit.detach(),
+            model=self.model.state_dict(),
+            none_logit=self.none_logit.detach(),
             optimizers=[optimizer.state_dict() for optimizer in self.optimizers],
-            step=self.step, elapsed=self.elapsed, contrastive_saved=self.contrastive_saved,
-            recipe=asdict(self.recipe))
+            step=self.step,
+            elapsed=self.elapsed,
+            contrastive_saved=self.contrastive_saved,
+            recipe=asdict(self.recipe),
+        )
         partial = self.out / f'state.pt.{os.getpid()}'
         torch.save(state, partial)
         partial.replace(self.out / 'state.pt')
@@ -176,10 +193,15 @@ class Trainer:
             raise ValueError(f'--resume: no {path}; start without --resume')
         state = torch.load(path, map_location=self.none_logit.device, weights_only=True)
         ours, theirs = asdict(self.recipe), state['recipe']
-        differ = [f'{key}: {theirs.get(key)} in the file, {ours[key]} asked' for key in ours
-                  if ours[key] != theirs.get(key)]
+        differ = [
+            f'{key}: {theirs.get(key)} in the file, {ours[key]} asked'
+            for key in ours
+            if ours[key] != theirs.get(key)
+        ]
         if differ:
-            raise ValueError(f'--resume: {path} is of another recipe ({"; ".join(differ)}); use its arguments')
+            raise ValueError(
+                f'--resume: {path} is of another recipe ({"; ".join(differ)}); use its arguments'
+            )
         self.model.load_state_dict(state['model'])
         with torch.no_grad():
             self.none_logit.copy_(state['none_logit'])

@@ -18,20 +18,28 @@ CLASSES = ['road, street', 'car', 'tree', 'pole']
 def test_tags_follow_the_pixel_shares():
     counts = np.array([[50, 3, 2, 0], [0, 2, 1, 97]])
     tags = Presence(0.03, 0.01, {2: 0.02}).tags(counts, np.array([100, 100]))
-    assert tags.tolist() == [[PRESENT, PRESENT, PRESENT, ABSENT], [ABSENT, DOUBTFUL, DOUBTFUL, PRESENT]]
+    assert tags.tolist() == [
+        [PRESENT, PRESENT, PRESENT, ABSENT],
+        [ABSENT, DOUBTFUL, DOUBTFUL, PRESENT],
+    ]
 
 
 def test_thresholds_in_the_wrong_order_are_an_error():
-    with pytest.raises(ValueError, match=r'present from a share of 0.001 and doubtful from 0.004; legal'):
+    with pytest.raises(
+        ValueError, match=r'present from a share of 0.001 and doubtful from 0.004; legal'
+    ):
         Presence(present=0.001)
 
 
-@pytest.mark.parametrize(('template', 'names', 'sentence'), [
-    ('a photo of a {}.', ['car'], 'a photo of a car.'),
-    ('a photo of a {}.', ['road', 'car', 'tree'], 'a photo of a road, a car and a tree.'),
-    ('the {}', ['road', 'car'], 'the road and the car'),
-    ('{}', ['road', 'car'], 'road and car'),
-])
+@pytest.mark.parametrize(
+    ('template', 'names', 'sentence'),
+    [
+        ('a photo of a {}.', ['car'], 'a photo of a car.'),
+        ('a photo of a {}.', ['road', 'car', 'tree'], 'a photo of a road, a car and a tree.'),
+        ('the {}', ['road', 'car'], 'the road and the car'),
+        ('{}', ['road', 'car'], 'road and car'),
+    ],
+)
 def test_several_names_share_one_sentence(template, names, sentence):
     assert enumerate_names(template, names) == sentence
 

@@ -8,7 +8,9 @@ from mmseg_zsclip.pretraining import forward
 @pytest.fixture
 def visual():
     torch.manual_seed(0)
-    tower = VisionTransformer(image_size=32, patch_size=8, width=32, layers=2, heads=2, output_dim=16)
+    tower = VisionTransformer(
+        image_size=32, patch_size=8, width=32, layers=2, heads=2, output_dim=16
+    )
     for parameter in tower.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return tower

@@ -11,8 +11,11 @@ def brute_force(logits, target):
     rows = []
     for row, truth in zip(logits.tolist(), target.tolist(), strict=True):
         negatives = [math.exp(x) for x, t in zip(row, truth, strict=True) if t == 0]
-        each = [-math.log(math.exp(x) / (math.exp(x) + sum(negatives)))
-                for x, t in zip(row, truth, strict=True) if t == 1]
+        each = [
+            -math.log(math.exp(x) / (math.exp(x) + sum(negatives)))
+            for x, t in zip(row, truth, strict=True)
+            if t == 1
+        ]
         if each:
             rows.append(sum(each) / len(each))
     return sum(rows) / max(len(rows), 1)
@@ -29,7 +32,9 @@ def test_loss_equals_brute_force(seed):
 
 def test_one_caption_an_image_is_clips_cross_entropy():
     logits = torch.randn(5, 5)
-    expected = (F.cross_entropy(logits, torch.arange(5)) + F.cross_entropy(logits.T, torch.arange(5))) / 2
+    expected = (
+        F.cross_entropy(logits, torch.arange(5)) + F.cross_entropy(logits.T, torch.arange(5))
+    ) / 2
     assert torch.allclose(contrastive_loss(logits, torch.eye(5).long()), expected, atol=1e-6)
 
 

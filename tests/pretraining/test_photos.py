@@ -17,7 +17,7 @@ def save(path, array):
 
 @pytest.fixture
 def street(tmp_path):
-    """Two photos, `img/a.png` and `img/b.png`: class 0 left, 1 right, 2 a small square in the first, 255 on top."""
+    """`img/a.png` and `b.png`: class 0 left, 1 right, 2 a small square in a, 255 on top."""
     for number, name in enumerate(('a', 'b')):
         labels = np.zeros((60, 80), np.uint8)
         labels[:, 40:] = 1
@@ -25,7 +25,10 @@ def street(tmp_path):
         if number == 0:
             labels[30:36, 10:16] = 2
         save(tmp_path / 'ann' / f'{name}.png', labels)
-        save(tmp_path / 'img' / f'{name}.png', np.repeat(labels[..., None] * 60, 3, 2).astype(np.uint8))
+        save(
+            tmp_path / 'img' / f'{name}.png',
+            np.repeat(labels[..., None] * 60, 3, 2).astype(np.uint8),
+        )
     return tmp_path
 
 
@@ -42,7 +45,9 @@ def test_photos_come_with_their_label_maps(street):
 
 def test_a_glob_that_matches_nothing_is_an_error(street):
     assert [p.path.name for p in load(street, include=['a*'])] == ['a.png']
-    with pytest.raises(ValueError, match=r"--include '0001TP\*' matched none of 2 images .* like a.png, b.png"):
+    with pytest.raises(
+        ValueError, match=r"--include '0001TP\*' matched none of 2 images .* like a.png, b.png"
+    ):
         load(street, include=['a*', '0001TP*'])
 
 
@@ -54,7 +59,9 @@ def test_no_images_are_an_error(street):
 
 
 def test_labels_outside_the_names_are_an_error(street):
-    with pytest.raises(ValueError, match=r'a.png holds \[2\], but the names file has 2 classes \(legal: 0-1'):
+    with pytest.raises(
+        ValueError, match=r'a.png holds \[2\], but the names file has 2 classes \(legal: 0-1'
+    ):
         load(street, classes=2)
 
 
@@ -103,7 +110,9 @@ def test_small_classes_are_cropped_as_often_as_large_ones(street):
 
 
 def test_crop_scale_in_the_wrong_order_is_an_error(street):
-    with pytest.raises(ValueError, match=r'crop scale is \(2.0, 1.0\); legal: 0 < least <= greatest'):
+    with pytest.raises(
+        ValueError, match=r'crop scale is \(2.0, 1.0\); legal: 0 < least <= greatest'
+    ):
         CropSampler(load(street), 3, 60, (2.0, 1.0))
 
 
@@ -119,20 +128,31 @@ def test_jitter_depends_on_the_random_numbers_alone():
 def test_captions_can_come_from_a_file(street, kind):
     rows = [('img/a.png', 'a red car'), ('img/b.png', 'a tree'), ('img/a.png', 'a car')]
     path = street / f'pairs.{kind}'
-    path.write_text('\n'.join(
-        '\t'.join(row) if kind == 'tsv' else json.dumps(dict(image=row[0], caption=row[1])) for row in rows))
+    path.write_text(
+        '\n'.join(
+            '\t'.join(row) if kind == 'tsv' else json.dumps(dict(image=row[0], caption=row[1]))
+            for row in rows
+        )
+    )
     photos = load_captioned(path)
     assert [photo.captions for photo in photos] == [('a red car', 'a car'), ('a tree',)]
     with pytest.raises(ValueError, match=r'--include z\* matched none of 2 images'):
         load_captioned(path, ['z*'])
 
 
-@pytest.mark.parametrize(('name', 'text', 'message'), [
-    ('pairs.csv', 'a,b', "ends in '.csv'; legal: .tsv, .jsonl"),
-    ('pairs.tsv', 'img/a.png a car', 'line 1: 1 columns; expected image path, tab, caption'),
-    ('pairs.jsonl', '{"image": "img/a.png"}', 'line 1: keys are .* expected "image" and "caption"'),
-    ('pairs.tsv', '', 'holds no line'),
-])
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('pairs.csv', 'a,b', "ends in '.csv'; legal: .tsv, .jsonl"),
+        ('pairs.tsv', 'img/a.png a car', 'line 1: 1 columns; expected image path, tab, caption'),
+        (
+            'pairs.jsonl',
+            '{"image": "img/a.png"}',
+            'line 1: keys are .* expected "image" and "caption"',
+        ),
+        ('pairs.tsv', '', 'holds no line'),
+    ],
+)
 def test_a_malformed_caption_file_is_an_error(street, name, text, message):
     (street / name).write_text(text)
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,5 @@
 """tools/pretrain_clip.py, from the command line to a file that load_clip reads."""
+
 import importlib.util
 import json
 from pathlib import Path
@@ -42,9 +43,29 @@ def street(tmp_path_factory):
 
 
 def arguments(street, out, *more, steps=3):
-    return ['--images', str(street / 'img'), '--labels', str(street / 'ann'), '--names',
-            str(street / 'names.txt'), '--image-suffix', '.png', '--arch', 'tiny', '--batch', '8',
-            '--height', '48', '--steps', str(steps), '--out', str(out), '--log-every', '1', *more]
+    return [
+        '--images',
+        str(street / 'img'),
+        '--labels',
+        str(street / 'ann'),
+        '--names',
+        str(street / 'names.txt'),
+        '--image-suffix',
+        '.png',
+        '--arch',
+        'tiny',
+        '--batch',
+        '8',
+        '--height',
+        '48',
+        '--steps',
+        str(steps),
+        '--out',
+        str(out),
+        '--log-every',
+        '1',
+        *more,
+    ]
 
 
 def weights(path):
@@ -62,8 +83,21 @@ def test_three_steps_give_a_checkpoint_that_load_clip_reads(tool, street, tmp_pa
 
 
 def test_patch_term_adds_a_dense_checkpoint_after_the_contrastive_one(tool, street, tmp_path):
-    tool.main(arguments(street, tmp_path, '--patch-term', '1', '--contrastive-share', '0.5', '--sizes',
-                        '16', '32', '48', steps=4))
+    tool.main(
+        arguments(
+            street,
+            tmp_path,
+            '--patch-term',
+            '1',
+            '--contrastive-share',
+            '0.5',
+            '--sizes',
+            '16',
+            '32',
+            '48',
+            steps=4,
+        )
+    )
     rows = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
     assert ['value' in row for row in rows] == [False, False, True, True]
     first, last = weights(tmp_path / 'contrastive.pt'), weights(tmp_path / 'dense.pt')
@@ -104,22 +138,47 @@ def test_resume_refuses_what_it_cannot_continue(tool, street, tmp_path):
 def test_a_caption_file_trains_too(tool, street, tmp_path):
     pairs = street / 'pairs.tsv'
     pairs.write_text('\n'.join(f'img/{i}.png\ta photo of scene {i % 3}.' for i in range(6)))
-    common = ['--captions', str(pairs), '--arch', 'tiny', '--batch', '6', '--height', '48', '--steps', '2',
-              '--optimizer', 'adamw', '--precision', 'fp32', '--out', str(tmp_path)]
+    common = [
+        '--captions',
+        str(pairs),
+        '--arch',
+        'tiny',
+        '--batch',
+        '6',
+        '--height',
+        '48',
+        '--steps',
+        '2',
+        '--optimizer',
+        'adamw',
+        '--precision',
+        'fp32',
+        '--out',
+        str(tmp_path),
+    ]
     tool.main(common)
     weights(tmp_path / 'contrastive.pt')
     with pytest.raises(ValueError, match='--patch-term needs tags'):
         tool.main([*common, '--patch-term', '1'])
 
 
-@pytest.mark.parametrize(('more', 'message'), [
-    (['--include', 'night*'], r"--include 'night\*' matched none of 6 images"),
-    (['--synonyms', 'bus, coach'], "'bus' is no class of the names file; its classes: road, car, tree"),
-    (['--present-of', 'car'], "--present-of 'car' is not NAME=SHARE"),
-    (['--sizes', '20'], 'crop size 20 is no multiple of 8, .* of tiny; use e.g. 32'),
-    (['--optimizer', 'sgd'], "optimizer is 'sgd'; legal: muon, adamw"),
-    (['--patch-term', '1', '--patch-paths', 'key'], r"patch paths \['key'\]; legal: one or more of value, block, last"),
-])
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [
+        (['--include', 'night*'], r"--include 'night\*' matched none of 6 images"),
+        (
+            ['--synonyms', 'bus, coach'],
+            "'bus' is no class of the names file; its classes: road, car, tree",
+        ),
+        (['--present-of', 'car'], "--present-of 'car' is not NAME=SHARE"),
+        (['--sizes', '20'], 'crop size 20 is no multiple of 8, .* of tiny; use e.g. 32'),
+        (['--optimizer', 'sgd'], "optimizer is 'sgd'; legal: muon, adamw"),
+        (
+            ['--patch-term', '1', '--patch-paths', 'key'],
+            r"patch paths \['key'\]; legal: one or more of value, block, last",
+        ),
+    ],
+)
 def test_bad_arguments_name_the_value_and_the_legal_ones(tool, street, tmp_path, more, message):
     with pytest.raises(ValueError, match=message):
         tool.main(arguments(street, tmp_path / 'out', *more))
@@ -127,7 +186,9 @@ def test_bad_arguments_name_the_value_and_the_legal_ones(tool, street, tmp_path,
 
 
 def test_no_source_is_an_error(tool, tmp_path):
-    with pytest.raises(ValueError, match='give --images, --labels and --names .* or --captions FILE'):
+    with pytest.raises(
+        ValueError, match='give --images, --labels and --names .* or --captions FILE'
+    ):
         tool.main(['--steps', '1', '--out', str(tmp_path), '--arch', 'tiny'])
 
 
@@ -149,12 +210,15 @@ def test_each_part_of_the_schedule_is_annealed_to_its_end():
     assert Recipe(steps=100).lr_factor(0.65) == 1
 
 
-@pytest.mark.parametrize(('given', 'message'), [
-    ({}, 'steps=None and minutes=None: give exactly one'),
-    (dict(steps=1, minutes=2.0), 'steps=1 and minutes=2.0: give exactly one'),
-    (dict(minutes=-1.0), 'the length must be positive'),
-    (dict(steps=1, precision='fp8'), "precision is 'fp8'; legal: bf16, fp32"),
-])
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({}, 'steps=None and minutes=None: give exactly one'),
+        (dict(steps=1, minutes=2.0), 'steps=1 and minutes=2.0: give exactly one'),
+        (dict(minutes=-1.0), 'the length must be positive'),
+        (dict(steps=1, precision='fp8'), "precision is 'fp8'; legal: bf16, fp32"),
+    ],
+)
 def test_an_impossible_recipe_is_an_error(given, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**given)
