@@ -14,6 +14,23 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _SUFFIXES = {'-quickgelu': 'quick_gelu', '-gelu': 'gelu'}
 
 
+def import_open_clip():
+    """open_clip, whose tokenizer, prompt templates and tables of sizes and weights we use.
+
+    Raises:
+        ImportError: not installed; says how to install it.
+    """
+    try:
+        import open_clip
+    except ModuleNotFoundError as error:
+        if error.name != 'open_clip':
+            raise
+        raise ImportError(
+            "open_clip is needed for CLIP's tokenizer and for its published weights: "
+            "pip install 'open_clip_torch>=2.29'") from error
+    return open_clip
+
+
 def to_255(stats) -> tuple[float, ...]:
     """Image statistics of [0, 1] RGB in the units of [0, 255] RGB, which mmseg wants."""
     return tuple(255.0 * value for value in stats)
@@ -148,7 +165,7 @@ def arch_from_config(name: str, config: dict) -> CLIPArch:
 
 def plain_names() -> list[str]:
     """Every architecture name that `get_arch` takes, ours first, then open_clip's plain ones."""
-    import open_clip
+    open_clip = import_open_clip()
     names = list(ARCHS)
     for name in sorted(open_clip.list_models()):
         if name not in ARCHS and is_plain(open_clip.get_model_config(name)):
@@ -191,7 +208,7 @@ def get_arch(name: 'str | CLIPArch') -> CLIPArch:
     base = base_name(name)
     arch = ARCHS.get(base)
     if arch is None:
-        import open_clip
+        open_clip = import_open_clip()
         config = open_clip.get_model_config(base)
         arch = None if config is None else arch_from_config(base, config)
     if arch is not None:
@@ -223,7 +240,7 @@ class Published:
 
 def published_tags(name: str) -> list[str]:
     """Tags of published weights of an architecture ('openai', 'laion2b_s34b_b88k', ...)."""
-    import open_clip
+    open_clip = import_open_clip()
     return open_clip.list_pretrained_tags_by_model(base_name(name))
 
 
@@ -233,8 +250,12 @@ def published(name: str, tag: str) -> Published:
     Raises:
         ValueError: no such tag for that architecture; lists the ones it has.
     """
-    import open_clip
+    open_clip = import_open_clip()
     base = base_name(name)
+    if not open_clip.get_pretrained_cfg('ViT-B-32', 'openai').get('quick_gelu'):
+        raise RuntimeError(
+            f'open_clip {open_clip.__version__} does not record the activation of its weights; '
+            "2.29 or newer is needed: pip install -U 'open_clip_torch>=2.29'")
     config = open_clip.get_pretrained_cfg(base, tag)
     if not config:
         tags = published_tags(base)
@@ -256,7 +277,7 @@ def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
     For a path or a hub id the architecture's own activation stands, and loading compares it.
     """
     arch = get_arch(arch)
-    import open_clip
-    if weights is None or not open_clip.get_pretrained_cfg(base_name(arch.name), weights):
+    if weights is None or not import_open_clip().get_pretrained_cfg(
+            base_name(arch.name), weights):
         return arch
     return replace(arch, activation=published(arch.name, weights).activation)

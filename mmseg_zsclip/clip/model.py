@@ -1,4 +1,5 @@
 """A CLIP: an image tower, a text tower and the learned scale of their similarity."""
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,4 +41,4 @@ class CLIP(nn.Module):
         self.arch = arch
         self.visual = build_visual(arch)
         self.text = build_text(arch)
-        self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))

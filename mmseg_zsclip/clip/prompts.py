@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .archs import import_open_clip
 from .tokenizer import tokenize
 
 _SIZES = ('small', 'medium', 'large')
@@ -22,8 +23,8 @@ _VILD14 = (
 
 
 def _imagenet() -> tuple[str, ...]:
-    from open_clip import OPENAI_IMAGENET_TEMPLATES
-    return tuple(template('{}') for template in OPENAI_IMAGENET_TEMPLATES)
+    templates = import_open_clip().OPENAI_IMAGENET_TEMPLATES
+    return tuple(template('{}') for template in templates)
 
 
 TEMPLATES = {

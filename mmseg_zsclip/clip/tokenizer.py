@@ -5,11 +5,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .archs import import_open_clip
+
 
 @lru_cache(maxsize=1)
 def _encoder():
-    from open_clip import tokenizer
-    return tokenizer.SimpleTokenizer()
+    return import_open_clip().SimpleTokenizer()
 
 
 def token_count(text: str) -> int:

@@ -122,6 +122,21 @@ def test_unknown_tag_lists_the_tags():
         published('ViT-XS-8', 'openai')
 
 
+def test_open_clip_too_old_to_know_activations_is_an_error(monkeypatch):
+    import open_clip
+    monkeypatch.setattr(open_clip, 'get_pretrained_cfg', lambda name, tag: dict(url='x'))
+    with pytest.raises(RuntimeError, match=r"pip install -U 'open_clip_torch>=2.29'"):
+        published('ViT-B-16', 'openai')
+
+
+def test_without_open_clip_the_error_says_how_to_install_it(monkeypatch):
+    import sys
+    monkeypatch.setitem(sys.modules, 'open_clip', None)
+    with pytest.raises(ImportError, match=r"pip install 'open_clip_torch>=2.29'"):
+        plain_names()
+    assert get_arch('ViT-B-16-quickgelu').activation == 'quick_gelu'
+
+
 def test_bad_sizes_are_named():
     with pytest.raises(ValueError, match="'relu'; legal: gelu, quick_gelu"):
         replace(ARCHS['ViT-B-16'], activation='relu')
