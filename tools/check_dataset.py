@@ -13,14 +13,14 @@ from mmseg_zsclip.datasets.preflight import check_label_files
 from mmseg_zsclip.registry import DATASETS
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('--split', choices=('train', 'val', 'test'), nargs='+',
                         default=('train', 'val'))
     parser.add_argument('--max-files', type=int, default=0, help='evenly spread; 0 = all')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def check_split(dataset_cfg: dict, max_files: int) -> str:
@@ -42,8 +42,8 @@ def check_split(dataset_cfg: dict, max_files: int) -> str:
     return report
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     config = Config.fromfile(args.config)
     init_default_scope('mmseg')
     for split in args.split:

@@ -1,0 +1,59 @@
+"""tools/check_dataset.py: a config's label files, before a long run."""
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_zsclip.datasets.label_files import write_label_file
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'check_dataset.py'
+
+
+@pytest.fixture
+def main():
+    spec = importlib.util.spec_from_file_location('check_dataset', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def config(tmp_path):
+    """VOC-like config whose training set joins two folders, as VOC with SBD does."""
+    for part in ('img', 'a', 'b'):
+        (tmp_path / part).mkdir()
+    for i in range(4):
+        Image.new('RGB', (2, 2)).save(tmp_path / 'img' / f'{i}.jpg')
+        for part in ('a', 'b'):
+            write_label_file(np.array([[0, 1], [20, 255]], np.uint8), tmp_path / part / f'{i}.png')
+    leaf = ("dict(type='mmseg_zsclip.VOC20Dataset', data_root=%r,"
+            " data_prefix=dict(img_path='img', seg_map_path='%s'))")
+    a, b = (leaf % (str(tmp_path), part) for part in 'ab')
+    path = tmp_path / 'config.py'
+    path.write_text(
+        f"train_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[{a}, {b}]))\n"
+        f'val_dataloader = dict(dataset={a})\n')
+    return path
+
+
+def test_right_files_are_summed_up(main, config, capsys):
+    main([str(config)])
+    out = capsys.readouterr().out
+    assert 'train: 8 of 8 label files are right; 50.0 % of the pixels are ignored.' in out
+    assert 'val: 4 of 4' in out
+    assert '18 of 20 classes do not occur: bicycle' in out
+
+
+def test_some_files_can_be_enough(main, config, capsys):
+    main([str(config), '--split', 'train', '--max-files', '4'])
+    assert 'train: 4 of 8 label files' in capsys.readouterr().out
+
+
+def test_wrong_labels_stop_before_the_run(main, config):
+    write_label_file(np.array([[21]], np.uint8), config.parent / 'b' / '3.png')
+    with pytest.raises(SystemExit) as info:
+        main([str(config)])
+    assert 'train: 1 of 8 label files are wrong' in str(info.value)
+    assert '3.png holds 21; legal: 1 to 20 (20 classes, 0 = ignored) and 255' in str(info.value)
