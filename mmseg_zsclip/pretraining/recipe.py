@@ -72,13 +72,13 @@ class Recipe:
     def lr_factor(self, progress: float) -> float:
         """Share of the peak rates at `progress` in [0, 1] of the whole run.
 
-        Contrastive part: up in 2 %, held, straight down to 0 over the last 30 %.
+        Contrastive part: up in 2 %, held to the half, straight down to 0.
         Dense part: up in 4 % to `dense_lr`, straight down to 0.
         """
         end = self.contrastive_end
         if progress < end:
             part = progress / end
-            return min(1.0, (part + 1e-3) / 0.02, (1 - part) / 0.3)
+            return min(1.0, (part + 1e-3) / 0.02, (1 - part) / 0.5)
         part = min(1.0, (progress - end) / max(1 - end, 1e-9))
         return self.dense_lr * min((part + 1e-3) / 0.04, 1 - part)
 
