@@ -92,19 +92,28 @@ QUERY_TERMS = {
 }
 
 
-def class_queries(text: Tensor, cls: Tensor, query: str = 't*g,t') -> Tensor:
+def query_terms(query: str | Sequence[str]) -> list[str]:
+    """'t*g,t' or ['t*g', 't'] (what --cfg-options makes of it) -> ['t*g', 't'], checked."""
+    terms = query.split(',') if isinstance(query, str) else list(query)
+    if not terms or not set(terms) <= set(QUERY_TERMS):
+        raise ValueError(f'query is {query!r}; legal terms, joined by commas: '
+                         f"{', '.join(QUERY_TERMS)}. The paper's is 't*g,t'.")
+    return terms
+
+
+def class_queries(text: Tensor, cls: Tensor, terms: Sequence[str] = ('t*g', 't')) -> Tensor:
     """Image-specific text queries (section 3.5, Eq. 8; the formats of table 4).
 
     Args:
         text: (C, d) L2-normalised text embeddings.
         cls: (B, d) L2-normalised class embedding of the image.
-        query: terms of `QUERY_TERMS`, concatenated in the order given, separated by commas.
+        terms: keys of `QUERY_TERMS`, concatenated in the order given.
 
     Returns:
         (B, C, n * d) for n terms.
     """
     t, g = text[None], cls[:, None]
-    return torch.cat([QUERY_TERMS[term](t, g) for term in query.split(',')], dim=-1)
+    return torch.cat([QUERY_TERMS[term](t, g) for term in terms], dim=-1)
 
 
 class CrossAttention(nn.Module):
@@ -172,7 +181,7 @@ class ZegCLIPHead(BaseDecodeHead):
         unseen: names of the classes that training must not see, or a shipped split ('voc20').
         in_channels: channels of the feature map; the joint width d of the CLIP if left out.
         num_layers, num_heads, dropout: of the decoder.
-        query: query format, see `class_queries`; the paper's is 't*g,t'.
+        query: query format, terms of `QUERY_TERMS` joined by commas; the paper's is 't*g,t'.
         seen_offset: subtracted from the seen classes' scores at test, 0.1 in the paper's release.
         loss_decode: any losses with mmseg's arguments; Eq. 6 by default.
 
@@ -184,22 +193,19 @@ class ZegCLIPHead(BaseDecodeHead):
     def __init__(self, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, in_channels: int | None = None,
                  num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
-                 query: str = 't*g,t', seen_offset: float = 0.1,
+                 query: str | Sequence[str] = 't*g,t', seen_offset: float = 0.1,
                  loss_decode: dict | Sequence[dict] = (
                      dict(type='mmseg_zsclip.MaskFocalLoss', loss_weight=100.0),
                      dict(type='mmseg_zsclip.MaskDiceLoss', loss_weight=1.0)),
                  **kwargs) -> None:
-        terms = query.split(',')
-        if not set(terms) <= set(QUERY_TERMS):
-            raise ValueError(f'query is {query!r}; legal terms, joined by commas: '
-                             f"{', '.join(QUERY_TERMS)}. The paper's is 't*g,t'.")
+        terms = query_terms(query)
         vocabulary = ClassEmbeddings(classes, **text)
         dim = vocabulary.embeddings.shape[1]
         super().__init__(in_channels=in_channels or dim, channels=dim,
                          num_classes=len(vocabulary.classes), loss_decode=loss_decode,
                          init_cfg=None, **kwargs)
         del self.conv_seg, self.dropout
-        self.query = query
+        self.query = terms
         self.seen_offset = seen_offset
         self.class_embeddings = vocabulary
         self.input_proj = nn.Identity() if self.in_channels == dim else nn.Linear(
@@ -239,9 +245,9 @@ class ZegCLIPHead(BaseDecodeHead):
         *maps, last = inputs
         if last.dim() == 2:
             return self._transform_inputs(maps), last
-        if self.query != 't':
+        if self.query != ['t']:
             raise ValueError(
-                f"query is {self.query!r}, which needs the image's class embedding, but the "
+                f"query is {','.join(self.query)!r}, which needs the image's class embedding, but the "
                 f'backbone gave {len(inputs)} feature maps only. Use DeepPromptedViT as backbone, '
                 "or query='t'.")
         return self._transform_inputs(inputs), None

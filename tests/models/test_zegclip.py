@@ -10,6 +10,7 @@ from mmseg_zsclip.models.zegclip import (
     DeepPromptedViT,
     ZegCLIPHead,
     class_queries,
+    query_terms,
     unbuilt_parameters,
 )
 
@@ -69,7 +70,8 @@ def test_paper_parameter_counts():
     't*g,|t-g|,t'])
 def test_the_twelve_query_formats_of_table_4(query):
     text, cls = torch.randn(5, 8), torch.randn(2, 8)
-    out = class_queries(text, cls, query)
+    assert query_terms(query) == query_terms(query.split(','))  # as --cfg-options parses it
+    out = class_queries(text, cls, query_terms(query))
     parts = [
         torch.stack([torch.stack([dict(t=t, g=g, r=t * g, d=(t - g).abs(), m=t - g, p=t + g)[
             {'t': 't', 'g': 'g', 't*g': 'r', '|t-g|': 'd', 't-g': 'm', 't+g': 'p'}[term]]

@@ -6,7 +6,7 @@ unseen = 'camvid'
 dataset_type = 'mmseg_zsclip.CamVidDataset'
 data_root = '{{$ZSCLIP_CAMVID:data/camvid}}'
 scale = (240, 180)
-crop_size = (96, 96)
+crop_size = (48, 48)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -25,7 +25,7 @@ test_pipeline = [
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=32,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),

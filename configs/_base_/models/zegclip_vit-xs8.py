@@ -1,6 +1,6 @@
 # ZegCLIP on a small CLIP that tools/pretrain_clip.py learns on the data set's own captions.
 arch = 'ViT-XS-8'
-weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/contrastive.pt}}'
+weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/dense.pt}}'
 model = dict(
     type='mmseg_zsclip.ZeroShotSegmentor',
     data_preprocessor=dict(
@@ -15,6 +15,6 @@ model = dict(
     decode_head=dict(
         type='mmseg_zsclip.ZegCLIPHead',
         text=dict(arch=arch, weights=weights, templates='single'),
-        seen_offset=0.1),
+        seen_offset=0.175),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(96, 96), stride=(48, 48)))
+    test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77))
