@@ -81,7 +81,7 @@ def test_mmcv_and_mmcv_lite_at_once_are_a_fault(diagnose):
 
 def test_a_repair_never_upgrades_the_users_torch(diagnose):
     _, report = diagnose(open_clip_torch=None, torch='2.1.0')
-    assert 'pip install "open_clip_torch>=2.24" "torch==2.1.0"' in report
+    assert 'pip install "open_clip_torch>=2.29" "torch==2.1.0"' in report
 
 
 @pytest.mark.parametrize('name', [

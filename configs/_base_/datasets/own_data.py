@@ -6,7 +6,7 @@
 data_root = '{{$ZSCLIP_DATA:data/own}}'
 classes = '{{$ZSCLIP_DATA:data/own}}/classes.txt'
 unseen = '{{$ZSCLIP_DATA:data/own}}/unseen.txt'
-dataset_type = 'BaseSegDataset'
+dataset_type = 'mmseg_zsclip.SegDataset'
 metainfo = dict(classes=classes)
 scale = (2048, 512)
 crop_size = (512, 512)
