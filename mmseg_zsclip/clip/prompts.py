@@ -20,6 +20,13 @@ _VILD14 = (
     *(f'a photo of a {size} {{}}.' for size in _SIZES),
     *(f'This is a photo of a {size} {{}}.' for size in _SIZES),
     *(f'There is a {size} {{}} in the scene.' for size in _SIZES))
+# ZegCLIP's release: the prompts behind its published embeddings of several templates.
+_ZEGCLIP15 = (
+    *(f'{start}a photo of a {size}{{}}.' for start in ('', 'This is ')
+      for size in ('', *(f'{size} ' for size in _SIZES))),
+    'a {} in the scene.', 'a photo of a {} in the scene.',
+    *(f'{start} {{}} in the scene.' for start in (
+        'There is a', 'There is the', 'This is a', 'This is the', 'This is one')))
 
 
 def _imagenet() -> tuple[str, ...]:
@@ -33,6 +40,8 @@ TEMPLATES = {
     'imagenet': _imagenet,
     'vild': lambda: _imagenet() + _SCENE,
     'vild14': lambda: _VILD14,
+    'zegclip': lambda: ('a photo of a {}',),
+    'zegclip15': lambda: _ZEGCLIP15,
 }
 
 
@@ -41,7 +50,8 @@ def get_templates(templates: str | list[str] | tuple[str, ...] = 'single') -> tu
 
     Sets: 'none' (the bare name), 'single' ("a photo of a {}."), 'imagenet' (CLIP's 80),
     'vild' (85: CLIP's 80 and the 5 "in the scene" sentences, the list of MaskCLIP's release),
-    'vild14' (the 14 sentences that mmseg and FC-CLIP call ViLD's).
+    'vild14' (the 14 sentences that mmseg and FC-CLIP call ViLD's), 'zegclip' ('single' without the
+    full stop) and 'zegclip15', the sets of ZegCLIP's release.
 
     Raises:
         ValueError: unknown set, empty list, or a template without exactly one '{}'.
