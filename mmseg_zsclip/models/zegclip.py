@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from ..clip.archs import CLIPArch
@@ -293,9 +292,7 @@ class ZegCLIPHead(BaseDecodeHead):
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (B, C, H, W): sigmoid, less `seen_offset` for the seen classes."""
-        size = batch_img_metas[0]['img_shape'][:2]
-        scores = resize(
-            seg_logits, size=size, mode='bilinear', align_corners=self.align_corners).sigmoid()
+        scores = super().predict_by_feat(seg_logits, batch_img_metas).sigmoid()
         if self.unseen and self.seen_offset:
             scores[:, self.seen] -= self.seen_offset
         return scores

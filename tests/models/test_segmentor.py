@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
+from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.models.segmentor import window_starts
@@ -58,6 +59,17 @@ def test_batched_windows_equal_mmsegs_loop(model, size):
     ours = model.slide_inference(img, metas(img))
     theirs = EncoderDecoder.slide_inference(model, img, metas(img))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['whole', 'slide'])
+def test_padding_of_the_test_preprocessor_is_cut_off_again(model, test_cfg, mode):
+    test_cfg.mode = mode
+    model.data_preprocessor.test_cfg = dict(size_divisor=32)
+    sample = SegDataSample(metainfo=dict(img_shape=(40, 72), ori_shape=(40, 72)))
+    out, = model.test_step(dict(inputs=[torch.zeros(3, 40, 72)], data_samples=[sample]))
+    model.data_preprocessor.test_cfg = None
+    assert out.pad_shape == (64, 96)
+    assert out.pred_sem_seg.data.shape == (1, 40, 72)
 
 
 def test_window_batch_changes_nothing(model, test_cfg):
