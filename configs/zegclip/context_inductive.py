@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/zegclip_vit-b16.py', '../_base_/datasets/context59.py',
+    '../_base_/models/zegclip_vit-b16.py', '../_base_/datasets/context60.py',
     '../_base_/schedules/zegclip_40k.py', '../_base_/default_runtime.py'
 ]
 model = dict(
