@@ -1,6 +1,9 @@
 """Training and testing of any config: what `zsclip`, `tools/*.py` and mim run."""
+import copy
+import itertools
 import json
 import os
+import time
 from pathlib import Path
 
 import torch
@@ -14,6 +17,7 @@ from torch import distributed as dist
 from mmseg_zsclip.apis.configs import find_config
 
 METRICS_FILE = 'metrics.json'
+_runs = itertools.count(1)
 
 
 def load_config(
@@ -81,6 +85,11 @@ def build_runner(cfg: Config) -> Runner:
             type='MMDistributedDataParallel', broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
         cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+    if cfg.get('experiment_name') is None:
+        # mmengine names a run by the second: two of one process would share the first's log file
+        cfg = copy.deepcopy(cfg)
+        name = os.path.splitext(os.path.basename(cfg.filename or 'run'))[0]
+        cfg.experiment_name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{next(_runs)}'
     return Runner.from_cfg(cfg)
 
 
