@@ -165,13 +165,13 @@ def replace_pkg_resources() -> None:
 
 def is_installed(package: str) -> bool:
     """True if `package` is an installed distribution or an importable module."""
-    return _version(package) is not None or _folder(package) is not None
+    return installed_version(package) is not None or _folder(package) is not None
 
 
 def get_installed_path(package: str) -> str:
     """Return the folder of a module, or of the first module of a distribution."""
     names = [package]
-    if _version(package) is not None:
+    if installed_version(package) is not None:
         top_level = importlib.metadata.distribution(package).read_text('top_level.txt') or ''
         names += top_level.split()
     folder = next((found for found in map(_folder, names) if found), None)
@@ -187,7 +187,8 @@ def _folder(module: str) -> str | None:
     return str(Path(spec.origin).parent) if spec and spec.origin else None
 
 
-def _version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -198,12 +199,12 @@ def package_rows() -> list[Row]:
     """One row per distribution of `SUPPORTED`; of mmcv and mmcv-lite, the one that is there."""
     from packaging.specifiers import SpecifierSet
 
-    absent = 'mmcv' if _version('mmcv') is None else 'mmcv-lite'
+    absent = 'mmcv' if installed_version('mmcv') is None else 'mmcv-lite'
     rows = []
     for name, (wanted, fix) in SUPPORTED.items():
         if name == absent:
             continue
-        found = _version(name)
+        found = installed_version(name)
         ok = found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
         rows.append(Row(name, found or '', wanted or 'any', ok, '' if ok else fix))
     return rows
@@ -217,8 +218,8 @@ def environment_report() -> list[Row]:
     fits = SpecifierSet(PYTHON).contains(python, prereleases=True)
     rows = [Row('python', python, PYTHON, fits, '' if fits else 'install Python 3.12')]
     rows += package_rows()
-    if _version('mmcv') and _version('mmcv-lite'):
-        both = f'{_version("mmcv")} and mmcv-lite {_version("mmcv-lite")}'
+    if installed_version('mmcv') and installed_version('mmcv-lite'):
+        both = f'{installed_version("mmcv")} and mmcv-lite {installed_version("mmcv-lite")}'
         fix = f'pip uninstall -y mmcv mmcv-lite && {LITE_MMCV}'
         rows.append(Row('mmcv twice', both, 'one of them', False, fix))
     if has_mmcv():
@@ -233,7 +234,7 @@ def _gpu_rows() -> list[Row]:
 
     if not torch.cuda.is_available():
         return [Row('gpu', 'none', 'optional', True, '')]
-    triton = _version('triton') or _version('triton-windows') or ''
+    triton = installed_version('triton') or installed_version('triton-windows') or ''
     fix = '' if triton else 'pip install triton'
     return [
         Row('gpu', torch.cuda.get_device_name(), 'optional', True, ''),

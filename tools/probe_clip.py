@@ -25,15 +25,15 @@ from mmseg_zsclip.clip.prompts import class_embeddings
 from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.datasets.vocabulary import canonical, load_classes, load_unseen, split_indices
 from mmseg_zsclip.evaluation.scores import class_scores, pixel_areas, summarise
-from mmseg_zsclip.models.segmentor import window_starts
+from mmseg_zsclip.models.segmentor import mean_over_windows
 from mmseg_zsclip.pretraining.forward import dense_embeddings, to_last_block
 from mmseg_zsclip.registry import DATASETS, MODELS
 
 ROWS = ('last', 'block', 'value', 'class token')
 
 
-def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> dict[str, Tensor]:
-    """Cosines with the classes, (B, C, H, W) for windows (B, 3, H, W), by row of the table."""
+def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> Tensor:
+    """Cosines with the classes, (B, rows * C, H, W) for windows (B, 3, H, W), rows as in `ROWS`."""
     tokens, grid = clip.visual.embed(windows)
     cls, paths = dense_embeddings(clip.visual, to_last_block(clip.visual, tokens))
     out = {}
@@ -42,24 +42,7 @@ def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> dict[str, Tensor
         shape = (1, 1) if name == 'class token' else grid
         out[name] = F.interpolate(
             scores.unflatten(2, shape), size=windows.shape[2:], mode='bilinear')
-    return out
-
-
-def image_scores(clip: CLIP, text: Tensor, img: Tensor, window: int, stride: int) -> dict:
-    """Mean over windows at every pixel: (1, 3, H, W) -> (C, H, W) by row of the table."""
-    height, width = img.shape[2:]
-    high, wide = min(window, height), min(window, width)
-    corners = [(y, x) for y in window_starts(height, high, stride)
-               for x in window_starts(width, wide, stride)]
-    parts = torch.cat([img[:, :, y:y + high, x:x + wide] for y, x in corners])
-    total = {name: torch.zeros(len(text), height, width) for name in ROWS}
-    count = torch.zeros(height, width)
-    for name, scores in window_scores(clip, text, parts).items():
-        for (y, x), score in zip(corners, scores, strict=True):
-            total[name][:, y:y + high, x:x + wide] += score
-    for y, x in corners:
-        count[y:y + high, x:x + wide] += 1
-    return {name: scores / count for name, scores in total.items()}
+    return torch.cat([out[row] for row in ROWS], dim=1)
 
 
 @torch.no_grad()
@@ -75,9 +58,11 @@ def probe(cfg, weights: str, window: int, stride: int, templates: str) -> dict:
     for i in track_iter_progress(list(range(len(dataset)))):
         data = preprocess(pseudo_collate([dataset[i]]), False)
         label = data['data_samples'][0].gt_sem_seg.data[0]
-        scores = image_scores(clip, text, data['inputs'], window, stride)
-        for name, score in scores.items():
-            score = F.interpolate(score[None], size=label.shape, mode='bilinear')[0]
+        scores = mean_over_windows(
+            data['inputs'], (window, window), (stride, stride),
+            lambda part: window_scores(clip, text, part))
+        for name, score in zip(ROWS, scores.chunk(len(ROWS), dim=1), strict=True):
+            score = F.interpolate(score, size=label.shape, mode='bilinear')[0]
             areas[name] = areas[name] + pixel_areas(
                 score.argmax(0), label, len(classes), ignore_index(len(classes)))
     return {name: area.numpy() for name, area in areas.items()}

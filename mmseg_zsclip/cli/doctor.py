@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mmseg_zsclip import compat
+
 DISTRIBUTION = 'mmseg_zsclip'
 REINSTALL = 'pip install -e .   (in the folder of the clone)'
 STACK = 'pip install -e ".[lite]"   (in the folder of the clone)'
@@ -59,17 +61,9 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def installed(name: str) -> str | None:
-    """Version of an installed distribution, or None."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def keep_torch(fix: str) -> str:
     """`fix` with the installed torch pinned, so that a repair never replaces a working torch."""
-    torch = installed('torch')
+    torch = compat.installed_version('torch')
     command, gap, remark = fix.partition('   (')
     if torch is None or 'pip install "' not in command or '"torch>' in command:
         return fix
@@ -78,8 +72,6 @@ def keep_torch(fix: str) -> str:
 
 def environment_findings() -> Iterator[Finding]:
     """What `compat` knows of Python, the OpenMMLab stack, the ops and the GPU."""
-    from mmseg_zsclip import compat
-
     try:
         rows = compat.environment_report()
     except ImportError as error:  # `packaging` is no part of the standard library
@@ -96,7 +88,7 @@ def environment_findings() -> Iterator[Finding]:
 
 def package_findings() -> Iterator[Finding]:
     """The package itself, and the requirements beside those that `compat` knows."""
-    version = installed(DISTRIBUTION)
+    version = compat.installed_version(DISTRIBUTION)
     if version is None:
         yield Finding(DISTRIBUTION, 'runs from its sources, not installed', REINSTALL)
         return
@@ -105,15 +97,13 @@ def package_findings() -> Iterator[Finding]:
         needed, optional = requirements('lite'), requirements('optional')
     except ImportError:  # reported by environment_findings
         return
-    from mmseg_zsclip import compat
-
     for name, requirement in needed.items():
         if name not in compat.SUPPORTED:
             yield requirement_finding(requirement)
     for name, requirement in optional.items():
         if name in needed:
             continue
-        if installed(name) is None:
+        if compat.installed_version(name) is None:
             yield Finding(name, 'absent (optional)')
         else:
             yield requirement_finding(requirement)
@@ -130,7 +120,7 @@ def requirements(extra: str) -> dict:
 
 
 def requirement_finding(requirement) -> Finding:
-    version = installed(requirement.name)
+    version = compat.installed_version(requirement.name)
     wanted = str(requirement.specifier) or 'any'
     fix = f'pip install "{requirement.name}{requirement.specifier}"'
     if version is None:

@@ -8,10 +8,10 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from PIL import Image
 from prettytable import PrettyTable
 from torch import Tensor
 
+from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
 from mmseg_zsclip.registry import METRICS
@@ -141,9 +141,7 @@ class ZeroShotIoUMetric(BaseMetric):
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
         path = os.path.join(
             self.output_dir, splitext(basename(sample['img_path']))[0] + '.png')
-        part = f'{path}.{os.getpid()}.part'
-        Image.fromarray(values).save(part, format='PNG')
-        os.replace(part, path)
+        write_label_file(values, path)
 
 
 def _total(results: list, which: int) -> np.ndarray:

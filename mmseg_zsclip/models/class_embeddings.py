@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..clip.archs import get_arch
+from ..clip.archs import resolve_arch
 from ..clip.checkpoint import load_text
 from ..clip.prompts import class_embeddings
 from ..datasets.vocabulary import load_classes
@@ -29,11 +29,11 @@ class ClassEmbeddings(BaseModule):
                  templates: str | Sequence[str] = 'single') -> None:
         super().__init__()
         self.classes = load_classes(classes)
-        self.arch = arch
+        self.arch = resolve_arch(arch, weights)  # as the image tower: the file is read once
         self.weights = weights
         self.templates = templates
         self.computed = False
-        self.register_buffer('embeddings', torch.zeros(len(self.classes), get_arch(arch).embed_dim))
+        self.register_buffer('embeddings', torch.zeros(len(self.classes), self.arch.embed_dim))
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -45,7 +45,7 @@ class ClassEmbeddings(BaseModule):
         text = load_text(self.arch, self.weights).to(self.embeddings.device)
         self.embeddings = class_embeddings(text, self.classes, self.templates)
         self.computed = True
-        print_log(f'text embeddings of {len(self.classes)} classes from {self.arch} '
+        print_log(f'text embeddings of {len(self.classes)} classes from {self.arch.name} '
                   f'({self.weights or "random weights"})', logger='current')
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:

@@ -1,5 +1,5 @@
 """The segmentor of every dense method here: mmseg's EncoderDecoder with batched sliding windows."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -13,6 +13,33 @@ def window_starts(size: int, crop: int, stride: int) -> list[int]:
     if size <= crop:
         return [0]
     return [*range(0, size - crop, stride), size - crop]
+
+
+def mean_over_windows(img: Tensor, crop: Sequence[int], stride: Sequence[int],
+                      score: Callable[[Tensor], Tensor], batch: int | None = None) -> Tensor:
+    """Mean at every pixel of the scores of the windows that hold it.
+
+    Args:
+        img: (B, 3, H, W); windows larger than it shrink to it.
+        crop, stride: (h, w) in pixels.
+        score: windows (n, 3, h, w) -> (n, C, h, w).
+        batch: windows a call; all at once if left out.
+
+    Returns:
+        (B, C, H, W).
+    """
+    height, width = img.shape[2:]
+    high, wide = min(crop[0], height), min(crop[1], width)
+    corners = [(y, x) for y in window_starts(height, high, stride[0])
+               for x in window_starts(width, wide, stride[1])]
+    windows = torch.cat([img[:, :, y:y + high, x:x + wide] for y, x in corners])
+    scores = torch.cat([score(part) for part in windows.split(batch or len(windows))])
+    total = scores.new_zeros(len(img), scores.shape[1], height, width)
+    count = scores.new_zeros(height, width)
+    for (y, x), part in zip(corners, scores.split(len(img)), strict=True):
+        total[:, :, y:y + high, x:x + wide] += part
+        count[y:y + high, x:x + wide] += 1
+    return total / count
 
 
 @MODELS.register_module()
@@ -36,17 +63,7 @@ class ZeroShotSegmentor(EncoderDecoder):
         if any(s > c for s, c in zip(stride, crop, strict=True)):
             raise ValueError(f'stride {tuple(stride)} is larger than crop_size {tuple(crop)}: '
                              'pixels between the windows would have no score. Use stride <= crop.')
-        height, width = inputs.shape[2:]
-        crop = min(crop[0], height), min(crop[1], width)
-        corners = [(y, x) for y in window_starts(height, crop[0], stride[0])
-                   for x in window_starts(width, crop[1], stride[1])]
-        windows = torch.stack([inputs[:, :, y:y + crop[0], x:x + crop[1]] for y, x in corners])
-        scores = torch.cat([
-            self.encode_decode(part, [dict(img_shape=crop)] * len(part))
-            for part in windows.flatten(0, 1).split(self.test_cfg.get('window_batch', 16))])
-        total = scores.new_zeros(inputs.shape[0], scores.shape[1], height, width)
-        count = scores.new_zeros(height, width)
-        for (y, x), score in zip(corners, scores.unflatten(0, windows.shape[:2]), strict=True):
-            total[:, :, y:y + crop[0], x:x + crop[1]] += score
-            count[y:y + crop[0], x:x + crop[1]] += 1
-        return total / count
+        return mean_over_windows(
+            inputs, crop, stride,
+            lambda part: self.encode_decode(part, [dict(img_shape=part.shape[2:])] * len(part)),
+            self.test_cfg.get('window_batch', 16))
