@@ -274,10 +274,11 @@ def published(name: str, tag: str) -> Published:
 def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
     """Architecture with the activation that a published tag records; nothing is read or fetched.
 
-    For a path or a hub id the architecture's own activation stands, and loading compares it.
+    For a path or a hub id (no tag has a slash) the architecture's own activation stands, and
+    loading compares it.
     """
     arch = get_arch(arch)
-    if weights is None or not import_open_clip().get_pretrained_cfg(
+    if weights is None or '/' in weights or not import_open_clip().get_pretrained_cfg(
             base_name(arch.name), weights):
         return arch
     return replace(arch, activation=published(arch.name, weights).activation)

@@ -175,12 +175,19 @@ class VisionTransformer(nn.Module):
         """Positions (1 + h * w, D) for a grid (h, w)."""
         return resize_positions(self.positional_embedding, grid, mode, align_corners)
 
+    def assemble(self, patches: Tensor, positions: Tensor, cls: Tensor | None = None) -> Tensor:
+        """Patches (B, N, D) and positions (1 + N, D) -> input of block 0, (B, 1 + N, D).
+
+        `cls` (D,) takes the place of the class embedding.
+        """
+        cls = self.class_embedding if cls is None else cls
+        cls = cls.to(patches.dtype).expand(patches.shape[0], 1, -1)
+        return self.ln_pre(torch.cat([cls, patches], dim=1) + positions.to(patches.dtype))
+
     def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Image -> input of block 0, (B, 1 + h * w, D) with the class token first; and (h, w)."""
         x, grid = self.patchify(img)
-        cls = self.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
-        x = torch.cat([cls, x], dim=1) + self.positions(grid).to(x.dtype)
-        return self.ln_pre(x), grid
+        return self.assemble(x, self.positions(grid)), grid
 
     def project(self, x: Tensor) -> Tensor:
         """Tokens (..., D) -> joint image-text space (..., d), not normalised."""

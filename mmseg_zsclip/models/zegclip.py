@@ -66,8 +66,7 @@ class DeepPromptedViT(CLIPBackbone):
         v = self.visual
         x, grid = v.patchify(img)
         cls = v.class_embedding * (2 if self.cls_added_twice else 1)
-        x = torch.cat([cls.to(x.dtype).expand(x.shape[0], 1, -1), x], dim=1)
-        return v.ln_pre(x + v.positions(grid, self.position_mode).to(x.dtype)), grid
+        return v.assemble(x, v.positions(grid, self.position_mode), cls), grid
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
         x, grid = self.embed(img)

@@ -22,8 +22,7 @@ def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
     side = round((visual.positional_embedding.shape[0] - 1) ** 0.5)
     grid = visual.positional_embedding[1:].unflatten(0, (side, side))
     window = grid[offset[0] : offset[0] + h, offset[1] : offset[1] + w].flatten(0, 1)
-    cls = (visual.class_embedding + visual.positional_embedding[0]).to(x.dtype)
-    return visual.ln_pre(torch.cat([cls.expand(len(x), 1, -1), x + window.to(x.dtype)], dim=1))
+    return visual.assemble(x, torch.cat([visual.positional_embedding[:1], window]))
 
 
 def to_last_block(visual, tokens: Tensor) -> Tensor:
