@@ -107,6 +107,8 @@ ARCHS: dict[str, CLIPArch] = _table([
     ('RN50x64', 1024, 448, (3, 15, 36, 10), 128, None, 64, 1024, 16, 12),
     # ours: small enough to pre-train on a CPU
     ('ViT-XS-8', 192, 48, 6, 192, 8, 3, 128, 2, 4),
+    ('ViT-T-8', 192, 64, 6, 192, 8, 3, 128, 2, 4),
+    ('RN-T', 128, 128, (1, 1, 1, 1), 16, None, 8, 128, 2, 4),
 ])
 
 _PLAIN_VISION = {'image_size', 'layers', 'width', 'patch_size', 'head_width', 'mlp_ratio'}
