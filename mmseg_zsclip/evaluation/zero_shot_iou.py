@@ -16,6 +16,7 @@ from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
 from mmseg_zsclip.registry import METRICS
 
+from .areas import write_areas
 from .scores import class_scores, pixel_areas, summarise
 
 
@@ -37,6 +38,7 @@ class ZeroShotIoUMetric(BaseMetric):
         output_dir: write every prediction there as PNG, 16-bit where 255 is a class; where the
             data set reduces the zero label, values begin with 1, as its files do.
         format_only: write the predictions and score nothing (no ground truth).
+        areas_file: also write every image's pixel areas there, see :func:`write_areas`.
         collect_device: see mmengine's ``BaseMetric``.
         prefix: see mmengine's ``BaseMetric``.
 
@@ -51,6 +53,7 @@ class ZeroShotIoUMetric(BaseMetric):
         novel_only: bool = False,
         output_dir: str | None = None,
         format_only: bool = False,
+        areas_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -63,6 +66,7 @@ class ZeroShotIoUMetric(BaseMetric):
         self.novel_only = novel_only
         self.output_dir = output_dir
         self.format_only = format_only
+        self.areas_file = areas_file
         self.per_class = []
         if output_dir and is_main_process():
             os.makedirs(output_dir, exist_ok=True)
@@ -91,6 +95,10 @@ class ZeroShotIoUMetric(BaseMetric):
             return {}
         classes = [canonical(name) for name in self.dataset_meta['classes']]
         _, unseen = split_indices(classes, self.unseen)
+        if self.areas_file:
+            write_areas(
+                self.areas_file, torch.stack([image[0] for image in results]).numpy(), classes,
+                unseen)
         areas = _total(results, 0)
         out = summarise(areas, unseen)
         self._log_classes(classes, unseen, areas)

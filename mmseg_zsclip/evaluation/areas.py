@@ -1,0 +1,64 @@
+"""Pixel areas of every test image, kept so that scores can be compared image by image."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .scores import summarise
+
+
+@dataclass(frozen=True)
+class ImageAreas:
+    """What one model did on every image of a test set.
+
+    areas: (images, 3, C) right, predicted and true pixels of each class, in the data set's order.
+    classes: C canonical names. unseen: label values of the unseen ones.
+    """
+
+    areas: np.ndarray
+    classes: tuple[str, ...]
+    unseen: tuple[int, ...]
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """The contract's keys over all images, percent."""
+        return summarise(self.areas.astype(np.int64).sum(0), self.unseen)
+
+    def resampled_scores(self, resamples: int, seed: int = 0) -> list[dict[str, float]]:
+        """The contract's keys on `resamples` test sets drawn from the images with replacement.
+
+        The draws depend on the number of images and on `seed` alone: two models on the same
+        images are resampled alike, so that differences are paired.
+        """
+        count = len(self.areas)
+        times = np.random.default_rng(seed).multinomial(
+            count, np.full(count, 1 / count), size=resamples)
+        drawn = times @ self.areas.reshape(count, -1).astype(np.int64)
+        return [summarise(areas, self.unseen)
+                for areas in drawn.reshape(resamples, *self.areas.shape[1:])]
+
+    def same_images(self, other: 'ImageAreas') -> bool:
+        """Whether the other model saw the same truth, image by image."""
+        return (self.classes, self.unseen) == (other.classes, other.unseen) and np.array_equal(
+            self.areas[:, 2], other.areas[:, 2])
+
+
+def write_areas(path: str | Path, areas: np.ndarray, classes: Sequence[str],
+                unseen: Sequence[int]) -> None:
+    """Writes an `ImageAreas` as .npz, whole or not at all; `areas` (images, 3, C)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.part')
+    with open(partial, 'wb') as file:
+        np.savez_compressed(file, areas=areas, classes=np.array(list(classes), dtype=str),
+                            unseen=np.array(list(unseen), dtype=np.int64))
+    partial.replace(path)
+
+
+def read_areas(path: str | Path) -> ImageAreas:
+    """Reads what `write_areas` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        return ImageAreas(file['areas'], tuple(map(str, file['classes'])),
+                          tuple(map(int, file['unseen'])))
