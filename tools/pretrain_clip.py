@@ -34,6 +34,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--arch', default='ViT-XS-8', help='architecture name (default %(default)s)'
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
+    parser.add_argument('--half', action='store_true', help='write the checkpoints in float16')
     parser.add_argument('--resume', action='store_true', help='continue from OUT/state.pt')
     parser.add_argument('--save-minutes', type=float, default=3, help='between two states')
     parser.add_argument('--log-every', type=int, default=50, help='steps between two log lines')
@@ -201,6 +202,7 @@ def main(argv=None) -> None:
         recipe,
         args.out,
         dict(photos=len(batches.crops.photos), include=args.include, names=args.names),
+        args.half,
     )
     if args.resume:
         trainer.load_state()

@@ -22,7 +22,7 @@ from .archs import (
     published,
     stated_activation,
 )
-from .layouts import RawWeights, read_raw
+from .layouts import TOKEN_ROWS, TOKENS, RawWeights, read_raw
 from .model import CLIP, build_text, build_visual
 from .vit import ACTIVATIONS
 
@@ -320,7 +320,7 @@ def _random_arch(arch: 'str | CLIPArch | None', activation: str | None) -> CLIPA
 
 
 def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
-              half: bool = False) -> None:
+              half: bool = False, rows: Tensor | None = None) -> None:
     """Write our own format: sizes, state dict and `meta`, loadable with weights_only=True.
 
     The file appears whole or not at all.
@@ -330,9 +330,12 @@ def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
         path: file to write; its folder is made.
         meta: plain values (str, numbers, lists, dicts): where the weights come from.
         half: store floating-point tensors as float16 (loading gives float32).
+        rows: (vocab_size,) bool, the token embeddings that were trained; the others are not
+            stored and come back as zeros. None stores all.
 
     Raises:
         TypeError: `meta` holds something else than plain values.
+        ValueError: `rows` is of another type or shape.
     """
     meta = {} if meta is None else meta
     try:
@@ -340,17 +343,25 @@ def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
     except (TypeError, ValueError) as error:
         raise TypeError(
             f'meta must hold plain values (str, numbers, lists, dicts): {error}') from error
+    content = dict(arch=asdict(model.arch), meta=meta)
     state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
+    if rows is not None:
+        size = model.arch.vocab_size
+        if rows.dtype != torch.bool or rows.shape != (size,):
+            raise ValueError(f'rows is {rows.dtype} of shape {tuple(rows.shape)}; expected bool '
+                             f'({size},), true for each token that was trained')
+        content[TOKEN_ROWS] = rows.nonzero().flatten().cpu()
+        state[f'text.{TOKENS}'] = state[f'text.{TOKENS}'][content[TOKEN_ROWS]]
     if half:
         state = {key: value.half() if value.is_floating_point() else value
                  for key, value in state.items()}
     # clone: a view would drag its whole storage into the file
-    state = {key: value.clone().contiguous() for key, value in state.items()}
+    content['state_dict'] = {key: value.clone().contiguous() for key, value in state.items()}
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        torch.save(dict(arch=asdict(model.arch), state_dict=state, meta=meta), partial)
+        torch.save(content, partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

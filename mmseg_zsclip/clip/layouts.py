@@ -22,6 +22,9 @@ OPEN_CLIP_CONFIG = 'open_clip_config.json'
 OPEN_CLIP_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 TRANSFORMERS_CONFIG = 'config.json'
 TRANSFORMERS_FILES = ('model.safetensors', 'pytorch_model.bin')
+TOKENS = 'token_embedding.weight'
+# entry of our own files: the ids of the rows of TOKENS that are stored
+TOKEN_ROWS = 'token_rows'
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def _from_mapping(path: Path, content) -> RawWeights:
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f'{path} holds no state dict but {_some(content)}; save the state dict')
     if isinstance(content.get('arch'), Mapping):
-        return _from_ours(path, content['arch'], state)
+        return _from_ours(path, content, state)
     keys = {key.removeprefix('module.') for key in state}
     if any(key.startswith('vision_model.') for key in keys):
         return RawWeights(from_transformers(state), 'transformers')
@@ -208,14 +211,45 @@ def _from_mapping(path: Path, content) -> RawWeights:
         '(vision_model.*), our own (save_clip)')
 
 
-def _from_ours(path: Path, sizes: Mapping, state: Mapping[str, Tensor]) -> RawWeights:
+def expand_rows(table: Tensor, rows: Tensor, size: int) -> Tensor:
+    """Table (size, D) with row `rows[i]` = `table[i]` and zeros elsewhere.
+
+    Args:
+        table: (K, D), what a compact file stores.
+        rows: (K,) integers, ascending.
+
+    Raises:
+        ValueError: `rows` are not ascending integers in [0, size), or not as many as `table`'s.
+    """
+    if rows.ndim != 1 or rows.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f'row ids are {rows.dtype} of shape {tuple(rows.shape)}; expected (K,) '
+                         'int32 or int64')
+    if len(rows) != len(table):
+        raise ValueError(f'{len(rows)} row ids for {len(table)} stored rows; expected as many')
+    if (rows.diff() <= 0).any():
+        raise ValueError('row ids are not in ascending order without repeats')
+    if len(rows) and (rows[0] < 0 or rows[-1] >= size):
+        raise ValueError(f'row ids run from {rows[0]} to {rows[-1]}; legal: 0 to {size - 1}')
+    out = table.new_zeros(size, *table.shape[1:])
+    out[rows.long()] = table
+    return out
+
+
+def _from_ours(path: Path, content: Mapping, state: Mapping[str, Tensor]) -> RawWeights:
+    sizes = content['arch']
     known = {field.name for field in fields(CLIPArch)}
     if set(sizes) != known:
         differ = ', '.join(sorted(known ^ set(sizes)))
         raise ValueError(f'{path}: it was written by another version of mmseg_zsclip: its recorded '
                          f'sizes differ from what this version knows ({differ})')
-    arch = CLIPArch(**sizes)
-    return RawWeights(from_openai(state), 'mmseg_zsclip', arch.activation, arch)
+    arch, state = CLIPArch(**sizes), from_openai(state)
+    if TOKEN_ROWS in content and TOKENS in state:
+        try:
+            state[TOKENS] = expand_rows(state[TOKENS], content[TOKEN_ROWS], arch.vocab_size)
+        except ValueError as error:
+            raise ValueError(f'{path}: the token embeddings are damaged: {error}. Fetch the file '
+                             'again, or write it again with save_clip.') from error
+    return RawWeights(state, 'mmseg_zsclip', arch.activation, arch)
 
 
 def _some(mapping: Mapping, limit: int = 6) -> str:

@@ -36,13 +36,20 @@ class Trainer:
         model: trained in place, on its own device.
         batches: has `draw(size, batch, rng)`.
         meta: stored in the checkpoints beside the recipe.
+        half: write the checkpoints in float16.
     """
 
     def __init__(
-        self, model: CLIP, batches, recipe: Recipe, out: Path, meta: dict | None = None
+        self,
+        model: CLIP,
+        batches,
+        recipe: Recipe,
+        out: Path,
+        meta: dict | None = None,
+        half: bool = False,
     ) -> None:
         self.model, self.batches, self.recipe, self.out = model, batches, recipe, out
-        self.meta = meta or {}
+        self.meta, self.half = meta or {}, half
         arch = model.arch
         for size in (*recipe.sizes, *recipe.late_sizes):
             if size < arch.stride or size % arch.stride:
@@ -161,11 +168,17 @@ class Trainer:
             file.write(json.dumps(row) + '\n')
         print(' '.join(f'{key} {value}' for key, value in row.items()), flush=True)
 
+    def trained_words(self) -> Tensor:
+        """(vocab_size,) bool: the token embeddings that ever had a gradient."""
+        (sparse,) = (o for o in self.optimizers if isinstance(o, torch.optim.SparseAdam))
+        # its sum of squared gradients is saved with the state, so a resumed run forgets no word
+        return sparse.state[self.model.text.token_embedding.weight]['exp_avg_sq'].any(dim=1)
+
     def save_model(self, name: str) -> None:
         meta = dict(
             self.meta, recipe=asdict(self.recipe), step=self.step, minutes=self.elapsed / 60
         )
-        save_clip(self.model, self.out / name, meta)
+        save_clip(self.model, self.out / name, meta, self.half, self.trained_words())
 
     def save_state(self) -> None:
         """Everything that `load_state` needs, replacing the file in one move."""

@@ -245,6 +245,16 @@ def test_saved_file_is_small_whole_and_plain(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['half.pt', 'new']
 
 
+@pytest.mark.parametrize(('rows', 'message'), [
+    (torch.ones(7, dtype=torch.bool), r'rows is torch.bool of shape \(7,\)'),
+    (torch.tensor([5, 6]), r'rows is torch.int64 of shape \(2,\); expected bool \(49408,\), true'),
+])
+def test_rows_to_store_must_be_marks_of_the_whole_vocabulary(rows, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        save_clip(CLIP(TINY_VIT), tmp_path / 'a.pt', rows=rows)
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_parameter_is_left_uninitialised(tmp_path):
     """Towers are built without storage and filled: every parameter must come from the file."""
     model = CLIP(get_arch('ViT-XS-8'))

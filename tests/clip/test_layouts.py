@@ -221,6 +221,44 @@ def test_own_format_round_trip(tmp_path):
     assert load_clip(None, tmp_path / 'clip.pt').arch == QUICK
 
 
+def write_compact(path, half=False):
+    model, trained = CLIP(TINY_VIT), torch.zeros(49408, dtype=torch.bool)
+    trained[[5, 320, 49406, 49407]] = True
+    save_clip(model, path, half=half, rows=trained)
+    return model, trained
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_words_that_were_never_trained_cost_nothing_and_come_back_as_zeros(half, tmp_path):
+    model, trained = write_compact(tmp_path / 'a.pt', half)
+    save_clip(model, tmp_path / 'whole.pt', half=half)
+    saved = (49408 - 4) * 24 * (2 if half else 4)
+    sizes = [(tmp_path / name).stat().st_size for name in ('whole.pt', 'a.pt')]
+    assert sizes[0] - sizes[1] == pytest.approx(saved, rel=0.01)
+    loaded = load_clip(TINY_VIT, tmp_path / 'a.pt')
+    for key, value in model.state_dict().items():
+        if key == 'text.token_embedding.weight':
+            value = value * trained[:, None]
+        torch.testing.assert_close(loaded.state_dict()[key], value, atol=1e-3 * half, rtol=1e-3)
+
+
+@pytest.mark.parametrize(('rows', 'message'), [
+    ([5, 320, 49406], '3 row ids for 4 stored rows; expected as many'),
+    ([320, 5, 49406, 49407], 'row ids are not in ascending order without repeats'),
+    ([5, 5, 49406, 49407], 'row ids are not in ascending order without repeats'),
+    ([5, 320, 49406, 49408], 'row ids run from 5 to 49408; legal: 0 to 49407'),
+    ([-1, 320, 49406, 49407], 'row ids run from -1 to 49407; legal: 0 to 49407'),
+    ([.5, 1., 2., 3.], r'row ids are torch.float32 of shape \(4,\); expected \(K,\) int32 or'),
+    ([[5, 320, 49406, 49407]], r'row ids are torch.int64 of shape \(1, 4\); expected \(K,\) int32'),
+])
+def test_token_rows_that_do_not_fit_are_refused(rows, message, tmp_path):
+    write_compact(tmp_path / 'a.pt')
+    content = torch.load(tmp_path / 'a.pt', weights_only=True)
+    torch.save(content | dict(token_rows=torch.tensor(rows)), tmp_path / 'a.pt')
+    with pytest.raises(ValueError, match=f'a.pt: the token embeddings are damaged: {message}'):
+        read_raw(tmp_path / 'a.pt')
+
+
 def test_own_format_of_another_version(tmp_path):
     torch.save(dict(arch=dict(name='x', colour=3), state_dict={}), tmp_path / 'a.pt')
     with pytest.raises(ValueError, match='another version of mmseg_zsclip.*colour'):

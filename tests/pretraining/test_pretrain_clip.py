@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmseg_zsclip.clip import archs
 from mmseg_zsclip.clip.checkpoint import load_clip
+from mmseg_zsclip.clip.tokenizer import tokenize
 from mmseg_zsclip.pretraining.recipe import Recipe
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'pretrain_clip.py'
@@ -123,6 +124,25 @@ def test_resume_continues_as_if_never_stopped(tool, street, tmp_path, monkeypatc
     whole, cut = (weights(tmp_path / name / 'contrastive.pt') for name in ('whole', 'cut'))
     for key in whole:
         assert torch.allclose(whole[key], cut[key], atol=1e-5), key
+    stored = [torch.load(tmp_path / name / 'contrastive.pt', weights_only=True)['token_rows']
+              for name in ('whole', 'cut')]
+    assert torch.equal(*stored)
+
+
+def test_words_that_were_never_trained_are_not_stored(tool, street, tmp_path):
+    pairs = street / 'same.tsv'
+    pairs.write_text('\n'.join(f'img/{i}.png\ta {("red car", "tree")[i % 2]}' for i in range(6)))
+    common = ['--captions', str(pairs), '--arch', 'tiny', '--batch', '4', '--height', '48']
+    for name, more in (('whole', []), ('half', ['--half'])):
+        tool.main([*common, '--out', str(tmp_path / name), '--steps', '4', *more])
+    whole, half = (tmp_path / name / 'contrastive.pt' for name in ('whole', 'half'))
+    assert half.stat().st_size < 0.7 * whole.stat().st_size < 400_000
+    stored = torch.load(half, weights_only=True)
+    assert stored['state_dict']['visual.proj'].dtype == torch.float16
+    said = sorted(set(tokenize(['a red car', 'a tree']).flatten().tolist()) - {0})  # 0 only fills up
+    assert stored['token_rows'].tolist() == said
+    words = weights(half)['text.token_embedding.weight']
+    assert words.any(dim=1).nonzero().flatten().tolist() == said
 
 
 def test_resume_refuses_what_it_cannot_continue(tool, street, tmp_path):
