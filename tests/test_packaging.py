@@ -111,6 +111,14 @@ def test_a_wheel_holds_every_config_tool_and_class_list(wheel):
     assert lists == {path.name for path in (package / 'datasets/names').glob('*.txt')}
 
 
+def test_a_wheel_holds_the_embedded_weights_and_stays_small(wheel):
+    weights = Path('mmseg_zsclip') / 'toy' / 'weights'
+    sizes = {path.name: path.stat().st_size for path in (ROOT / weights).glob('*.pt')}
+    shipped = {path.name: path.stat().st_size for path in (wheel / weights).glob('*.pt')}
+    assert shipped == sizes
+    assert all(size < 10_000_000 for size in sizes.values())
+
+
 def test_a_wheel_holds_nothing_beside_the_package(wheel):
     assert {path.name for path in wheel.iterdir() if path.suffix != '.dist-info'} == {'mmseg_zsclip'}
     assert not list(wheel.rglob('__pycache__'))

@@ -10,7 +10,7 @@ from .checkpoint import (
 )
 from .download import DownloadError
 from .model import CLIP, build_text, build_visual
-from .prompts import class_embeddings, get_templates
+from .prompts import class_embeddings, get_templates, known_words
 from .resnet import ModifiedResNet
 from .text import TextTransformer
 from .tokenizer import tokenize
@@ -32,6 +32,7 @@ __all__ = [
     'class_embeddings',
     'get_arch',
     'get_templates',
+    'known_words',
     'load_clip',
     'load_text',
     'load_visual',

@@ -6,6 +6,7 @@ Source of the numbers: Radford et al. 2021 (Learning Transferable Visual Models)
 """
 import difflib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from .vit import ACTIVATIONS
 
@@ -110,6 +111,14 @@ ARCHS: dict[str, CLIPArch] = _table([
     ('ViT-T-8', 192, 64, 6, 192, 8, 3, 128, 2, 4),
     ('RN-T', 128, 128, (1, 1, 1, 1), 16, None, 8, 128, 2, 4),
 ])
+
+# (architecture, name of weights) -> file in the package; docs/toy.md says how they were made
+EMBEDDED: dict[tuple[str, str], str] = {
+    ('ViT-T-8', 'toy'): 'vit_contrastive.pt',
+    ('ViT-T-8', 'toy-dense'): 'vit_dense.pt',
+    ('RN-T', 'toy'): 'resnet_contrastive.pt',
+}
+EMBEDDED_FOLDER = Path(__file__).parents[1] / 'toy' / 'weights'
 
 _PLAIN_VISION = {'image_size', 'layers', 'width', 'patch_size', 'head_width', 'mlp_ratio'}
 _PLAIN_TEXT = {'context_length', 'vocab_size', 'width', 'heads', 'layers'}
@@ -223,6 +232,28 @@ def get_arch(name: 'str | CLIPArch') -> CLIPArch:
                      f'All names: {", ".join(near + rest)}')
 
 
+def embedded(arch: 'str | None', weights: str) -> Path | None:
+    """File of weights that the package holds ('toy', 'toy-dense'); None for any other name.
+
+    Raises:
+        ValueError: not of that architecture, or no architecture; lists what there is.
+        FileNotFoundError: this installation lacks the file.
+    """
+    if weights not in {name for _, name in EMBEDDED}:
+        return None
+    base = None if arch is None else base_name(arch)
+    if (base, weights) not in EMBEDDED:
+        legal = ', '.join(f'{name!r} of {arch!r}' for arch, name in EMBEDDED)
+        raise ValueError(f'no embedded weights {weights!r} of architecture {base!r}; the package '
+                         f'holds {legal}')
+    path = EMBEDDED_FOLDER / EMBEDDED[base, weights]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path}, which holds the weights {weights!r} of {base!r}, is not in this '
+            'installation; install mmseg_zsclip again from a wheel or a whole checkout')
+    return path
+
+
 @dataclass(frozen=True)
 class Published:
     """What open_clip's table says of one published (architecture, tag).
@@ -260,7 +291,7 @@ def published(name: str, tag: str) -> Published:
             "2.29 or newer is needed: pip install -U 'open_clip_torch>=2.29'")
     config = open_clip.get_pretrained_cfg(base, tag)
     if not config:
-        tags = published_tags(base)
+        tags = [name for arch, name in EMBEDDED if arch == base] + published_tags(base)
         legal = ', '.join(tags) if tags else 'none is published, give a file or train your own'
         raise ValueError(f'no published weights {tag!r} for {base!r}; its tags: {legal}')
     return Published(

@@ -18,6 +18,7 @@ from .archs import (
     CLIP_MEAN,
     CLIP_STD,
     CLIPArch,
+    embedded,
     get_arch,
     published,
     stated_activation,
@@ -166,6 +167,9 @@ def _choose_arch(asked: CLIPArch | None, raw: RawWeights, source: str) -> CLIPAr
 
 def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tuple | None]:
     """Path, and the activation and statistics that a published tag fixes."""
+    inside = embedded(arch and arch.name, weights)
+    if inside is not None:
+        return inside, None, None
     path = Path(weights).expanduser()
     if path.exists():
         return path, None, None
@@ -244,14 +248,15 @@ def read_weights(arch: 'str | CLIPArch | None', weights: 'str | os.PathLike',
 
     Args:
         arch: name or sizes; None when the file records them (our own files, model folders).
-        weights: a tag ('openai', 'laion2b_s34b_b88k', ...), 'hf-hub:org/name', or a path: OpenAI
-            TorchScript archive, OpenAI or open_clip state dict (.pt, .bin, .safetensors), folder of
-            a transformers CLIPModel or of an open_clip model, file of `save_clip`. An existing path
-            never touches the network.
+        weights: 'toy' or 'toy-dense', which the package holds; a tag ('openai',
+            'laion2b_s34b_b88k', ...), 'hf-hub:org/name', or a path: OpenAI TorchScript archive,
+            OpenAI or open_clip state dict (.pt, .bin, .safetensors), folder of a transformers
+            CLIPModel or of an open_clip model, file of `save_clip`. An existing path never touches
+            the network.
         activation: 'gelu' or 'quick_gelu', needed only when the file does not record it.
 
     Raises:
-        FileNotFoundError: no such path.
+        FileNotFoundError: no such path, or a package without its embedded weights.
         ValueError: unknown name or tag, unknown layout, tensors missing, unexpected or of another
             shape, wrong or unknown activation.
         DownloadError: the network is absent or the file does not match its checksum.

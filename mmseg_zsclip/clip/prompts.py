@@ -2,12 +2,14 @@
 
 Sources: CLIP (Radford et al. 2021), section 3.1.4; MaskCLIP (Zhou et al. 2022), section 3.1.
 """
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .archs import import_open_clip
-from .tokenizer import tokenize
+from .tokenizer import token_ids, token_text, tokenize
 
 _SIZES = ('small', 'medium', 'large')
 _SCENE = (
@@ -112,6 +114,31 @@ def check_names(names: list[str]) -> list[list[str]]:
     return classes
 
 
+def known_words(text_tower: nn.Module) -> list[str]:
+    """Tokens that a text tower was trained on, sorted: whole words, and pieces as 'paras-'.
+
+    CLIP's published towers know all; small ones of our own only the words of their captions: the
+    other tokens have no stored embedding (`save_clip`), that is zeros.
+    """
+    rows = text_tower.token_embedding.weight.any(dim=1).nonzero().flatten()
+    return sorted(filter(None, map(token_text, rows.tolist())))
+
+
+def _warn_of_unknown_words(text_tower: nn.Module, classes: list[list[str]]) -> None:
+    if not hasattr(text_tower, 'token_embedding'):
+        return
+    known = text_tower.token_embedding.weight.any(dim=1).tolist()
+    words = {word: None for synonyms in classes for name in synonyms for word in name.split()}
+    unknown = [repr(word) for word in words if not all(known[i] for i in token_ids(word))]
+    if unknown:
+        rest = f', ... ({len(unknown)} in all)' if len(unknown) > 20 else ''
+        warnings.warn(
+            f'class names hold words that this text tower was never trained on, so they mean '
+            f'nothing to it: {", ".join(unknown[:20])}{rest}. '
+            'mmseg_zsclip.clip.known_words(load_text(arch, weights)) lists those that it knows.',
+            stacklevel=3)
+
+
 @torch.no_grad()
 def class_embeddings(text_tower: nn.Module, names: list[str],
                      templates: str | list[str] | tuple[str, ...] = 'single',
@@ -133,10 +160,14 @@ def class_embeddings(text_tower: nn.Module, names: list[str],
 
     Raises:
         ValueError: empty, duplicate or over-long (context length of the tower, 77 tokens) names.
+
+    Warns:
+        UserWarning: names (not templates) hold words that the tower was never trained on.
     """
     if chunk < 1:
         raise ValueError(f'chunk is {chunk}; it must be at least 1 sentence')
     classes = check_names(names)
+    _warn_of_unknown_words(text_tower, classes)
     sentences_of = get_templates(templates)
     device = next(text_tower.parameters()).device
     # replace, not format: a name may hold braces

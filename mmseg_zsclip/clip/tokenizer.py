@@ -13,9 +13,23 @@ def _encoder():
     return import_open_clip().SimpleTokenizer()
 
 
+def token_ids(text: str) -> list[int]:
+    """Ids of a text's tokens, without start-of-text and end-of-text."""
+    return _encoder().encode(text)
+
+
+def token_text(index: int) -> str:
+    """A token as text; one inside a word ends in '-', start-of-text and end-of-text are ''."""
+    encoder = _encoder()
+    if index >= encoder.sot_token_id:
+        return ''
+    text = encoder.decode([index])
+    return text.strip() if text.endswith(' ') else f'{text}-'
+
+
 def token_count(text: str) -> int:
     """Tokens of a text, start-of-text and end-of-text included."""
-    return len(_encoder().encode(text)) + 2
+    return len(token_ids(text)) + 2
 
 
 def tokenize(texts: Sequence[str], context_length: int = 77) -> Tensor:

@@ -39,8 +39,9 @@ class CLIPBackbone(BaseModule):
 
     Args:
         arch: architecture name, e.g. 'ViT-B-16' ('-quickgelu' for files of OpenAI's activation).
-        weights: a published tag ('openai', 'laion2b_s34b_b88k'), 'hf-hub:org/name', a file or
-            folder; None leaves random weights. They are read by `init_weights`, not at build.
+        weights: a published tag ('openai', 'laion2b_s34b_b88k'), 'toy' or 'toy-dense' of the
+            package, 'hf-hub:org/name', a file or folder; None leaves random weights. They are read
+            by `init_weights`, not at build.
     """
 
     def __init__(self, arch: str | CLIPArch, weights: str | None = None,

@@ -3,12 +3,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mmseg_zsclip.clip import archs
 from mmseg_zsclip.clip.archs import (
     ARCHS,
     CLIP_MEAN,
     CLIP_STD,
+    EMBEDDED,
     CLIPArch,
     arch_from_config,
+    embedded,
     get_arch,
     plain_names,
     published,
@@ -16,6 +19,7 @@ from mmseg_zsclip.clip.archs import (
     resolve_arch,
     to_255,
 )
+from mmseg_zsclip.clip.checkpoint import load_clip, save_clip
 from mmseg_zsclip.clip.model import CLIP
 
 from .conftest import open_clip_twin
@@ -142,3 +146,44 @@ def test_bad_sizes_are_named():
         replace(ARCHS['ViT-B-16'], activation='relu')
     with pytest.raises(ValueError, match='four stage depths and patch_size=None'):
         replace(ARCHS['ViT-B-16'], patch_size=None)
+
+
+@pytest.mark.parametrize(('name', 'weights'), EMBEDDED)
+def test_embedded_weights_load_by_name(name, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(archs, 'EMBEDDED_FOLDER', tmp_path)
+    model = CLIP(get_arch(name))
+    save_clip(model, tmp_path / EMBEDDED[name, weights])
+    assert torch.equal(load_clip(name, weights).visual.conv1.weight, model.visual.conv1.weight)
+    assert resolve_arch(f'{name}-gelu', weights).activation == 'gelu'
+    with pytest.raises(ValueError, match="wrong activation: the weights were trained with 'gelu'"):
+        load_clip(f'{name}-quickgelu', weights)
+
+
+def test_a_folder_named_toy_does_not_hide_the_embedded_weights(tmp_path, monkeypatch):
+    (tmp_path / 'toy').mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(archs, 'EMBEDDED_FOLDER', tmp_path)
+    save_clip(CLIP(get_arch('ViT-T-8')), tmp_path / 'vit_contrastive.pt')
+    load_clip('ViT-T-8', 'toy')
+
+
+@pytest.mark.parametrize(('name', 'weights'), [
+    ('RN-T', 'toy-dense'), ('ViT-B-16', 'toy'), (None, 'toy')])
+def test_embedded_weights_of_another_architecture_list_what_there_is(name, weights):
+    with pytest.raises(ValueError, match=f"no embedded weights '{weights}' of architecture {name!r}"
+                       "; the package holds 'toy' of 'ViT-T-8', 'toy-dense' of 'ViT-T-8', 'toy' of"
+                       " 'RN-T'"):
+        load_clip(name, weights)
+
+
+def test_an_installation_without_the_embedded_weights_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(archs, 'EMBEDDED_FOLDER', tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"vit_dense.pt, which holds the weights 'toy-dense'"
+                       r" of 'ViT-T-8', is not in this installation; install mmseg_zsclip again"):
+        embedded('ViT-T-8', 'toy-dense')
+    assert embedded('ViT-T-8', 'openai') is None
+
+
+def test_a_wrong_tag_of_a_toy_architecture_names_the_embedded_ones():
+    with pytest.raises(ValueError, match="'openai' for 'ViT-T-8'; its tags: toy, toy-dense"):
+        published('ViT-T-8', 'openai')

@@ -1,4 +1,5 @@
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,13 @@ from mmseg_zsclip.clip.archs import published
 from mmseg_zsclip.clip.checkpoint import load_text
 from mmseg_zsclip.clip.download import DownloadError, fetch_published
 from mmseg_zsclip.clip.model import build_text
-from mmseg_zsclip.clip.prompts import TEMPLATES, check_names, class_embeddings, get_templates
+from mmseg_zsclip.clip.prompts import (
+    TEMPLATES,
+    check_names,
+    class_embeddings,
+    get_templates,
+    known_words,
+)
 from mmseg_zsclip.clip.tokenizer import tokenize
 from mmseg_zsclip.datasets.vocabulary import canonical, load_classes, vocabularies
 
@@ -173,6 +180,41 @@ def test_names_order_and_templates_reproduce_the_published_embeddings(
     tower = load_text('ViT-B-16-quickgelu', path)
     ours = class_embeddings(tower, first_names(classes), templates)
     assert (ours * expected).sum(-1).min() > 0.999
+
+
+def narrow_tower(text):
+    """A text tower that was trained on these words alone."""
+    tower = build_text(TINY_VIT)
+    known = torch.zeros(49408, dtype=torch.bool)
+    known[tokenize([text]).flatten()] = True
+    with torch.no_grad():
+        tower.token_embedding.weight[~known] = 0
+    return tower
+
+
+def test_words_that_a_small_tower_never_saw_are_named_once():
+    tower = narrow_tower('cat red bus parasol')
+    with pytest.warns(UserWarning, match='class names hold words') as caught:
+        out = class_embeddings(tower, ['cat, kitten', 'red bus', 'Zebra crossing', 'parasol'])
+    (warning,) = caught
+    assert "nothing to it: 'kitten', 'Zebra', 'crossing'. " in str(warning.message)
+    assert 'known_words(load_text(arch, weights)) lists' in str(warning.message)
+    assert out.isfinite().all()
+    with pytest.warns(UserWarning, match=r", \.\.\. \(\d+ in all\)"):
+        class_embeddings(tower, load_classes('ade150'))
+
+
+def test_unknown_words_of_templates_do_not_warn(tower):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        class_embeddings(narrow_tower('cat red bus'), ['cat', 'Red bus'], 'imagenet')
+        class_embeddings(tower, ['anything'])
+
+
+def test_known_words_can_be_listed(tower):
+    assert {'cat', 'red', 'bus', 'paras-', 'ol'} <= set(known_words(narrow_tower(
+        'cat red bus parasol'))) <= {'cat', 'red', 'bus', 'paras-', 'ol', '!-'}
+    assert len(known_words(tower)) > 49000
 
 
 def test_all_sets_are_tested():
