@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..files import whole_file
 from .archs import (
     ARCHS,
     CLIP_MEAN,
@@ -364,9 +365,5 @@ def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
     content['state_dict'] = {key: value.clone().contiguous() for key, value in state.items()}
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
+    with whole_file(path) as partial:
         torch.save(content, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

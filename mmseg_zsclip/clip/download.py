@@ -20,6 +20,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
+from ..files import whole_file
 from .archs import Published
 from .layouts import (
     OPEN_CLIP_CONFIG,
@@ -78,13 +79,8 @@ def _sidecar(path: Path) -> Path:
 
 def _write_sidecar(path: Path, digest: str) -> None:
     stat = path.stat()
-    partial = _partial(_sidecar(path))
-    partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
-    os.replace(partial, _sidecar(path))
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    with whole_file(_sidecar(path)) as partial:
+        partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
 
 
 def verify(path: Path, expected: str = '') -> None:
@@ -150,9 +146,8 @@ def _receive(answer, partial: Path, name: str) -> str:
 def _download(url: str, target: Path, expected: str) -> None:
     redirects = _KeepLinkedEtag()
     opener = urllib.request.build_opener(redirects)
-    partial = _partial(target)
     _log.info('downloading %s to %s', url, target)
-    try:
+    with whole_file(target) as partial:
         with opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
             expected = expected or _hub_sha256(answer.headers, redirects)
             actual = _receive(answer, partial, target.name)
@@ -160,10 +155,7 @@ def _download(url: str, target: Path, expected: str) -> None:
             raise DownloadError(
                 f'{url}: the SHA-256 of what arrived is {actual}, expected {expected}. Nothing was '
                 'kept: the file was changed on its way (a proxy?) or at its source.')
-        os.replace(partial, target)
-        _write_sidecar(target, actual)
-    finally:
-        partial.unlink(missing_ok=True)
+    _write_sidecar(target, actual)
 
 
 def _by_hand(url: str, target: Path) -> str:

@@ -1,11 +1,12 @@
 """What the converters in ``tools/dataset_converters`` share."""
 import argparse
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from ..files import whole_file
 
 
 def converter_parser(description: str) -> argparse.ArgumentParser:
@@ -49,6 +50,5 @@ def read_names(path: Path) -> list[str]:
 def write_names(names: Iterable[str], path: Path) -> None:
     """One name a line, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f'{path}.{os.getpid()}.part')
-    part.write_text(''.join(f'{name}\n' for name in names))
-    part.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(''.join(f'{name}\n' for name in names))

@@ -6,6 +6,7 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
+from ..files import whole_file
 from .labels import IGNORE, ignore_index
 
 ILLEGAL = -2
@@ -49,9 +50,8 @@ def write_label_file(labels: np.ndarray, path: str | os.PathLike) -> None:
         labels: (H, W) uint8 or uint16.
         path: where to; its folder must exist.
     """
-    part = f'{path}.{os.getpid()}.part'
-    Image.fromarray(labels).save(part, format='PNG')
-    os.replace(part, path)
+    with whole_file(path) as partial:
+        Image.fromarray(labels).save(partial, format='PNG')
 
 
 class LabelReader:

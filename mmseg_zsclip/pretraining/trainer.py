@@ -1,7 +1,6 @@
 """The training loop: one step, the log, checkpoints and taking up again where a run stopped."""
 
 import json
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from ..clip.checkpoint import save_clip
 from ..clip.model import CLIP
+from ..files import whole_file
 from . import forward
 from .batches import Batch
 from .loss import contrastive_loss, patch_tag_loss
@@ -191,9 +191,8 @@ class Trainer:
             contrastive_saved=self.contrastive_saved,
             recipe=asdict(self.recipe),
         )
-        partial = self.out / f'state.pt.{os.getpid()}'
-        torch.save(state, partial)
-        partial.replace(self.out / 'state.pt')
+        with whole_file(self.out / 'state.pt') as partial:
+            torch.save(state, partial)
 
     def load_state(self) -> None:
         """Continue the run whose `state.pt` is in `out`.

@@ -9,7 +9,6 @@ The release's pickle is not read: class ids are in the images and in ade20k_full
 
     python tools/dataset_converters/ade20k_full.py data/ade/ADE20K_2021_17_01 --nproc 8
 """
-import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from PIL import Image
 from mmseg_zsclip.datasets.converting import convert_all, converter_parser, lookup
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.datasets.labels import IGNORE_LARGE
+from mmseg_zsclip.files import whole_file
 
 IDS = [int(i) for i in Path(__file__).with_name('ade20k_full_ids.txt').read_text().split()]
 TABLE = lookup({i: label for label, i in enumerate(IDS)}, 26 * 256, IGNORE_LARGE, np.uint16)
@@ -51,17 +51,16 @@ def convert(photo: Path, out_photo: Path, out_labels: Path, short_side: int) -> 
             ' of ADE20K, not the challenge set of 150 classes.')
     labels = to_847(seg)
     size = shrunk_size(*labels.shape, short_side)
-    part = f'{out_photo}.{os.getpid()}.part'
-    if size is None:
-        shutil.copyfile(photo, part)
-    else:
-        # OpenCV and its rounding, so that labels equal those of the published benchmark.
-        pixels = np.asarray(Image.open(photo).convert('RGB'))
-        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
-        labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
-        Image.fromarray(pixels).save(part, format='JPEG', quality=95)
-    write_label_file(labels, out_labels)
-    os.replace(part, out_photo)
+    with whole_file(out_photo) as partial:
+        if size is None:
+            shutil.copyfile(photo, partial)
+        else:
+            # OpenCV and its rounding, so that labels equal those of the published benchmark.
+            pixels = np.asarray(Image.open(photo).convert('RGB'))
+            pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
+            labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
+            Image.fromarray(pixels).save(partial, format='JPEG', quality=95)
+        write_label_file(labels, out_labels)
 
 
 def main(argv: list[str] | None = None) -> None:

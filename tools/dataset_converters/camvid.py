@@ -5,7 +5,6 @@ Writes  ROOT/images/{train,val,test}/*.jpg, ROOT/annotations/{train,val,test}/*.
 
     python tools/dataset_converters/camvid.py data/camvid
 """
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from mmseg_zsclip.datasets.converting import convert_all, converter_parser
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.datasets.labels import IGNORE
 from mmseg_zsclip.datasets.vocabulary import load_classes
+from mmseg_zsclip.files import whole_file
 
 # The 31 labelled colours (R, G, B) under the class that each is scored as; (0, 0, 0) is void.
 COLOURS = {
@@ -80,10 +80,9 @@ def convert(photo: Path, labels: Path, root: Path) -> None:
     label_map = Image.fromarray(label_map).resize(size, Image.Resampling.NEAREST)
     write_label_file(np.asarray(label_map), root / 'annotations' / split / f'{photo.stem}.png')
     target = root / 'images' / split / f'{photo.stem}.jpg'
-    part = f'{target}.{os.getpid()}.part'
-    Image.open(photo).convert('RGB').resize(size, Image.Resampling.BOX).save(
-        part, format='JPEG', quality=95)
-    os.replace(part, target)
+    with whole_file(target) as partial:
+        Image.open(photo).convert('RGB').resize(size, Image.Resampling.BOX).save(
+            partial, format='JPEG', quality=95)
 
 
 def main(argv: list[str] | None = None) -> None:
