@@ -2,6 +2,7 @@
 
     python tools/pretrain_clip.py --images DIR --labels DIR --names camvid --minutes 30 --out DIR
     python tools/pretrain_clip.py --captions pairs.tsv --minutes 30 --out DIR
+    python tools/pretrain_clip.py --scenes 9000 --icons 3000 --minutes 30 --out DIR
 
 The result (`contrastive.pt`, and `dense.pt` with --patch-term) is a file for `load_clip`.
 """
@@ -21,6 +22,7 @@ from mmseg_zsclip.pretraining.crops import CropSampler
 from mmseg_zsclip.pretraining.forward import PATHS
 from mmseg_zsclip.pretraining.photos import load_captioned, load_labelled
 from mmseg_zsclip.pretraining.recipe import Recipe
+from mmseg_zsclip.pretraining.scenes import scene_batches
 from mmseg_zsclip.pretraining.trainer import Trainer
 
 
@@ -48,6 +50,8 @@ def add_source_arguments(group) -> None:
     group.add_argument('--labels', type=Path, help='folder of label maps, same relative names')
     group.add_argument('--names', help='class names: a shipped list or a .txt file')
     group.add_argument('--captions', type=Path, help='.tsv (image, caption) or .jsonl file instead')
+    group.add_argument('--scenes', type=int, help='so many scenes of the toy world instead')
+    group.add_argument('--icons', type=int, default=0, help='pictures of single things beside them')
     group.add_argument(
         '--include', nargs='+', default=[], metavar='GLOB', help='only these file names'
     )
@@ -160,6 +164,8 @@ def build_presence(args, classes: list[str]) -> Presence:
 
 def build_batches(args):
     """Photos in memory and what makes batches of them."""
+    if args.scenes:
+        return scene_batches(args.scenes, args.icons, args.scale, args.jitter)
     if args.captions:
         if args.patch_term:
             raise ValueError(
@@ -169,7 +175,8 @@ def build_batches(args):
         return CaptionedBatches(CropSampler(photos, 0, args.height, args.scale), args.jitter)
     if not (args.images and args.labels and args.names):
         raise ValueError(
-            'give --images, --labels and --names (captions from label maps), or --captions FILE'
+            'give --images, --labels and --names (captions from label maps), --captions FILE, or'
+            ' --scenes N'
         )
     classes = add_synonyms(load_classes(args.names), args.synonyms)
     photos = load_labelled(

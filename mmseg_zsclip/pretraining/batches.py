@@ -25,22 +25,33 @@ class Batch:
 
 
 class LabelledBatches:
-    """Captions written from the label maps of the crops."""
+    """Captions written from the label maps of the crops.
+
+    `membership`: (K, C), which labels are an instance of each entry of the writer; without it
+    entries and labels are the same.
+    """
 
     def __init__(
-        self, crops: CropSampler, presence: Presence, writer: CaptionWriter, strength: float = 1.0
+        self,
+        crops: CropSampler,
+        presence: Presence,
+        writer: CaptionWriter,
+        strength: float = 1.0,
+        membership: np.ndarray | None = None,
     ) -> None:
         self.crops, self.presence, self.writer, self.strength = crops, presence, writer, strength
+        self.membership = membership
 
     def draw(self, size: int, batch: int, rng: np.random.Generator) -> Batch:
         crops = self.crops.draw(size, batch, rng)
-        tags = self.presence.tags(crops.counts, crops.total)
+        counts = crops.counts if self.membership is None else crops.counts @ self.membership.T
+        tags = self.presence.tags(counts, crops.total)
         captions = self.writer.write(tags, rng)
         return Batch(
             jitter(crops.pixels, rng, self.strength),
             tokenize(captions.texts),
             torch.from_numpy(truth(captions.mentions, tags)),
-            torch.from_numpy(tags),
+            torch.from_numpy(tags[:, : len(captions.single)]),
             torch.from_numpy(captions.single),
         )
 

@@ -89,6 +89,8 @@ class CaptionWriter:
     Args:
         classes: one entry a class, synonyms by comma, the first the canonical one.
         templates: sentences with one '{}'; half of the captions use `FREQUENT` whatever they are.
+        variants: for each of the first entries, the entries after them that may stand for it in a
+            sentence ('red car', 'vehicle' for 'car'); without them every entry is a class.
     """
 
     def __init__(
@@ -99,7 +101,10 @@ class CaptionWriter:
         composed: int = 24,
         wrong: int = 8,
         largest: int = 4,
+        variants: list[list[int]] | None = None,
     ) -> None:
+        self.variants = variants or [[] for _ in classes]
+        self.least = 1 if variants else 2
         self.synonyms = [[name.strip() for name in entry.split(',')] for entry in classes]
         bad = [template for template in templates if template.count('{}') != 1]
         if bad:
@@ -121,18 +126,26 @@ class CaptionWriter:
         return enumerate_names(template, names)
 
     def subset(self, tags: np.ndarray, wrong: bool, rng: np.random.Generator) -> np.ndarray | None:
-        """Some of the classes that one image (tags (C,)) shows, or None when that cannot be had."""
-        shown, absent = np.flatnonzero(tags == PRESENT), np.flatnonzero(tags == ABSENT)
-        if len(shown) < 2 or (wrong and not len(absent)):
+        """Some of what one image (tags of all entries) shows, or None when that cannot be had."""
+        classes = tags[: len(self.variants)]
+        shown, absent = np.flatnonzero(classes == PRESENT), np.flatnonzero(classes == ABSENT)
+        if len(shown) < self.least or (wrong and not len(absent)):
             return None
-        chosen = rng.permutation(shown)[: rng.integers(2, self.largest + 1)]
-        if wrong:
-            chosen[rng.integers(len(chosen))] = rng.choice(absent)
+        chosen = rng.permutation(shown)[: rng.integers(self.least, self.largest + 1)]
+        place = rng.integers(len(chosen)) if wrong else -1
+        for i, index in enumerate(chosen):
+            if i == place:
+                near = [v for v in self.variants[index] if tags[v] == ABSENT]
+                near = near if rng.random() < 0.5 else []
+                chosen[i] = rng.choice(near) if near else rng.choice(absent)
+            elif rng.random() < 0.4:
+                held = [v for v in self.variants[index] if tags[v] == PRESENT]
+                chosen[i] = rng.choice(held) if held else index
         return chosen
 
     def write(self, tags: np.ndarray, rng: np.random.Generator) -> Captions:
-        """Captions for a batch whose tags are (B, C)."""
-        count = len(self.synonyms)
+        """Captions for a batch whose tags of all entries are (B, K)."""
+        count = len(self.variants)
         subsets = [np.array([c]) for _ in range(self.singles) for c in range(count)]
         for number in range(self.composed + self.wrong):
             subset = self.subset(tags[rng.integers(len(tags))], number >= self.composed, rng)
@@ -143,10 +156,10 @@ class CaptionWriter:
         for subset in subsets:
             text = self.sentence(subset, rng)
             if text not in rows:
-                mention = np.zeros(count, dtype=bool)
+                mention = np.zeros(len(self.synonyms), dtype=bool)
                 mention[subset] = True
                 rows[text] = mention
-            if len(subset) == 1:
+            if len(subset) == 1 and subset[0] < count:
                 single[subset[0]] = list(rows).index(text)
         return Captions(list(rows), np.stack(list(rows.values())), single)
 

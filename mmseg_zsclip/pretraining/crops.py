@@ -34,6 +34,7 @@ class CropSampler:
         photos: at least one; all with label maps, or none.
         classes: number of classes (0 without label maps).
         centred: share of crops around a pixel of a class drawn uniformly.
+        groups: (classes,) the class for that drawing of each label; each its own if left out.
     """
 
     def __init__(
@@ -44,24 +45,26 @@ class CropSampler:
         scale: tuple[float, float],
         centred: float = 0.5,
         remembered: int = 200,
+        groups: np.ndarray | None = None,
     ) -> None:
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f'crop scale is {scale}; legal: 0 < least <= greatest')
         self.photos, self.classes, self.height, self.scale = photos, classes, height, scale
         self.centred = centred if classes else 0.0
-        self.places = self._places(remembered) if classes else []
-        self.known = [c for c in range(classes) if self.places[c]]
+        groups = np.arange(classes) if groups is None else groups
+        self.places = self._places(remembered, groups) if classes else []
+        self.known = [c for c in range(len(self.places)) if self.places[c]]
 
-    def _places(self, remembered: int) -> list[list[tuple[int, np.ndarray]]]:
+    def _places(self, remembered: int, groups) -> list[list[tuple[int, np.ndarray]]]:
         """For every class: photos that hold it, with up to `remembered` of its (row, column)."""
         rng = np.random.default_rng(0)
-        places: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(self.classes)]
+        places: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(max(groups) + 1)]
         for number, photo in enumerate(self.photos):
             for label in np.unique(photo.labels):
                 if 0 <= label < self.classes:
                     pixels = np.argwhere(photo.labels == label)
                     pick = rng.permutation(len(pixels))[:remembered]
-                    places[label].append((number, pixels[pick].astype(np.int32)))
+                    places[groups[label]].append((number, pixels[pick].astype(np.int32)))
         return places
 
     def _box(self, size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:

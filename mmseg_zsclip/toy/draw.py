@@ -33,6 +33,8 @@ class Canvas:
     def __init__(self, size: int, style: Style, rng: np.random.Generator) -> None:
         side = SUPER * size
         self.side, self.style, self.rng = side, style, rng
+        # of its own: a larger picture takes more random numbers for textures, not other things
+        self.texture = np.random.default_rng(rng.integers(2**62))
         self.unit = side / 256  # textures and lines keep their share of the picture
         self.pixels = np.empty((side, side, 3), np.uint8)
         self.labels = np.full((side, side), 255, np.uint8)
@@ -41,7 +43,7 @@ class Canvas:
     def fill(self, name: str, label: int) -> None:
         """One texture everywhere."""
         hsv = stuff.colour_of(name, self.rng, self.style.saturation)
-        stuff.STUFF[name](self.pixels, hsv, self.style.period * self.unit, self.rng)
+        stuff.STUFF[name](self.pixels, hsv, self.style.period * self.unit, self.texture)
         self.labels[:] = label
 
     def band(self, name: str, label: int, top: float) -> None:
@@ -52,7 +54,7 @@ class Canvas:
         first = int(np.clip(edge.min(), 0, side - 1))
         texture = np.empty((side - first, side, 3), np.uint8)
         hsv = stuff.colour_of(name, rng, self.style.saturation)
-        stuff.STUFF[name](texture, hsv, self.style.period * self.unit, rng)
+        stuff.STUFF[name](texture, hsv, self.style.period * self.unit, self.texture)
         inside = below[first:]
         self.pixels[first:][inside] = texture[inside]
         self.labels[first:][inside] = label
@@ -93,6 +95,6 @@ class Canvas:
         size = self.side // SUPER
         picture = cv2.resize(self.pixels, (size, size), interpolation=cv2.INTER_AREA)
         grain = self.rng.uniform(*self.style.grain)
-        noise = self.rng.standard_normal((size, size, 1), np.float32) * grain
+        noise = self.texture.standard_normal((size, size, 1), np.float32) * grain
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
         return picture, self.labels[::SUPER, ::SUPER].copy(), self.numbers[::SUPER, ::SUPER].copy()

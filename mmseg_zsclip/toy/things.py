@@ -5,6 +5,7 @@ named colour), 'accent' (any other colour), 'dark' or 'light'. Proportions vary 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -227,7 +228,7 @@ def umbrella(rng: Rng) -> list[Part]:
     dome = ellipse(0, rim, 0.5, rim - top, 0.5, 1.0, 24)
     scallops = [
         ellipse((a + b) / 2, rim, (b - a) / 2, 0.05, 0.5, 1.0, 7)
-        for a, b in zip(x[:-1], x[1:], strict=True)
+        for a, b in pairwise(x)
     ]
     canopy = np.concatenate([dome, np.concatenate(scallops)[::-1]])
     middle = np.concatenate([points(-0.25, rim - 0.02, 0, top), points(0.25, rim - 0.02)])

@@ -207,7 +207,7 @@ def test_bad_arguments_name_the_value_and_the_legal_ones(tool, street, tmp_path,
 
 def test_no_source_is_an_error(tool, tmp_path):
     with pytest.raises(
-        ValueError, match='give --images, --labels and --names .* or --captions FILE'
+        ValueError, match='give --images, --labels and --names .*, --captions FILE, or --scenes N'
     ):
         tool.main(['--steps', '1', '--out', str(tmp_path), '--arch', 'tiny'])
 
