@@ -15,7 +15,13 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError, config_root, find_config, shipped_configs
-from mmseg_zsclip.apis.launch import load_config, set_weights, with_tta, write_metrics
+from mmseg_zsclip.apis.launch import (
+    load_config,
+    set_weights,
+    tta_pipeline,
+    with_tta,
+    write_metrics,
+)
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.launching import parse_options
 
@@ -96,9 +102,25 @@ def test_another_batch_than_the_learning_rates_is_warned_of_or_scaled_for(tiny):
         main(['train', str(tiny), '--auto-scale-lr'])
 
 
-def test_no_checkpoint_uses_the_models_own_initialisation_and_says_so(tiny):
-    assert main(['test', str(tiny)]) == 0
-    assert 'no checkpoint given' in logs(Path('work_dirs/tiny'))
+@pytest.mark.parametrize('none', [[], ['none']])
+def test_a_trained_model_without_its_checkpoint_is_an_error_and_no_random_score(tiny, none):
+    with pytest.raises(ValueError, match=r'no checkpoint given, but [\d,]+ parameters of this model '
+                       'come from training.*zsclip test tiny CKPT'):
+        main(['test', str(tiny), *none])
+    assert not list(Path.cwd().rglob('metrics.json'))
+
+
+def test_load_from_of_the_config_is_the_checkpoint(tiny):
+    assert main(['train', str(tiny), '--work-dir', 'run']) == 0
+    assert main(['test', str(tiny), '--work-dir', 'run',
+                 '--cfg-options', 'load_from=run/iter_2.pth']) == 0
+    assert list(Path('run').rglob('metrics.json'))
+
+
+def test_training_what_has_nothing_to_train_names_the_command_that_evaluates_it(tiny):
+    tiny.write_text(tiny.read_text() + 'train_dataloader = train_cfg = optim_wrapper = None\n')
+    with pytest.raises(ValueError, match='nothing to train.*zsclip test tiny$'):
+        main(['train', str(tiny)])
 
 
 def test_training_killed_at_any_moment_goes_on_from_its_last_checkpoint(tiny):
@@ -219,8 +241,32 @@ def test_weights_that_nothing_reads_are_an_error():
 
 
 def test_tta_without_its_config_is_an_error():
-    with pytest.raises(KeyError, match='--tta needs tta_model and tta_pipeline'):
+    with pytest.raises(KeyError, match=r'--tta needs tta = dict\(scales.*tta_model and tta_pipeline'):
         with_tta(Config(dict(model=dict(type='X'))))
+
+
+def test_tta_of_mmsegs_own_keys_is_used_as_it_is():
+    cfg = with_tta(Config(dict(
+        model=dict(type='X'), test_dataloader=dict(dataset=dict(pipeline=[])),
+        tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])))
+    assert cfg.test_dataloader.dataset.pipeline == [dict(type='TestTimeAug')]
+    assert cfg.model == dict(type='SegTTAModel', module=dict(type='X'))
+
+
+def test_tta_scales_take_the_place_of_the_test_pipelines_resize():
+    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
+    resize = dict(type='Resize', scale=(96, 96), keep_ratio=True)
+    first, augmented = tta_pipeline([load, resize, pack], scales=[(64, 64), (128, 128)])
+    assert first == load
+    assert augmented['transforms'][0] == [
+        dict(type='Resize', scale=scale, keep_ratio=True) for scale in ((64, 64), (128, 128))]
+    assert [flip['prob'] for flip in augmented['transforms'][1]] == [0.0, 1.0]
+    assert augmented['transforms'][2:] == [[pack]]
+    plain = tta_pipeline([load, resize, pack], scales=[(64, 64)], flip=False)
+    assert [flip['prob'] for flip in plain[1]['transforms'][1]] == [0.0]
+    for pipeline, scales in (([load, pack], [(64, 64)]), ([resize], [])):
+        with pytest.raises(ValueError, match=r'tta has \d scales and the test pipeline \d Resize'):
+            tta_pipeline(pipeline, scales)
 
 
 def test_outputs_go_to_a_folder_named_after_the_config(tiny):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.clip.archs import CLIPArch
@@ -28,7 +29,7 @@ def check(name: str, ours: torch.Tensor, expected: torch.Tensor) -> None:
 @pytest.mark.parametrize('path', goldens('zegclip'))
 @torch.no_grad()
 def test_zegclip(path):
-    from mmseg_zsclip.losses import MaskDiceLoss, MaskFocalLoss
+    from mmseg_zsclip.losses import MaskLoss
     from mmseg_zsclip.models.released import zegclip
     from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead
 
@@ -60,13 +61,86 @@ def test_zegclip(path):
     head.seen_offset = 0.0
     check('pred_st', head.predict(inputs, metas, {}), golden['pred_st'])
 
-    released = dict(count_ignored_as_negative=True)
-    focal, dice = MaskFocalLoss(**released), MaskDiceLoss(squared=False, smooth=1.0, **released)
+    loss = MaskLoss(squared=False, smooth=1.0, count_ignored_as_negative=True)
     size = dict(size=golden['gt'].shape[2:], mode='bilinear')
     seen = torch.nn.functional.interpolate(head(inputs, rows=cfg['seen']), **size)
-    check('loss_mask', focal(seen, golden['gt'][:, 0]), golden['loss_mask'])
-    check('loss_dice', dice(seen, golden['gt'][:, 0]), golden['loss_dice'])
+    terms = loss.terms(seen, golden['gt'][:, 0])
+    check('loss_mask', terms['loss_focal'], golden['loss_mask'])
+    check('loss_dice', terms['loss_dice'], golden['loss_dice'])
     every = torch.nn.functional.interpolate(head(inputs), **size)
-    pseudo = golden['pseudo_gt'][:, 0]
-    check('loss_mask_st', focal(every, pseudo), golden['loss_mask_st'])
-    check('loss_dice_st', dice(every, pseudo), golden['loss_dice_st'])
+    terms = loss.terms(every, golden['pseudo_gt'][:, 0])
+    check('loss_mask_st', terms['loss_focal'], golden['loss_mask_st'])
+    check('loss_dice_st', terms['loss_dice'], golden['loss_dice_st'])
+
+
+def maskclip_heads(text: torch.Tensor, arch: CLIPArch) -> dict:
+    """Heads by the name of the output that the golden file has for their settings."""
+    from mmseg_zsclip.models.maskclip import MaskCLIPHead
+
+    heads = {}
+    for name, settings in dict(
+            plain={}, ks=dict(ks_thresh=1.0), pd=dict(pd_thresh=0.5),
+            kspd=dict(ks_thresh=1.0, pd_thresh=0.5), ks_t=dict(ks_thresh=0.6)).items():
+        head = MaskCLIPHead([f'class {i}' for i in range(len(text))], dict(arch=arch),
+                            released_refinement=True, **settings)
+        head.class_embeddings.embeddings.copy_(text)
+        head.class_embeddings.computed = True
+        heads[f'out_{name}'] = head
+    return heads
+
+
+def check_maskclip_outputs(inputs: tuple, golden: dict, arch: CLIPArch) -> None:
+    for name, head in maskclip_heads(golden['text'], arch).items():
+        unit = 1 if head.ks_thresh else head.scale  # without key smoothing the release's are cosines
+        check(name, head(inputs) / unit, golden[name])
+
+
+@pytest.mark.parametrize('path', goldens('maskclip'))
+@torch.no_grad()
+def test_maskclip(path):
+    from mmseg_zsclip.models.maskclip import MaskCLIPViT
+    from mmseg_zsclip.models.released import maskclip
+
+    golden = torch.load(path, weights_only=False)
+    cfg = golden['cfg']
+    arch = CLIPArch(
+        'golden', embed_dim=cfg['output_dim'], image_size=cfg['input_resolution'],
+        vision_layers=cfg['layers'], vision_width=cfg['width'], patch_size=cfg['patch_size'],
+        vision_heads=cfg['heads'], text_width=8, text_heads=1, text_layers=1,
+        activation='quick_gelu')  # that of OpenAI's weights; the release runs them with GELU
+    backbone = MaskCLIPViT(arch, released_keys=True, released_tower=True)
+    backbone.load_state_dict(maskclip(golden['state_dict'], golden['proj']))
+    inputs = backbone(golden['img'])
+    check('v', inputs[0], F.conv2d(golden['v'], golden['proj'][:, :, None, None]))
+    check('k', inputs[1].flatten(2).transpose(1, 2), golden['k'])
+    check_maskclip_outputs(inputs, golden, arch)
+
+    last = MaskCLIPViT(arch, attention='last', released_tower=True)
+    last.load_state_dict(backbone.state_dict())
+    check('x', last(golden['img'])[0], F.conv2d(golden['x'], golden['proj'][:, :, None, None]))
+
+
+@pytest.mark.parametrize('path', goldens('maskclipres'))
+@torch.no_grad()
+def test_maskclip_resnet(path):
+    from mmseg_zsclip.models.maskclip import MaskCLIPResNet
+
+    golden = torch.load(path, weights_only=False)
+    cfg = golden['cfg']
+    arch = CLIPArch(
+        'golden', embed_dim=cfg['output_dim'], image_size=64, vision_layers=(1, 1, 1, 1),
+        vision_width=cfg['in_channels'] // 32, patch_size=None, vision_heads=cfg['num_heads'],
+        text_width=8, text_heads=1, text_layers=1)
+    for attention in ('value', 'last'):
+        backbone = MaskCLIPResNet(arch, attention=attention, pool_positions=False)
+        backbone.init_weights()
+        missing, unexpected = backbone.visual.attnpool.load_state_dict(
+            golden['state_dict'], strict=False)
+        assert missing == ['positional_embedding']
+        assert not unexpected
+        inputs = backbone.pool(golden['x'])
+        if attention == 'value':
+            check_maskclip_outputs(inputs, golden, arch)
+        else:
+            head = maskclip_heads(golden['text'], arch)['out_plain']
+            check('out_baseline', head(inputs) / head.scale, golden['out_baseline'])

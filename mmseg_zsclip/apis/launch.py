@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.files import whole_file
 
 METRICS_FILE = 'metrics.json'
 _runs = itertools.count(1)
@@ -110,7 +111,12 @@ def train(
 
     Raises:
         KeyError: `auto_scale_lr` of a config that does not say what batch its rate is for.
+        ValueError: the config has no training.
     """
+    if cfg.get('optim_wrapper') is None:
+        raise ValueError(
+            f'{cfg.filename} has nothing to train: it has no optim_wrapper. Evaluate it without a '
+            f'checkpoint: zsclip test {Path(cfg.filename or "CONFIG").stem}')
     if amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -145,22 +151,31 @@ def evaluate(
     """Evaluates `cfg` and writes the metrics as JSON beside the log, `per_class` rows included
     where the metric keeps them.
 
-    Without a checkpoint the model is used as its own initialisation leaves it, which is the whole
-    of an annotation-free model. `show_dir` gets one overlay per image, ground truth at the left
-    where the data set has one.
+    A model with nothing to train needs no checkpoint: its own initialisation is the whole of it.
+    Another one takes `checkpoint`, else the config's `load_from`. `show_dir` gets one overlay per
+    image, ground truth at the left where the data set has one.
 
     Returns: the metrics, in percent.
+
+    Raises:
+        ValueError: no checkpoint for a model that has something to train.
     """
     if tta:
         cfg = with_tta(cfg)
-    cfg.load_from = None if checkpoint is None else str(checkpoint)
+    if checkpoint is not None:
+        cfg.load_from = str(checkpoint)
     cfg.resume = False
     runner = build_runner(cfg)
-    if checkpoint is None:
+    if cfg.get('load_from') is None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        if trained:
+            raise ValueError(
+                f'no checkpoint given, but {trained:,} parameters of this model come from training '
+                'and would be random. Give the file that training wrote: '
+                f'zsclip test {Path(cfg.filename or "CONFIG").stem} CKPT')
         model.init_weights()
-        runner.logger.info(
-            'no checkpoint given: testing the model as its own initialisation leaves it')
+        runner.logger.info('the model has nothing to train: tested without a checkpoint')
     if show_dir is not None:
         runner.register_hook(OverlayHook(show_dir))
     metrics = runner.test()
@@ -175,29 +190,53 @@ def evaluate(
 
 
 def with_tta(cfg: Config) -> Config:
-    """`cfg` with its test-time augmentation switched on.
+    """`cfg` with its test-time augmentation switched on: mmseg's `tta_model` and `tta_pipeline`, or
+    `tta = dict(scales=[(w, h), ...], flip=True)`, which takes the place of the test pipeline's
+    Resize.
 
     Raises:
-        KeyError: the config lacks `tta_model` or `tta_pipeline`.
+        KeyError: the config has neither.
     """
-    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
-    if missing:
+    pipeline = cfg.get('tta_pipeline')
+    if pipeline is None and 'tta' in cfg:
+        pipeline = tta_pipeline(cfg.test_dataloader.dataset.pipeline, **cfg.tta)
+        cfg.setdefault('tta_model', dict(type='SegTTAModel'))
+    if pipeline is None or 'tta_model' not in cfg:
         raise KeyError(
-            f'--tta needs {" and ".join(missing)}, which {cfg.filename} does not define. Take '
-            "them from mmseg's configs/_base_/datasets, or test without --tta.")
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+            f'--tta needs tta = dict(scales=[(width, height), ...], flip=True), or tta_model and '
+            f'tta_pipeline as in mmseg\'s configs, which {cfg.filename} does not define. Add them, '
+            'or test without --tta.')
+    cfg.test_dataloader.dataset.pipeline = pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
     return cfg
+
+
+def tta_pipeline(pipeline: list[dict], scales: list[tuple[int, int]], flip: bool = True) -> list:
+    """A test pipeline with its Resize at several scales (width, height), each also mirrored.
+
+    Raises:
+        ValueError: no scale, or a pipeline without exactly one Resize.
+    """
+    at = [i for i, step in enumerate(pipeline) if step['type'] == 'Resize']
+    if len(at) != 1 or not scales:
+        raise ValueError(
+            f'tta has {len(scales)} scales and the test pipeline {len(at)} Resize; it takes at '
+            'least one scale and exactly one Resize, which the scales replace.')
+    before, resize, after = pipeline[:at[0]], pipeline[at[0]], pipeline[at[0] + 1:]
+    flips = (0.0, 1.0) if flip else (0.0,)
+    return [*before, dict(type='TestTimeAug', transforms=[
+        [dict(resize, scale=tuple(scale)) for scale in scales],
+        [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in flips],
+        *([step] for step in after)])]
 
 
 @master_only
 def write_metrics(metrics: dict, folder: str | Path) -> Path:
     """Writes `metrics` to `folder/metrics.json`, whole or not at all."""
     path = Path(folder) / METRICS_FILE
-    partial = path.with_suffix('.json.part')
-    partial.write_text(json.dumps(metrics, indent=2, default=_plain) + '\n')
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(metrics, indent=2, default=_plain) + '\n')
     return path
 
 

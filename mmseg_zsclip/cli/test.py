@@ -7,13 +7,16 @@ from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, la
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch_arguments(parser)
     parser.add_argument(
-        'checkpoint', nargs='?', help='trained weights; a model that needs no training has none')
+        'checkpoint', nargs='?', help="trained weights; left out, or 'none', for a model that has "
+        'nothing to train')
     parser.add_argument('--show-dir', help='save one overlay picture per image here')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
 
 
 def run(args: argparse.Namespace) -> int:
-    checkpoint = args.checkpoint and checkpoint_path(args.checkpoint)
+    checkpoint = None
+    if args.checkpoint not in (None, 'none'):  # the scripts of several processes need a word there
+        checkpoint = checkpoint_path(args.checkpoint)
     cfg = launch_config(args)
     from mmseg_zsclip.apis.launch import evaluate
 

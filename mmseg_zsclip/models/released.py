@@ -21,6 +21,17 @@ _ZEGCLIP = [  # pattern of a released key, ours; '' = no output depends on it, s
     (r'decode_head\.decoder_1\.layers\.\d+\.(self_attn|norm1)\..+', ''),
     (r'decode_head\.loss_decode\..+', ''),
 ]
+_MASKCLIP = [  # mmseg 0.x VisionTransformer with pre_norm
+    (r'cls_token', 'visual.class_embedding'),
+    (r'pos_embed', 'visual.positional_embedding'),
+    (r'patch_embed\.projection\.weight', 'visual.conv1.weight'),
+    (r'ln0\.(.+)', r'visual.ln_pre.\1'),
+    (r'ln1\.(.+)', r'visual.ln_post.\1'),
+    (r'layers\.(\d+)\.ln([12])\.(.+)', r'visual.transformer.resblocks.\1.ln_\2.\3'),
+    (r'layers\.(\d+)\.attn\.attn\.(.+)', r'visual.transformer.resblocks.\1.attn.\2'),
+    (r'layers\.(\d+)\.ffn\.layers\.0\.0\.(.+)', r'visual.transformer.resblocks.\1.mlp.c_fc.\2'),
+    (r'layers\.(\d+)\.ffn\.layers\.1\.(.+)', r'visual.transformer.resblocks.\1.mlp.c_proj.\2'),
+]
 
 
 def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -40,10 +51,32 @@ def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
         ours['backbone.prompts'] = torch.cat([
             released.pop('backbone.prompt_embeddings'),
             released.pop('backbone.deep_prompt_embeddings')])
-    unknown = []
+    rules = [(pattern.replace('LAST', str(max(layers))), name) for pattern, name in _ZEGCLIP]
+    return ours | _rename(released, rules, "ZegCLIP's")
+
+
+def maskclip(released: dict[str, Tensor], proj: Tensor) -> dict[str, Tensor]:
+    """MaskCLIP's released ViT tower (mmseg 0.x names, with or without `backbone.`) and the
+    projection (d, D) or (d, D, 1, 1) of its head, under the names of `MaskCLIPViT`.
+
+    Raises:
+        ValueError: keys that the rules do not know; lists them.
+    """
+    ours = _rename(
+        {key.removeprefix('backbone.'): value for key, value in released.items()}, _MASKCLIP,
+        "a MaskCLIP ViT's")
+    ours['visual.class_embedding'] = ours['visual.class_embedding'].flatten()
+    ours['visual.positional_embedding'] = ours['visual.positional_embedding'].flatten(0, 1)
+    return ours | {'visual.proj': proj.flatten(1).T.contiguous()}
+
+
+def _rename(released: dict[str, Tensor], rules: list[tuple[str, str]],
+            whose: str) -> dict[str, Tensor]:
+    """Tensors under the names of the first rule that matches; an empty name drops the tensor."""
+    ours, unknown = {}, []
     for key, value in released.items():
-        for pattern, name in _ZEGCLIP:
-            match = re.fullmatch(pattern.replace('LAST', str(max(layers))), key)
+        for pattern, name in rules:
+            match = re.fullmatch(pattern, key)
             if match:
                 if name:
                     ours[match.expand(name)] = value
@@ -51,6 +84,6 @@ def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
         else:
             unknown.append(key)
     if unknown:
-        raise ValueError(f'{len(unknown)} keys of the checkpoint are not ZegCLIP\'s: '
+        raise ValueError(f'{len(unknown)} keys of the checkpoint are not {whose}: '
                          f'{", ".join(sorted(unknown))}.')
     return ours

@@ -51,9 +51,12 @@ class ZeroShotSegmentor(EncoderDecoder):
     """
 
     def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None) -> None:
-        """Change the vocabulary: names, synonyms by comma, or a shipped list. Nothing is rebuilt."""
-        self.decode_head.set_classes(classes, unseen)
+                    unseen: str | Sequence[str] | None = None, **options) -> None:
+        """Change the vocabulary: names, synonyms by comma, or a shipped list. Nothing is rebuilt.
+
+        `options` are what the head's own `set_classes` takes besides, as MaskCLIP's `background`.
+        """
+        self.decode_head.set_classes(classes, unseen, **options)
         self.num_classes = self.decode_head.num_classes
         self.out_channels = self.decode_head.out_channels
 
