@@ -22,8 +22,8 @@ from mmseg_zsclip.pretraining.crops import CropSampler
 from mmseg_zsclip.pretraining.forward import PATHS
 from mmseg_zsclip.pretraining.photos import load_captioned, load_labelled
 from mmseg_zsclip.pretraining.recipe import Recipe
-from mmseg_zsclip.pretraining.scenes import scene_batches
 from mmseg_zsclip.pretraining.trainer import Trainer
+from mmseg_zsclip.toy.batches import scene_batches
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Scenes of a toy world as photos in memory, and the batches made of them."""
+"""Scenes as photos in memory, and the batches of a pre-training made of them."""
 
 import multiprocessing
 import os
@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 
-from ..toy.captions import SHADES, TRAINED_TEMPLATES, build_concepts, fine_labels
-from ..toy.world import World
-from .batches import LabelledBatches
-from .captions import CaptionWriter, Presence
-from .crops import CropSampler
-from .photos import Photo
+from ..pretraining.batches import LabelledBatches
+from ..pretraining.captions import CaptionWriter, Presence
+from ..pretraining.crops import CropSampler
+from ..pretraining.photos import Photo
+from .captions import SHADES, TRAINED_TEMPLATES, build_concepts, fine_labels
+from .world import World
 
 PRESENT, DOUBTFUL = 0.04, 0.006
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from mmseg_zsclip.pretraining import scenes
 from mmseg_zsclip.pretraining.captions import ABSENT, PRESENT, CaptionWriter, truth
+from mmseg_zsclip.toy import World
+from mmseg_zsclip.toy import batches as scenes
 from mmseg_zsclip.toy.captions import SHADES, build_concepts
 
 
@@ -13,8 +14,6 @@ def few_photos(world, count, icons):
 
 
 def test_photos_are_the_same_whatever_the_process(monkeypatch):
-    from mmseg_zsclip.toy import World
-
     pooled, here = scenes.draw_photos(World(size=32), 2, 1), few_photos(World(size=32), 2, 1)
     for a, b in zip(pooled, here, strict=True):
         assert np.array_equal(a.pixels, b.pixels)
