@@ -276,31 +276,29 @@ def read_weights(arch: 'str | CLIPArch | None', weights: 'str | os.PathLike',
     return found
 
 
-def _filled(build, arch: CLIPArch, state: dict[str, Tensor]) -> nn.Module:
+def _load(build, state_of, arch: 'str | CLIPArch | None', weights, activation: str | None):
+    """What `build` makes, with random numbers or with what `state_of` takes from the weights."""
+    if weights is None:
+        return build(_random_arch(arch, activation)).eval()
+    read = read_weights(arch, weights, activation)
     # no time lost on random numbers that every tensor of the checked state replaces
     with torch.device('meta'):
-        module = build(arch)
+        module = build(read.arch)
     module = module.to_empty(device='cpu')
-    module.load_state_dict(state, strict=True)
+    module.load_state_dict(state_of(read), strict=True)
     return module.eval()
 
 
 def load_visual(arch: 'str | CLIPArch | None', weights=None,
                 activation: str | None = None) -> nn.Module:
     """Image tower alone, in eval mode, float32; arguments of `load_clip`."""
-    if weights is None:
-        return build_visual(_random_arch(arch, activation)).eval()
-    read = read_weights(arch, weights, activation)
-    return _filled(build_visual, read.arch, read.visual)
+    return _load(build_visual, lambda read: read.visual, arch, weights, activation)
 
 
 def load_text(arch: 'str | CLIPArch | None', weights=None,
               activation: str | None = None) -> nn.Module:
     """Text tower alone, in eval mode, float32; arguments of `load_clip`."""
-    if weights is None:
-        return build_text(_random_arch(arch, activation)).eval()
-    read = read_weights(arch, weights, activation)
-    return _filled(build_text, read.arch, read.text)
+    return _load(build_text, lambda read: read.text, arch, weights, activation)
 
 
 def load_clip(arch: 'str | CLIPArch | None', weights=None, activation: str | None = None) -> CLIP:
@@ -308,12 +306,10 @@ def load_clip(arch: 'str | CLIPArch | None', weights=None, activation: str | Non
 
     Args and errors as `read_weights`; `weights=None` gives random ones.
     """
-    if weights is None:
-        return CLIP(_random_arch(arch, activation)).eval()
-    read = read_weights(arch, weights, activation)
-    state = {f'visual.{key}': value for key, value in read.visual.items()}
-    state |= {f'text.{key}': value for key, value in read.text.items()}
-    return _filled(CLIP, read.arch, state | {'logit_scale': read.logit_scale})
+    return _load(CLIP, lambda read: {
+        **{f'visual.{key}': value for key, value in read.visual.items()},
+        **{f'text.{key}': value for key, value in read.text.items()},
+        'logit_scale': read.logit_scale}, arch, weights, activation)
 
 
 def _random_arch(arch: 'str | CLIPArch | None', activation: str | None) -> CLIPArch:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+
+from ..datasets.label_files import read_label_file
 
 
 @dataclass
@@ -65,11 +66,7 @@ def read_labels(path: Path, classes: int, ignore: int, reduce_zero: bool) -> np.
         raise ValueError(
             f'no label map {path}; every photo needs one (set --label-suffix, or narrow --include)'
         )
-    labels = np.asarray(Image.open(path)).astype(np.int32)
-    if labels.ndim != 2:
-        raise ValueError(
-            f'label map {path} has shape {labels.shape}; expected (H, W) class indices, not colours'
-        )
+    labels = read_label_file(str(path)).astype(np.int32)
     if reduce_zero:
         labels = np.where((labels == 0) | (labels == ignore), ignore, labels - 1)
     outside = np.unique(labels[(labels != ignore) & ((labels < 0) | (labels >= classes))])
