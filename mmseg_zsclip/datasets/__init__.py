@@ -10,7 +10,8 @@ from .benchmarks import (
     VOC21Dataset,
 )
 from .camvid import CamVidDataset
-from .transforms import HideUnseen, LoadLabels
+from .toy import ToyDataset, ToyTargetDataset
+from .transforms import Corrupt, HideUnseen, LoadLabels
 
 __all__ = [
     'ADE150Dataset',
@@ -21,8 +22,11 @@ __all__ = [
     'Context59Dataset',
     'Context60Dataset',
     'Context459Dataset',
+    'Corrupt',
     'HideUnseen',
     'LoadLabels',
+    'ToyDataset',
+    'ToyTargetDataset',
     'VOC20Dataset',
     'VOC21Dataset',
 ]

@@ -27,7 +27,7 @@ def config(request, tmp_path, monkeypatch):
 
 
 def test_there_are_base_configs():
-    assert len(CONFIGS) >= 11
+    assert len(CONFIGS) >= 13
 
 
 def test_config(config, tmp_path):
@@ -36,7 +36,8 @@ def test_config(config, tmp_path):
     split_indices(classes, load_unseen(config.unseen))
     assert config.val_evaluator.unseen == config.test_evaluator.unseen == config.unseen
     METRICS.build(config.val_evaluator)
-    for split in ('train', 'val', 'test'):
+    splits = [s for s in ('train', 'val', 'test') if config[f'{s}_dataloader'] is not None]
+    for split in splits:
         for leaf in leaves(config[f'{split}_dataloader'].dataset):
             types = [t.type for t in leaf.pipeline]
             loader = leaf.pipeline[types.index('mmseg_zsclip.LoadLabels')]
@@ -54,13 +55,23 @@ def test_config(config, tmp_path):
             assert len(dataset.metainfo['classes']) == len(classes)
 
 
-@pytest.mark.parametrize('path', [p for p in CONFIGS if p.stem != 'camvid_by_drive'],
-                         ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [
+    p for p in CONFIGS if p.stem not in ('camvid_by_drive', 'toy', 'toy_target')],
+    ids=lambda p: p.stem)
 def test_the_folder_comes_from_the_environment(path, monkeypatch):
     variable = path.read_text().split("data_root = '{{$")[1].split(':')[0]
     assert variable.startswith('ZSCLIP_')
     monkeypatch.setenv(variable, '/some where')
     assert Config.fromfile(path).data_root == '/some where'
+
+
+def test_toy_is_drawn_and_its_target_is_only_for_tests():
+    toy, target = (Config.fromfile(FOLDER / f'{name}.py') for name in ('toy', 'toy_target'))
+    splits = {key: toy[key].dataset.split for key in toy if key.endswith('_dataloader')}
+    assert splits == {f'{s}_dataloader': s for s in ('train', 'val', 'test')}
+    assert target.train_dataloader is None
+    for config in (target.val_dataloader, target.test_dataloader):
+        assert config.dataset.type == 'mmseg_zsclip.ToyTargetDataset'
 
 
 def test_camvid_by_drive_never_tests_on_a_training_drive():

@@ -46,7 +46,8 @@ def folder(tmp_path):
 
 
 def test_every_data_set_is_in_the_table():
-    assert {n for n in datasets.__all__ if n.endswith('Dataset')} == set(ALL)
+    drawn = {'ToyDataset', 'ToyTargetDataset'}  # no folder: test_toy.py
+    assert {n for n in datasets.__all__ if n.endswith('Dataset')} == set(ALL) | drawn
 
 
 @pytest.mark.parametrize('name', ALL)
