@@ -8,8 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
-from ..datasets.label_files import read_label_file
+from PIL import Image
 
 
 @dataclass
@@ -66,7 +65,11 @@ def read_labels(path: Path, classes: int, ignore: int, reduce_zero: bool) -> np.
         raise ValueError(
             f'no label map {path}; every photo needs one (set --label-suffix, or narrow --include)'
         )
-    labels = read_label_file(str(path)).astype(np.int32)
+    labels = np.asarray(Image.open(path)).astype(np.int32)
+    if labels.ndim != 2:
+        raise ValueError(
+            f'label map {path} has shape {labels.shape}; expected (H, W) class indices, not colours'
+        )
     if reduce_zero:
         labels = np.where((labels == 0) | (labels == ignore), ignore, labels - 1)
     outside = np.unique(labels[(labels != ignore) & ((labels < 0) | (labels >= classes))])

@@ -70,10 +70,7 @@ def test_a_missing_or_coloured_or_smaller_label_map_is_an_error(street):
     with pytest.raises(ValueError, match=r'\(60, 80\) pixels .* label map is \(30, 40\)'):
         load(street)
     save(street / 'ann' / 'b.png', np.zeros((60, 80, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'b.png is no label map: mode RGB, shape \(60, 80, 3\)'):
-        load(street)
-    (street / 'ann' / 'b.png').write_bytes(b'not an image')
-    with pytest.raises(ValueError, match='b.png cannot be read as an image'):
+    with pytest.raises(ValueError, match=r'expected \(H, W\) class indices, not colours'):
         load(street)
     (street / 'ann' / 'b.png').unlink()
     with pytest.raises(ValueError, match='no label map .*b.png'):
