@@ -1,4 +1,4 @@
 """Losses: plain functions, and thin registered classes with mmseg's signature."""
-from .mask_losses import MaskDiceLoss, MaskFocalLoss, dice_loss, sigmoid_focal_loss
+from .mask_losses import MaskLoss, mask_losses
 
-__all__ = ['MaskDiceLoss', 'MaskFocalLoss', 'dice_loss', 'sigmoid_focal_loss']
+__all__ = ['MaskLoss', 'mask_losses']

@@ -1,6 +1,6 @@
 """Non-exclusive mask losses: each class is its own yes-or-no question. Source: ZegCLIP, section 3.4.
 
-Plain functions first; the registered classes take mmseg's loss arguments, so they fit any head.
+Plain function first; the registered class takes mmseg's loss arguments, so it fits any head.
 """
 import torch
 import torch.nn.functional as F
@@ -10,60 +10,55 @@ from torch import Tensor, nn
 from ..registry import MODELS
 
 
-def one_hot_masks(labels: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Label map -> binary masks and the pixels that have a label.
+def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
+                gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
+                count_ignored_as_negative: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Focal and dice loss of every class of every image (ZegCLIP, Eq. 4 and 5).
 
-    Args:
-        labels: (B, H, W) int64, values 0..num_classes-1 or `ignore_index`.
-
-    Returns:
-        masks: (B, C, H, W) float32, 1 where the pixel is of the class; valid: (B, H, W) bool.
-    """
-    valid = labels != ignore_index
-    classes = torch.arange(num_classes, device=labels.device).view(1, -1, 1, 1)
-    return (labels[:, None] == classes).float(), valid
-
-
-def sigmoid_focal_loss(logits: Tensor, masks: Tensor, valid: Tensor, alpha: float = 0.25,
-                       gamma: float = 2.0) -> Tensor:
-    """ZegCLIP, Eq. 4, balanced by `alpha` as in RetinaNet.
+    Both need the probability q of the wrong answer alone: the logit's sign is flipped at the pixel's
+    own class. So no one-hot mask is built, and one sigmoid serves both.
 
     Args:
         logits: (B, C, H, W) before the sigmoid.
-        masks: (B, C, H, W), 0 or 1.
-        valid: (B, H, W) bool; other pixels are left out of the mean.
-        alpha: weight of positives; negatives weigh 1 - alpha.
+        labels: (B, H, W) int64, values 0..C-1 or `ignore_index`.
+        alpha, gamma: of the focal loss, balanced as in RetinaNet: positives weigh alpha, negatives
+            1 - alpha. `alpha=0.5, gamma=0` is half the binary cross-entropy.
+        squared: False leaves out the squares of the denominator of dice, as the released code does.
+        smooth: added above and below in dice; the released code uses 1.
+        count_ignored_as_negative: the released code's way, in which an ignored pixel is a negative
+            of every class; by default it takes no part.
 
     Returns:
-        (B, C), mean over the valid pixels of each image.
+        focal (B, C), a mean over the pixels of an image; dice (B, C); present (B, C) bool, the
+        classes that an image has.
     """
-    ce = F.binary_cross_entropy_with_logits(logits, masks, reduction='none')
-    p = logits.sigmoid()
-    missed = p + masks - 2 * p * masks  # 1 - p of the true answer, as masks are 0 or 1
-    balance = alpha * masks + (1 - alpha) * (1 - masks)
-    loss = ce * missed**gamma * balance  # Eq. 4
-    keep = valid[:, None].float()
-    return (loss * keep).sum((2, 3)) / keep.sum((2, 3)).clamp(min=1)
+    known = (labels != ignore_index)[:, None]
+    own = labels[:, None].where(known, 0)
+    counted = torch.ones_like(known) if count_ignored_as_negative else known
+    counted, labelled = counted.to(logits.dtype), known.to(logits.dtype)
 
+    def over_pixels(x: Tensor) -> Tensor:
+        return (x * counted).sum((2, 3))
 
-def dice_loss(logits: Tensor, masks: Tensor, valid: Tensor, squared: bool = True,
-              smooth: float = 0.0) -> Tensor:
-    """ZegCLIP, Eq. 5: 1 - 2 sum(y y^) / (sum(y^2) + sum(y^2)).
+    def over_own_pixels(x: Tensor) -> Tensor:
+        zeros = x.new_zeros(logits.shape[:2])
+        return zeros.scatter_add(1, own.flatten(1), (x * labelled).flatten(1))
 
-    Args:
-        logits, masks: (B, C, H, W); valid: (B, H, W) bool, other pixels count for nothing.
-        squared: False leaves out the squares of the denominator, as the released code does.
-        smooth: added above and below; the released code uses 1.
+    true = logits.gather(1, own)
+    wrong = logits.scatter(1, own, true.where(~known, -true))
+    q = wrong.sigmoid()
+    size = over_own_pixels(torch.ones_like(true))
 
-    Returns:
-        (B, C).
-    """
-    keep = valid[:, None].float()
-    p = (logits.sigmoid() * keep).flatten(2)
-    t = (masks * keep).flatten(2)
-    area = (p**2 + t**2) if squared else (p + t)
-    overlap = 2 * (p * t).sum(-1) + smooth
-    return 1 - overlap / (area.sum(-1) + smooth).clamp(min=torch.finfo(p.dtype).eps)  # Eq. 5
+    loss = q**gamma * F.softplus(wrong)  # Eq. 4: -log of the right answer, weighed by the wrong one
+    focal = (1 - alpha) * over_pixels(loss) + (2 * alpha - 1) * over_own_pixels(loss.gather(1, own))
+    focal = focal / over_pixels(torch.ones_like(true)).clamp(min=1)
+
+    p = true.sigmoid()
+    power = 2 if squared else 1
+    area = over_pixels(q**power) + over_own_pixels(p**power - q.gather(1, own)**power)
+    overlap = 2 * over_own_pixels(p) + smooth
+    area = (area + size + smooth).clamp(min=torch.finfo(area.dtype).eps)
+    return focal, 1 - overlap / area, size > 0  # Eq. 5
 
 
 def count_masks(present: Tensor) -> Tensor:
@@ -73,68 +68,49 @@ def count_masks(present: Tensor) -> Tensor:
     return count.clamp(min=1)
 
 
-class _MaskLoss(nn.Module):
-    """What the mask losses share: mmseg's call, ignored pixels, the weight and the name.
+@MODELS.register_module()
+class MaskLoss(nn.Module):
+    """Focal loss of every class and dice loss of the classes present, per mask (ZegCLIP, Eq. 6).
+
+    Both are summed over images and classes and divided by the number of class masks in the batch.
+    The paper's "plus" loss of table 6 is the default; `alpha=0.5, gamma=0, dice_weight=0` is its
+    "plain", binary cross-entropy alone. `squared=False, smooth=1, count_ignored_as_negative=True`
+    is the released code's formula.
 
     Args:
-        loss_weight: factor of the loss.
-        count_ignored_as_negative: the released code's way, in which an ignored pixel is a negative
-            of every class; by default it takes no part.
-        loss_name: key of the loss in the log; must start with `loss_` to be optimised.
+        focal_weight, dice_weight: factors of the two terms.
+        loss_name: key of the sum in the log of a head that does not ask for `terms`.
+        Others: see `mask_losses`.
     """
 
-    def __init__(self, loss_weight: float, count_ignored_as_negative: bool, loss_name: str):
+    def __init__(self, focal_weight: float = 100.0, dice_weight: float = 1.0, alpha: float = 0.25,
+                 gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
+                 count_ignored_as_negative: bool = False, loss_name: str = 'loss_mask') -> None:
         super().__init__()
-        self.loss_weight = loss_weight
-        self.count_ignored_as_negative = count_ignored_as_negative
+        if min(focal_weight, dice_weight) < 0 or focal_weight == dice_weight == 0:
+            raise ValueError(f'focal_weight is {focal_weight} and dice_weight {dice_weight}; give '
+                             'weights of at least 0, one of them more.')
+        self.focal_weight = focal_weight
+        self.dice_weight = dice_weight
+        self.options = dict(alpha=alpha, gamma=gamma, squared=squared, smooth=smooth,
+                            count_ignored_as_negative=count_ignored_as_negative)
         self.loss_name = loss_name
 
-    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
-        """pred (B, C, H, W) logits, target (B, H, W) int64 -> scalar."""
+    def terms(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
+              ignore_index: int = 255) -> dict[str, Tensor]:
+        """pred (B, C, H, W) logits, target (B, H, W) int64 -> weighted scalars by name."""
         if weight is not None:
             raise ValueError(f'{type(self).__name__} takes no pixel weights; remove `sampler` from '
                              'the head.')
         with torch.autocast(pred.device.type, enabled=False):
-            pred = pred.float()
-            masks, valid = one_hot_masks(target, pred.shape[1], ignore_index)
-            present = masks.flatten(2).any(-1)
-            if self.count_ignored_as_negative:
-                valid = torch.ones_like(valid)
-            return self.loss_weight * self.reduce(pred, masks, valid, present)
+            focal, dice, present = mask_losses(pred.float(), target, ignore_index, **self.options)
+            count = count_masks(present)
+            terms = dict(loss_focal=self.focal_weight * focal.sum() / count,
+                         loss_dice=self.dice_weight * (dice * present).sum() / count)
+        return {name: terms[name] for name, factor in (
+            ('loss_focal', self.focal_weight), ('loss_dice', self.dice_weight)) if factor}
 
-    def reduce(self, pred: Tensor, masks: Tensor, valid: Tensor, present: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-@MODELS.register_module()
-class MaskFocalLoss(_MaskLoss):
-    """Sigmoid focal loss of every class in every image, per mask present (ZegCLIP, Eq. 4 and 6)."""
-
-    def __init__(self, alpha: float = 0.25, gamma: float = 2.0, loss_weight: float = 100.0,
-                 count_ignored_as_negative: bool = False, loss_name: str = 'loss_focal'):
-        super().__init__(loss_weight, count_ignored_as_negative, loss_name)
-        self.alpha = alpha
-        self.gamma = gamma
-
-    def reduce(self, pred: Tensor, masks: Tensor, valid: Tensor, present: Tensor) -> Tensor:
-        loss = sigmoid_focal_loss(pred, masks, valid, self.alpha, self.gamma)
-        return loss.sum() / count_masks(present)
-
-
-@MODELS.register_module()
-class MaskDiceLoss(_MaskLoss):
-    """Dice loss of the classes that an image has, per mask present (ZegCLIP, Eq. 5 and 6).
-
-    `squared=False, smooth=1` is the released code's formula.
-    """
-
-    def __init__(self, squared: bool = True, smooth: float = 0.0, loss_weight: float = 1.0,
-                 count_ignored_as_negative: bool = False, loss_name: str = 'loss_dice'):
-        super().__init__(loss_weight, count_ignored_as_negative, loss_name)
-        self.squared = squared
-        self.smooth = smooth
-
-    def reduce(self, pred: Tensor, masks: Tensor, valid: Tensor, present: Tensor) -> Tensor:
-        loss = dice_loss(pred, masks, valid, self.squared, self.smooth)
-        return (loss * present).sum() / count_masks(present)
+    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
+                ignore_index: int = 255) -> Tensor:
+        """The sum of `terms`."""
+        return sum(self.terms(pred, target, weight, ignore_index).values())

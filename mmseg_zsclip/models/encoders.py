@@ -16,14 +16,15 @@ def freeze(*parts: nn.Module | nn.Parameter) -> None:
         part.requires_grad_(False)
 
 
-def check_indices(indices: Sequence[int], count: int, what: str) -> tuple[int, ...]:
+def check_indices(indices: Sequence[int], count: int, what: str,
+                  option: str = 'out_indices') -> tuple[int, ...]:
     """Indices counted from the front; negative ones count from the back.
 
     Raises:
         ValueError: no index, or one outside the `count` blocks or stages.
     """
     if not indices or not all(-count <= i < count for i in indices):
-        raise ValueError(f'out_indices is {tuple(indices)}; legal values are 0 to {count - 1} (or '
+        raise ValueError(f'{option} is {tuple(indices)}; legal values are 0 to {count - 1} (or '
                          f'-{count} to -1) of the {count} {what}, and at least one.')
     return tuple(i % count for i in indices)
 

@@ -1,84 +1,27 @@
 """ZegCLIP: Towards Adapting CLIP for Zero-shot Semantic Segmentation (Zhou et al., CVPR 2023).
 
 Differs from the released code:
-- The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
-  (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly.
+- Its backbone: see `deep_prompts`.
 - Dice is Eq. 5 with its squares, and ignored pixels take no part in the losses; see `losses`.
 - Parameters that no output depends on are not built: the release declares a self-attention in each
   decoder layer and, in the last one, values and a feed-forward network (see docs/paper_to_code.md).
 """
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import accuracy
+from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from ..clip.archs import CLIPArch
 from ..datasets.labels import UNLABELLED
 from ..datasets.vocabulary import canonical, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
-from .encoders import CLIPBackbone, freeze
-
-
-@MODELS.register_module()
-class DeepPromptedViT(CLIPBackbone):
-    """Frozen CLIP ViT with learnable tokens in every block (section 3.3, Eq. 3).
-
-    Args:
-        arch, weights: see `CLIPBackbone`.
-        num_prompts: tokens per block, 10 for VOC and 100 for COCO-Stuff in the paper.
-        dropout: of the projected prompts while training.
-        position_mode: 'bicubic', or 'bilinear' as in the released code.
-        cls_added_twice: add the class embedding to the class token a second time, as the released
-            code does; its weights need it.
-
-    Returns (forward):
-        patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
-    """
-
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 num_prompts: int = 10, dropout: float = 0.1, position_mode: str = 'bicubic',
-                 cls_added_twice: bool = False, init_cfg: dict | None = None) -> None:
-        super().__init__(arch, weights, init_cfg)
-        if self.arch.is_resnet:
-            raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
-                             'ViT-* name.')
-        if num_prompts < 1:
-            raise ValueError(f'num_prompts is {num_prompts}; give at least 1 token per block.')
-        self.position_mode = position_mode
-        self.cls_added_twice = cls_added_twice
-        freeze(self.visual)
-        width, patch = self.arch.vision_width, self.arch.patch_size
-        bound = math.sqrt(6 / (3 * patch**2 + width))
-        self.prompts = nn.Parameter(
-            torch.empty(len(self.visual.blocks), num_prompts, width).uniform_(-bound, bound))
-        self.prompt_proj = nn.Linear(width, width)
-        self.prompt_dropout = nn.Dropout(dropout)
-        self.prompt_norm = nn.LayerNorm(width, eps=1e-6)
-        nn.init.kaiming_normal_(self.prompt_proj.weight, a=0, mode='fan_out')
-        nn.init.zeros_(self.prompt_proj.bias)
-
-    def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Image -> class token and patches (B, 1 + h * w, D) before the first block; (h, w)."""
-        v = self.visual
-        x, grid = v.patchify(img)
-        cls = v.class_embedding * (2 if self.cls_added_twice else 1)
-        return v.assemble(x, v.positions(grid, self.position_mode), cls), grid
-
-    def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
-        x, grid = self.embed(img)
-        prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
-        count = prompts.shape[1]
-        for prompt, block in zip(prompts, self.visual.blocks, strict=True):
-            prompt = prompt.expand(x.shape[0], -1, -1)
-            x = block(torch.cat([x[:, :1], prompt, x[:, 1:]], dim=1))  # Eq. 3
-            x = torch.cat([x[:, :1], x[:, 1 + count:]], dim=1)
-        x = F.normalize(self.visual.project(self.prompt_norm(x)).float(), dim=-1)
-        return x[:, 1:].transpose(1, 2).unflatten(2, grid), x[:, 0]
-
+from .deep_prompts import DeepPromptedViT
 
 QUERY_TERMS = {
     't': lambda t, g: t.expand(g.shape[0], -1, -1),
@@ -88,6 +31,9 @@ QUERY_TERMS = {
     't-g': lambda t, g: t - g,
     't+g': lambda t, g: t + g,
 }
+
+
+SCORES = dict(sigmoid=torch.sigmoid, softmax=partial(torch.softmax, dim=1))
 
 
 def query_terms(query: str | Sequence[str]) -> list[str]:
@@ -180,8 +126,12 @@ class ZegCLIPHead(BaseDecodeHead):
         in_channels: channels of the feature map; the joint width d of the CLIP if left out.
         num_layers, num_heads, dropout: of the decoder.
         query: query format, terms of `QUERY_TERMS` joined by commas; the paper's is 't*g,t'.
+        scores: 'sigmoid', each class by itself; or 'softmax' over all classes, seen and unseen, for
+            a model trained with an exclusive loss (section 3.2). The largest logit wins either way;
+            the choice matters to the mean over windows and to `seen_offset`.
         seen_offset: subtracted from the seen classes' scores at test, 0.1 in the paper's release.
-        loss_decode: any losses with mmseg's arguments; Eq. 6 by default.
+        loss_decode: any losses with mmseg's arguments; Eq. 6 by default. Softmax cross-entropy over
+            the seen classes (table 5 without NEL) is mmseg's CrossEntropyLoss.
 
     Raises:
         ValueError: unknown class names or query terms; "ground-truth leak" when a training label
@@ -191,19 +141,21 @@ class ZegCLIPHead(BaseDecodeHead):
     def __init__(self, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, in_channels: int | None = None,
                  num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
-                 query: str | Sequence[str] = 't*g,t', seen_offset: float = 0.1,
-                 loss_decode: dict | Sequence[dict] = (
-                     dict(type='mmseg_zsclip.MaskFocalLoss', loss_weight=100.0),
-                     dict(type='mmseg_zsclip.MaskDiceLoss', loss_weight=1.0)),
+                 query: str | Sequence[str] = 't*g,t', scores: str = 'sigmoid',
+                 seen_offset: float = 0.1, loss_decode: dict | Sequence[dict] | None = None,
                  **kwargs) -> None:
         terms = query_terms(query)
+        if scores not in SCORES:
+            raise ValueError(f"scores is {scores!r}; legal values: {', '.join(SCORES)}. 'softmax' "
+                             'goes with an exclusive loss (CrossEntropyLoss).')
         vocabulary = ClassEmbeddings(classes, **text)
         dim = vocabulary.embeddings.shape[1]
         super().__init__(in_channels=in_channels or dim, channels=dim,
-                         num_classes=len(vocabulary.classes), loss_decode=loss_decode,
-                         init_cfg=None, **kwargs)
+                         num_classes=len(vocabulary.classes), init_cfg=None,
+                         loss_decode=loss_decode or dict(type='mmseg_zsclip.MaskLoss'), **kwargs)
         del self.conv_seg, self.dropout
         self.query = terms
+        self.score = SCORES[scores]
         self.seen_offset = seen_offset
         self.class_embeddings = vocabulary
         self.input_proj = nn.Identity() if self.in_channels == dim else nn.Linear(
@@ -268,6 +220,22 @@ class ZegCLIPHead(BaseDecodeHead):
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
         return self.loss_by_feat(self.forward(inputs, rows=self.seen), batch_data_samples)
 
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict:
+        """Losses by name; as mmseg's, but a loss of several `terms` logs each of them."""
+        labels = self._stack_batch_gt(batch_data_samples)
+        logits = resize(seg_logits, size=labels.shape[2:], mode='bilinear',
+                        align_corners=self.align_corners)
+        weight = self.sampler.sample(logits, labels) if self.sampler else None
+        labels = labels.squeeze(1)
+        losses = dict(acc_seg=accuracy(logits, labels, ignore_index=self.ignore_index))
+        modules = self.loss_decode
+        for loss in modules if isinstance(modules, nn.ModuleList) else [modules]:
+            value = getattr(loss, 'terms', loss)(
+                logits, labels, weight=weight, ignore_index=self.ignore_index)
+            terms = value if isinstance(value, dict) else {loss.loss_name: value}
+            losses |= {name: losses.get(name, 0) + term for name, term in terms.items()}
+        return losses
+
     def _stack_batch_gt(self, batch_data_samples: list) -> Tensor:
         """Labels (B, 1, H, W) as rows of the seen classes; unlabelled pixels are ignored."""
         labels = super()._stack_batch_gt(batch_data_samples)
@@ -290,8 +258,8 @@ class ZegCLIPHead(BaseDecodeHead):
         return rows.where(known, self.ignore_index)
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Scores (B, C, H, W): sigmoid, less `seen_offset` for the seen classes."""
-        scores = super().predict_by_feat(seg_logits, batch_img_metas).sigmoid()
+        """Scores (B, C, H, W), less `seen_offset` for the seen classes."""
+        scores = self.score(super().predict_by_feat(seg_logits, batch_img_metas))
         if self.unseen and self.seen_offset:
             scores[:, self.seen] -= self.seen_offset
         return scores

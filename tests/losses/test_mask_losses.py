@@ -2,9 +2,10 @@ import pytest
 import torch
 from torchvision.ops import sigmoid_focal_loss as reference_focal
 
-from mmseg_zsclip.losses import MaskDiceLoss, MaskFocalLoss, dice_loss, sigmoid_focal_loss
-from mmseg_zsclip.losses.mask_losses import one_hot_masks
+from mmseg_zsclip.losses import MaskLoss, mask_losses
 from mmseg_zsclip.registry import MODELS
+
+FOCAL, DICE = dict(dice_weight=0.0), dict(focal_weight=0.0)
 
 
 @pytest.fixture
@@ -17,38 +18,53 @@ def batch():
     return logits, labels
 
 
-def test_focal_equals_torchvision_on_valid_pixels(batch):
+def one_hot(labels):
+    return torch.stack([labels == c for c in range(3)], 1).double()
+
+
+@pytest.mark.parametrize(('alpha', 'gamma'), [(0.25, 2.0), (0.4, 1.5), (0.5, 0.0)])
+def test_focal_equals_torchvision_on_valid_pixels(batch, alpha, gamma):
     logits, labels = batch
-    masks, valid = one_hot_masks(labels, 3, 255)
-    ours = sigmoid_focal_loss(logits, masks.double(), valid)
-    theirs = reference_focal(logits, masks.double(), alpha=0.25, gamma=2)[:, :, 1:].mean((2, 3))
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
+    ours = mask_losses(logits, labels, alpha=alpha, gamma=gamma)[0]
+    theirs = reference_focal(logits, one_hot(labels), alpha=alpha, gamma=gamma)[:, :, 1:]
+    torch.testing.assert_close(ours, theirs.mean((2, 3)), rtol=1e-6, atol=0)
+    grads = [torch.autograd.grad(x.sum(), logits)[0] for x in (ours, theirs.mean((2, 3)))]
+    torch.testing.assert_close(*grads, rtol=1e-6, atol=1e-12)
 
 
-def test_dice_is_equation_5(batch):
+def test_the_plain_loss_of_table_6_is_binary_cross_entropy(batch):
     logits, labels = batch
-    masks, valid = one_hot_masks(labels, 3, 255)
-    ours = dice_loss(logits, masks.double(), valid)
-    for b in range(2):
-        for c in range(3):
-            y = logits[b, c, 1:].sigmoid()
-            t = masks[b, c, 1:].double()
-            expected = 1 - 2 * (y * t).sum() / ((y**2).sum() + (t**2).sum())
-            torch.testing.assert_close(ours[b, c], expected, rtol=1e-6, atol=1e-12)
+    plain = MaskLoss(focal_weight=2.0, dice_weight=0.0, alpha=0.5, gamma=0.0)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[:, :, 1:], one_hot(labels)[:, :, 1:], reduction='none').mean((2, 3)).sum() / 5
+    assert list(plain.terms(logits, labels)) == ['loss_focal']
+    torch.testing.assert_close(plain(logits, labels), bce.float())
 
 
-def test_release_dice_has_no_squares_and_smooth_one(batch):
+@pytest.mark.parametrize(('squared', 'smooth', 'released'), [
+    (True, 0.0, False), (False, 1.0, True), (False, 1.0, False)])
+def test_dice_is_equation_5_or_the_released_one(batch, squared, smooth, released):
     logits, labels = batch
-    masks, valid = one_hot_masks(labels, 3, 255)
-    ours = dice_loss(logits, masks.double(), torch.ones_like(valid), squared=False, smooth=1.0)
-    y, t = logits.sigmoid().flatten(2), masks.double().flatten(2)
-    expected = 1 - (2 * (y * t).sum(-1) + 1) / (y.sum(-1) + t.sum(-1) + 1)
+    ours = mask_losses(
+        logits, labels, squared=squared, smooth=smooth, count_ignored_as_negative=released)[1]
+    rows = slice(0 if released else 1, None)
+    y, t = logits[:, :, rows].sigmoid().flatten(2), one_hot(labels)[:, :, rows].flatten(2)
+    area = y**2 + t**2 if squared else y + t
+    expected = 1 - (2 * (y * t).sum(-1) + smooth) / (area.sum(-1) + smooth)
     torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-12)
+    grads = [torch.autograd.grad(x.sum(), logits)[0] for x in (ours, expected)]
+    torch.testing.assert_close(*grads, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize('loss', [MaskFocalLoss(), MaskDiceLoss()])
-def test_ignored_and_padded_pixels_give_no_loss_and_no_gradient(batch, loss):
+def test_present_classes(batch):
+    present = mask_losses(*batch)[2]
+    assert present.tolist() == [[True, True, True], [True, True, False]]
+
+
+@pytest.mark.parametrize('weights', [FOCAL, DICE, {}])
+def test_ignored_and_padded_pixels_give_no_loss_and_no_gradient(batch, weights):
     logits, labels = batch
+    loss = MaskLoss(**weights)
     value = loss(logits, labels)
     value.backward()
     assert (logits.grad[:, :, 0] == 0).all()
@@ -58,47 +74,55 @@ def test_ignored_and_padded_pixels_give_no_loss_and_no_gradient(batch, loss):
     torch.testing.assert_close(loss(poisoned, labels), value.detach())
 
 
-@pytest.mark.parametrize('loss', [MaskFocalLoss, MaskDiceLoss])
-def test_released_option_counts_ignored_as_negative(batch, loss):
+@pytest.mark.parametrize('weights', [FOCAL, DICE])
+def test_released_option_counts_ignored_as_negative(batch, weights):
     logits, labels = batch
     low = logits.detach().clone()
     low[:, :, 0] = -20.0
     high = low.clone()
     high[:, :, 0] = 20.0
-    released = loss(count_ignored_as_negative=True)
+    released = MaskLoss(count_ignored_as_negative=True, **weights)
     assert released(high, labels) > released(low, labels)
 
 
-def test_losses_are_summed_over_masks_and_divided_by_their_number(batch):
+def test_terms_are_summed_over_masks_and_divided_by_their_number(batch):
     logits, labels = batch
-    masks, valid = one_hot_masks(labels, 3, 255)
-    focal = sigmoid_focal_loss(logits.float(), masks, valid)
-    torch.testing.assert_close(MaskFocalLoss(loss_weight=3.0)(logits, labels), 3 * focal.sum() / 5)
-    dice = dice_loss(logits.float(), masks, valid)
-    present = dice.sum() - dice[1, 2]
-    torch.testing.assert_close(MaskDiceLoss()(logits, labels), present / 5)
+    focal, dice, _ = mask_losses(logits.float(), labels)
+    loss = MaskLoss(focal_weight=3.0)
+    terms = loss.terms(logits, labels)
+    torch.testing.assert_close(terms['loss_focal'], 3 * focal.sum() / 5)
+    torch.testing.assert_close(terms['loss_dice'], (dice.sum() - dice[1, 2]) / 5)
+    torch.testing.assert_close(loss(logits, labels), terms['loss_focal'] + terms['loss_dice'])
 
 
-@pytest.mark.parametrize('loss', [MaskFocalLoss(), MaskDiceLoss()])
-def test_no_labelled_pixel_is_finite(loss):
+def test_no_labelled_pixel_is_finite():
     logits = torch.randn(1, 2, 4, 4, requires_grad=True)
-    value = loss(logits, torch.full((1, 4, 4), 255))
+    value = MaskLoss()(logits, torch.full((1, 4, 4), 255))
     value.backward()
     assert value == 0
     assert torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize('loss', [MaskFocalLoss(), MaskDiceLoss()])
-def test_bfloat16_and_extreme_logits_are_finite(loss):
+@pytest.mark.parametrize('gamma', [0.0, 2.0])
+def test_bfloat16_and_extreme_logits_are_finite(gamma):
     logits = torch.tensor([1e4, -1e4, 0.0, 1.0], dtype=torch.bfloat16).view(1, 1, 2, 2)
-    assert torch.isfinite(loss(logits, torch.zeros(1, 2, 2, dtype=torch.int64)))
+    logits.requires_grad_()
+    value = MaskLoss(gamma=gamma)(logits, torch.zeros(1, 2, 2, dtype=torch.int64))
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(logits.grad).all()
 
 
 def test_pixel_weights_are_refused():
     with pytest.raises(ValueError, match='takes no pixel weights; remove `sampler`'):
-        MaskFocalLoss()(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2).long(), weight=torch.ones(1))
+        MaskLoss()(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2).long(), weight=torch.ones(1))
 
 
-@pytest.mark.parametrize('name', ['MaskFocalLoss', 'MaskDiceLoss'])
-def test_registered(name):
-    assert MODELS.build(dict(type=f'mmseg_zsclip.{name}')).loss_name.startswith('loss_')
+@pytest.mark.parametrize('weights', [(0.0, 0.0), (-1.0, 1.0)])
+def test_weights_that_train_nothing_or_backwards_are_refused(weights):
+    with pytest.raises(ValueError, match='focal_weight is .*; give weights of at least 0'):
+        MaskLoss(*weights)
+
+
+def test_registered():
+    assert MODELS.build(dict(type='mmseg_zsclip.MaskLoss')).loss_name.startswith('loss_')

@@ -1,0 +1,133 @@
+"""CLIP's ViT with learnable tokens in its blocks: ZegCLIP's backbone (section 3.3).
+
+Differs from the released code:
+- The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
+  (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly.
+- Prompts are keys and values alone: Eq. 3 discards their outputs, so no queries, projection or MLP
+  of theirs are computed, and what is computed is shared by the photos of a batch.
+"""
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..clip.archs import CLIPArch
+from ..registry import MODELS
+from .encoders import CLIPBackbone, check_indices, freeze
+
+
+def prompted_blocks(choice: str | Sequence[int], count: int) -> list[int]:
+    """'all', 'first:n', 'last:n', 'shallow' or block indices -> indices, ascending.
+
+    Raises:
+        ValueError: anything else, no block, or one outside the `count` blocks.
+    """
+    if not isinstance(choice, str | int):
+        return sorted(set(check_indices(choice, count, 'blocks', 'prompt_blocks')))
+    named = {'all': f'first:{count}', 'shallow': 'first:1'}
+    where, _, number = str(named.get(choice, choice)).partition(':')
+    if where not in ('first', 'last') or not number.isdigit() or not 1 <= int(number) <= count:
+        raise ValueError(f"prompt_blocks is {choice!r}; legal values: 'all', 'first:n', 'last:n' "
+                         f"with n from 1 to {count}, 'shallow', or a list of block indices.")
+    blocks = list(range(count))
+    return blocks[:int(number)] if where == 'first' else blocks[-int(number):]
+
+
+def attend_to_prompts(block: nn.Module, x: Tensor, prompts: Tensor) -> Tensor:
+    """A block over tokens (B, N, D) and prompts (M, D) whose own outputs are discarded (Eq. 3).
+
+    The prompts are keys and values alone: computed once for the batch, and asked nothing.
+    """
+    q, k, v = block.attn.qkv(block.ln_1(x))
+    _, prompt_k, prompt_v = block.attn.qkv(block.ln_1(prompts[None]))
+    k = torch.cat([k, prompt_k.expand(len(x), -1, -1, -1)], dim=2)
+    v = torch.cat([v, prompt_v.expand(len(x), -1, -1, -1)], dim=2)
+    x = x + block.attn.attend(q, k, v)
+    return x + block.mlp(block.ln_2(x))
+
+
+@MODELS.register_module()
+class DeepPromptedViT(CLIPBackbone):
+    """CLIP ViT, adapted by learnable tokens in its blocks (section 3.3, Eq. 3).
+
+    The three rows of table 5: frozen, with prompts (DPT, the default); frozen, `num_prompts=0`
+    (Baseline-Fix); all of it trained, `num_prompts=0, finetune=True` (Baseline-FT). A tower without
+    prompts is plain CLIP: what the release adds for prompts (a projection, a norm) goes with them.
+
+    Args:
+        arch, weights: see `CLIPBackbone`.
+        num_prompts: tokens per block, 10 for VOC and 100 for COCO-Stuff in the paper; 0 for none.
+        prompt_blocks: which blocks get their own: 'all', 'first:n', 'last:n' or indices. 'shallow'
+            adds them to the first block's input and lets them travel to the last, as VPT-shallow.
+        finetune: train the tower too. Its learning rate is `paramwise_cfg`'s.
+        dropout: of the projected prompts while training.
+        position_mode: 'bicubic', or 'bilinear' as in the released code.
+        cls_added_twice: add the class embedding to the class token a second time, as the released
+            code does; its weights need it.
+
+    Returns (forward):
+        patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
+    """
+
+    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
+                 num_prompts: int = 10, prompt_blocks: str | Sequence[int] = 'all',
+                 finetune: bool = False, dropout: float = 0.1, position_mode: str = 'bicubic',
+                 cls_added_twice: bool = False, init_cfg: dict | None = None) -> None:
+        super().__init__(arch, weights, init_cfg)
+        if self.arch.is_resnet:
+            raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
+                             'ViT-* name.')
+        if num_prompts < 0:
+            raise ValueError(f'num_prompts is {num_prompts}; give the tokens per block, or 0 for a '
+                             'tower without prompts.')
+        if not num_prompts and prompt_blocks != 'all':
+            raise ValueError(f'prompt_blocks is {prompt_blocks!r}, but num_prompts is 0: there is '
+                             'nothing to put there. Give num_prompts, or leave prompt_blocks out.')
+        self.position_mode = position_mode
+        self.cls_added_twice = cls_added_twice
+        self.num_prompts = num_prompts
+        self.shallow = prompt_blocks == 'shallow'
+        self.prompt_blocks = prompted_blocks(prompt_blocks, len(self.visual.blocks))
+        if not finetune:
+            freeze(self.visual)
+        if num_prompts:
+            self.add_prompts(dropout)
+
+    def add_prompts(self, dropout: float) -> None:
+        width, patch = self.arch.vision_width, self.arch.patch_size
+        bound = math.sqrt(6 / (3 * patch**2 + width))
+        self.prompts = nn.Parameter(torch.empty(
+            len(self.prompt_blocks), self.num_prompts, width).uniform_(-bound, bound))
+        self.prompt_proj = nn.Linear(width, width)
+        self.prompt_dropout = nn.Dropout(dropout)
+        self.prompt_norm = nn.LayerNorm(width, eps=1e-6)
+        nn.init.kaiming_normal_(self.prompt_proj.weight, a=0, mode='fan_out')
+        nn.init.zeros_(self.prompt_proj.bias)
+
+    def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Image -> class token and patches (B, 1 + h * w, D) before the first block; (h, w)."""
+        v = self.visual
+        x, grid = v.patchify(img)
+        cls = v.class_embedding * (2 if self.cls_added_twice else 1)
+        return v.assemble(x, v.positions(grid, self.position_mode), cls), grid
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Tokens (B, N, D) through the blocks and their prompts."""
+        if not self.num_prompts:
+            return self.visual.transformer(x)
+        prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
+        if self.shallow:
+            tokens = torch.cat([x, prompts.expand(len(x), -1, -1)], dim=1)
+            x = self.visual.transformer(tokens)[:, :x.shape[1]]
+        else:
+            at = dict(zip(self.prompt_blocks, prompts, strict=True))
+            for i, block in enumerate(self.visual.blocks):
+                x = attend_to_prompts(block, x, at[i]) if i in at else block(x)
+        return self.prompt_norm(x)
+
+    def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
+        x, grid = self.embed(img)
+        x = F.normalize(self.visual.project(self.encode(x)).float(), dim=-1)
+        return x[:, 1:].transpose(1, 2).unflatten(2, grid), x[:, 0]
