@@ -146,10 +146,10 @@ def panoptic_metric(root):
 
 
 def predicted(scene, classes, keep):
-    """The truth as mmdet's heads predict it: label + 1000 n, and 20 where there is nothing."""
+    """Truth as mmdet's heads predict it: label + 1000 n; 20, the number of classes, is void."""
     ids, segments = scene.panoptic()
     prediction = np.full(ids.shape, len(classes), np.int64)
-    for n, segment in enumerate(segments):
+    for n, segment in enumerate(segments, 1):  # id 0 would be mmdet's void
         if keep(segment):
             label = classes.index(TOY.classes[segment['label']])
             prediction[ids == segment['id']] = label + 1000 * n
