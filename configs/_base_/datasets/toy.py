@@ -24,7 +24,7 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=32,
-    num_workers=2,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(type=dataset_type, split='train', size=size, pipeline=train_pipeline))
@@ -36,7 +36,7 @@ val_dataloader = dict(
     dataset=dict(type=dataset_type, split='val', size=size, pipeline=test_pipeline))
 test_dataloader = dict(
     batch_size=1,
-    num_workers=2,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type=dataset_type, split='test', size=size, pipeline=test_pipeline))

@@ -22,7 +22,7 @@ val_dataloader = dict(
     dataset=dict(type=dataset_type, split='val', size=size, pipeline=test_pipeline))
 test_dataloader = dict(
     batch_size=1,
-    num_workers=2,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type=dataset_type, split='test', size=size, pipeline=test_pipeline))
