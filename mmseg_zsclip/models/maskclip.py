@@ -47,11 +47,11 @@ POOL_ATTENTIONS: dict[str, PoolAttention] = {
 }
 
 
-def choose_attention(table: dict, attention: str) -> Callable:
+def check_attention(table: dict[str, Callable], attention: str) -> str:
     if attention not in table:
         raise ValueError(f"attention is {attention!r}; legal values: {', '.join(table)}. The "
                          "paper's are 'value' and, as its baseline, 'last'.")
-    return table[attention]
+    return attention
 
 
 class FrozenTower(CLIPBackbone):
@@ -91,7 +91,7 @@ class MaskCLIPViT(FrozenTower):
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use MaskCLIPResNet, or a ViT-* name.')
-        self.attention = choose_attention(BLOCK_ATTENTIONS, attention)
+        self.attention = check_attention(BLOCK_ATTENTIONS, attention)
         self.residual = residual
         self.ffn = ffn
         self.released_keys = released_keys
@@ -107,7 +107,7 @@ class MaskCLIPViT(FrozenTower):
         block = self.visual.blocks[-1]
         attn, width = block.attn, x.shape[-1]
         normed = block.ln_1(x)
-        out = self.attention(attn, normed, grid)
+        out = BLOCK_ATTENTIONS[self.attention](attn, normed, grid)
         out = (out + x if self.residual else out)[:, 1:]
         if self.ffn:
             out = out + block.mlp(block.ln_2(out))
@@ -144,7 +144,7 @@ class MaskCLIPResNet(FrozenTower):
         super().__init__(arch, weights, init_cfg)
         if not self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ViT; use MaskCLIPViT, or a RN* name.')
-        self.attention = choose_attention(POOL_ATTENTIONS, attention)
+        self.attention = check_attention(POOL_ATTENTIONS, attention)
         self.pool_positions = pool_positions
 
     def init_weights(self) -> None:
@@ -156,7 +156,8 @@ class MaskCLIPResNet(FrozenTower):
         """Last map (B, C, h, w) -> features (B, d, h, w) and keys (B, C, h, w)."""
         pool = self.visual.attnpool
         keys = pool.k_proj(x.flatten(2).transpose(1, 2))
-        return self.attention(pool, x), keys.transpose(1, 2).unflatten(2, x.shape[-2:])
+        features = POOL_ATTENTIONS[self.attention](pool, x)
+        return features, keys.transpose(1, 2).unflatten(2, x.shape[-2:])
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
         return self.pool(self.visual.features(img))

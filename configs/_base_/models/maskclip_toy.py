@@ -1,0 +1,28 @@
+# MaskCLIP on the toy CLIP of the package. Its patch term is aimed at out_proj(V) alone, so that is
+# what is read: no residual, no feed-forward network. Statistics are CLIP's, in [0, 255].
+arch = 'ViT-T-8'
+weights = 'toy-dense'
+model = dict(
+    type='mmseg_zsclip.ZeroShotSegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[122.7709383, 116.7460125, 104.09373615],
+        std=[68.5005327, 66.6321579, 70.32316305],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255),
+    backbone=dict(
+        type='mmseg_zsclip.MaskCLIPViT',
+        arch=arch,
+        weights=weights,
+        attention='value',
+        residual=False,
+        ffn=False),
+    decode_head=dict(
+        type='mmseg_zsclip.MaskCLIPHead',
+        text=dict(arch=arch, weights=weights, templates='single'),
+        scale=20.0,
+        ks_thresh=0.0,
+        pd_thresh=0.0),
+    test_cfg=dict(mode='whole'))
+tta = dict(scales=[(96, 96), (128, 128), (160, 160)], flip=True)

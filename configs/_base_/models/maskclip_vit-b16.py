@@ -1,0 +1,22 @@
+# MaskCLIP on OpenAI's ViT-B/16, as the paper tests it: whole image, 85 templates. Statistics are CLIP's,
+# in [0, 255].
+arch = 'ViT-B-16'
+weights = 'openai'
+model = dict(
+    type='mmseg_zsclip.ZeroShotSegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[122.7709383, 116.7460125, 104.09373615],
+        std=[68.5005327, 66.6321579, 70.32316305],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255),
+    backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=arch, weights=weights, attention='value'),
+    decode_head=dict(
+        type='mmseg_zsclip.MaskCLIPHead',
+        text=dict(arch=arch, weights=weights, templates='vild'),
+        scale=100.0,
+        ks_thresh=0.0,
+        pd_thresh=0.0),
+    test_cfg=dict(mode='whole'))
+tta = dict(scales=[(2048, 224), (2048, 336), (2048, 520)], flip=True)

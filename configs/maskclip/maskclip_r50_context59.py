@@ -1,0 +1,15 @@
+_base_ = [
+    '../_base_/models/maskclip_r50.py', '../_base_/datasets/context59.py',
+    '../_base_/schedules/training_free.py', '../_base_/default_runtime.py'
+]
+model = dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}))
+train_dataloader = None
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(520, 520), keep_ratio=True),  # the paper's size for this data set
+    dict(type='mmseg_zsclip.LoadLabels', classes={{_base_.classes}}),
+    dict(type='PackSegInputs'),
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+tta = dict(scales=[(224, 224), (336, 336), (520, 520)])
