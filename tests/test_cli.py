@@ -57,7 +57,8 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=1),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2))
-visualizer = dict(type='SegLocalVisualizer', name='visualizer')
+visualizer = dict(
+    type='SegLocalVisualizer', name='visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(by_epoch=False)
 """
 
@@ -90,6 +91,15 @@ def test_train_then_test_writes_checkpoint_metrics_and_overlays(tiny):
     assert list(metrics.parent.glob('*.log'))
     assert sorted(path.name for path in Path('seen').iterdir()) == ['a.png', 'b.png', 'c.png']
     assert Image.open('seen/a.png').size == (64, 32)  # ground truth beside prediction
+
+
+def test_curves_of_the_second_run_of_a_process_are_in_its_own_folder(tiny):
+    for run in ('first', 'second'):
+        assert main(['train', str(tiny), '--work-dir', run]) == 0
+    for run in ('first', 'second'):
+        (scalars,) = Path(run).rglob('scalars.json')
+        rows = map(json.loads, scalars.read_text().splitlines())
+        assert [row['step'] for row in rows if 'loss' in row] == [1, 2]
 
 
 def test_another_batch_than_the_learning_rates_is_warned_of_or_scaled_for(tiny):

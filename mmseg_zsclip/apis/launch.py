@@ -91,6 +91,8 @@ def build_runner(cfg: Config) -> Runner:
         cfg = copy.deepcopy(cfg)
         name = os.path.splitext(os.path.basename(cfg.filename or 'run'))[0]
         cfg.experiment_name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{next(_runs)}'
+        if isinstance(cfg.get('visualizer'), dict):  # or its curves would go to the first's folder
+            cfg.visualizer.name = cfg.experiment_name
     return Runner.from_cfg(cfg)
 
 
