@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from mmseg_zsclip.clip.archs import get_arch
+from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
 from mmseg_zsclip.datasets.vocabulary import canonical, load_classes
 from mmseg_zsclip.pretraining.batches import CaptionedBatches, LabelledBatches
@@ -35,6 +36,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--arch', default='ViT-XS-8', help='architecture name (default %(default)s)'
     )
+    parser.add_argument('--init', help='weights to begin with: a file of an earlier run')
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     parser.add_argument('--half', action='store_true', help='write the checkpoints in float16')
     parser.add_argument('--resume', action='store_true', help='continue from OUT/state.pt')
@@ -102,6 +104,7 @@ def add_recipe_arguments(group) -> None:
         'contrastive_share',
         'dense_lr',
         'jitter',
+        'hold_class_token',
         'seed',
     ):
         default = getattr(Recipe, name)
@@ -127,6 +130,7 @@ def build_recipe(args, image_size: int) -> Recipe:
         contrastive_share=args.contrastive_share,
         dense_lr=args.dense_lr,
         jitter=args.jitter,
+        hold_class_token=args.hold_class_token,
         seed=args.seed,
     )
 
@@ -204,11 +208,16 @@ def main(argv=None) -> None:
     print(f'{len(batches.crops.photos)} photos in memory', flush=True)
     torch.manual_seed(recipe.seed)
     trainer = Trainer(
-        CLIP(arch).to(args.device),
+        (load_clip(arch, args.init) if args.init else CLIP(arch)).to(args.device),
         batches,
         recipe,
         args.out,
-        dict(photos=len(batches.crops.photos), include=args.include, names=args.names),
+        dict(
+            photos=len(batches.crops.photos),
+            include=args.include,
+            names=args.names,
+            init=args.init,
+        ),
         args.half,
     )
     if args.resume:

@@ -25,9 +25,18 @@ def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
     return visual.assemble(x, torch.cat([visual.positional_embedding[:1], window]))
 
 
-def to_last_block(visual, tokens: Tensor) -> Tensor:
+def to_last_block(visual, tokens: Tensor, held: Tensor | None = None) -> Tensor:
+    """All blocks but the last.
+
+    A small tower left to itself gathers what it needs in the class token long before the last
+    block, whose attention then does nothing. An image that is `held` ((B,) bool) keeps its class
+    token as it began, so that the last block has to gather.
+    """
     for block in visual.blocks[:-1]:
-        tokens = block(tokens)
+        began, tokens = tokens[:, :1], block(tokens)
+        if held is not None:
+            cls = torch.where(held[:, None, None], began.to(tokens.dtype), tokens[:, :1])
+            tokens = torch.cat([cls, tokens[:, 1:]], dim=1)
     return tokens
 
 

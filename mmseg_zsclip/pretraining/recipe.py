@@ -20,6 +20,7 @@ class Recipe:
     uniformly at each step; from `late` of the contrastive part on, `late_sizes`. `batch` is for the
     tower's own image size and grows as crops shrink. `lr` is Muon's for the matrices of blocks,
     `lr_rest` AdamW's for everything else (for everything, if `optimizer` is 'adamw').
+    `hold_class_token` is the share of images whose class token only the last block changes.
     """
 
     steps: int | None = None
@@ -38,6 +39,7 @@ class Recipe:
     contrastive_share: float = 0.68
     dense_lr: float = 0.6
     jitter: float = 1.0
+    hold_class_token: float = 0.0
     seed: int = 0
 
     def __post_init__(self):
@@ -55,6 +57,10 @@ class Recipe:
         ):
             if value not in legal:
                 raise ValueError(f'{name} is {value!r}; legal: {", ".join(legal)}')
+        if not 0 <= self.hold_class_token <= 1:
+            raise ValueError(
+                f'hold_class_token is {self.hold_class_token}; legal: a share from 0 to 1'
+            )
         wrong = [path for path in self.patch_paths if path not in PATHS]
         if wrong or (self.patch_weight and not self.patch_paths):
             raise ValueError(

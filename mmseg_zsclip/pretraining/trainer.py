@@ -57,10 +57,12 @@ class Trainer:
                     f'crop size {size} is no multiple of {arch.stride}, the patch (or stride) of '
                     f'{arch.name}; use e.g. {arch.image_size}'
                 )
-        if recipe.patch_weight and arch.is_resnet:
-            raise ValueError(
-                f'--patch-term needs a ViT; {arch.name!r} is a ModifiedResNet. Set it to 0.'
-            )
+        for option in ('patch_weight', 'hold_class_token'):
+            if getattr(recipe, option) and arch.is_resnet:
+                flag = '--' + option.replace('_weight', '_term').replace('_', '-')
+                raise ValueError(
+                    f'{flag} needs a ViT; {arch.name!r} is a ModifiedResNet. Set it to 0.'
+                )
         self.none_logit = nn.Parameter(torch.zeros((), device=model.logit_scale.device))
         self.optimizers = build_optimizers(model, [self.none_logit], recipe)
         self.step, self.elapsed, self.contrastive_saved = 0, 0.0, False
@@ -79,7 +81,11 @@ class Trainer:
             return visual(images), {}
         spare = arch.grid - images.shape[-1] // arch.patch_size
         offset = tuple(rng.integers(spare + 1, size=2)) if spare > 0 else None
-        tokens = forward.to_last_block(visual, forward.embed_window(visual, images, offset))
+        held = None
+        if self.recipe.hold_class_token:
+            held = torch.from_numpy(rng.random(len(images)) < self.recipe.hold_class_token)
+            held = held.to(images.device)
+        tokens = forward.to_last_block(visual, forward.embed_window(visual, images, offset), held)
         if dense:
             return forward.dense_embeddings(visual, tokens)
         return forward.class_embedding(visual, tokens), {}

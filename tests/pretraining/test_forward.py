@@ -29,6 +29,16 @@ def test_class_embedding_without_idle_work_equals_the_tower(visual, size):
     assert set(paths) == set(forward.PATHS)
 
 
+def test_a_held_class_token_waits_for_the_last_block(visual):
+    tokens = forward.embed_window(visual, torch.randn(3, 3, 32, 32), None)
+    plain = forward.to_last_block(visual, tokens)
+    some = forward.to_last_block(visual, tokens, torch.tensor([True, False, True]))
+    assert torch.equal(some[[0, 2], 0], tokens[[0, 2], 0])
+    assert torch.equal(some[1], plain[1])
+    assert not torch.equal(plain[0, 0], tokens[0, 0])
+    assert torch.equal(some[:, 1:], plain[:, 1:]), 'one block before the last: patches are alike'
+
+
 def test_a_crop_at_an_offset_gets_the_positions_of_that_window(visual):
     img = torch.randn(1, 3, 32, 32)
     whole = visual.embed(img)[0][:, 1:].unflatten(1, (4, 4))

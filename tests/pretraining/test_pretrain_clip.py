@@ -129,6 +129,17 @@ def test_resume_continues_as_if_never_stopped(tool, street, tmp_path, monkeypatc
     assert torch.equal(*stored)
 
 
+def test_init_continues_from_the_weights_of_another_run(tool, street, tmp_path):
+    tool.main(arguments(street, tmp_path / 'a'))
+    begin = str(tmp_path / 'a' / 'contrastive.pt')
+    more = ('--init', begin, '--hold-class-token', '0.5', '--lr', '1e-9', '--lr-rest', '1e-9')
+    tool.main(arguments(street, tmp_path / 'b', *more))
+    first, second = weights(begin), weights(tmp_path / 'b' / 'contrastive.pt')
+    assert all(torch.allclose(first[key], second[key], atol=1e-3) for key in first)
+    meta = torch.load(tmp_path / 'b' / 'contrastive.pt', weights_only=True)['meta']
+    assert meta['init'] == begin
+
+
 def test_words_that_were_never_trained_are_not_stored(tool, street, tmp_path):
     pairs = street / 'same.tsv'
     pairs.write_text('\n'.join(f'img/{i}.png\ta {("red car", "tree")[i % 2]}' for i in range(6)))
@@ -212,11 +223,12 @@ def test_no_source_is_an_error(tool, tmp_path):
         tool.main(['--steps', '1', '--out', str(tmp_path), '--arch', 'tiny'])
 
 
-def test_patch_term_on_a_resnet_is_an_error(tool, street, tmp_path, monkeypatch):
+def test_what_needs_a_vit_is_an_error_on_a_resnet(tool, street, tmp_path, monkeypatch):
     resnet = archs.CLIPArch('tiny-rn', 16, 32, (1, 1, 1, 1), 8, None, 8, 32, 2, 1)
     monkeypatch.setitem(archs.ARCHS, 'tiny-rn', resnet)
-    with pytest.raises(ValueError, match='--patch-term needs a ViT; .* is a ModifiedResNet'):
-        tool.main(arguments(street, tmp_path, '--arch', 'tiny-rn', '--patch-term', '1'))
+    for option in ('--patch-term', '--hold-class-token'):
+        with pytest.raises(ValueError, match=f'{option} needs a ViT; .* is a ModifiedResNet'):
+            tool.main(arguments(street, tmp_path, '--arch', 'tiny-rn', option, '1'))
     tool.main(arguments(street, tmp_path, '--arch', 'tiny-rn', steps=1))
     load_clip('tiny-rn', tmp_path / 'contrastive.pt')
 
@@ -236,6 +248,7 @@ def test_each_part_of_the_schedule_is_annealed_to_its_end():
         ({}, 'steps=None and minutes=None: give exactly one'),
         (dict(steps=1, minutes=2.0), 'steps=1 and minutes=2.0: give exactly one'),
         (dict(minutes=-1.0), 'the length must be positive'),
+        (dict(steps=1, hold_class_token=2.0), 'hold_class_token is 2.0; legal: a share from 0 to 1'),
         (dict(steps=1, precision='fp8'), "precision is 'fp8'; legal: bf16, fp32"),
     ],
 )
