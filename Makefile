@@ -1,21 +1,30 @@
-# Everything from a fresh clone: `make test` needs only Python (3.10 to 3.13, with venv) and make.
+# Everything from a fresh clone: `make demo` and `make test` need only Python (3.10 to 3.13, with venv)
+# and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: install test lint docs clean
+.PHONY: install demo test lint docs clean
 
 install: $(STAMP)
 
-$(STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
+$(STAMP): EXTRAS := lite,tests,docs
+$(DEMO_STAMP): EXTRAS := lite,demo
+
+$(STAMP) $(DEMO_STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -e '.[lite,tests,docs]'
+	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
 	@# OpenCV's ordinary wheel needs a display's libraries, which a server may lack.
 	$(BIN)/python -c 'import cv2' || { $(BIN)/python -m pip uninstall -y opencv-python && \
 		$(BIN)/python -m pip install opencv-python-headless; }
 	$(BIN)/zsclip doctor
 	touch $@
+
+# What the tests installed has all that the demo needs. ARGS='--out DIR' and so on reach the program.
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
+	$(BIN)/zsclip demo $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -1,5 +1,6 @@
 """What plugs into MMEngine's runner."""
 from .hooks import StrictLoadHook
 from .optim import StrictOptimWrapperConstructor
+from .progress import ProgressHook
 
-__all__ = ['StrictLoadHook', 'StrictOptimWrapperConstructor']
+__all__ = ['ProgressHook', 'StrictLoadHook', 'StrictOptimWrapperConstructor']
