@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_zsclip.files import whole_file
+
 from .scores import summarise
 
 
@@ -50,11 +52,9 @@ def write_areas(path: str | Path, areas: np.ndarray, classes: Sequence[str],
     """Writes an `ImageAreas` as .npz, whole or not at all; `areas` (images, 3, C)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
-    with open(partial, 'wb') as file:
+    with whole_file(path) as partial, open(partial, 'wb') as file:
         np.savez_compressed(file, areas=areas, classes=np.array(list(classes), dtype=str),
                             unseen=np.array(list(unseen), dtype=np.int64))
-    partial.replace(path)
 
 
 def read_areas(path: str | Path) -> ImageAreas:

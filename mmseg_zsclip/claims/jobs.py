@@ -1,0 +1,231 @@
+"""One measured run: its resolved config, the key of its cached result, and doing it."""
+import copy
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+from mmseg_zsclip.claims.suite import Run, Suite
+from mmseg_zsclip.clip.archs import embedded
+from mmseg_zsclip.evaluation.areas import read_areas
+from mmseg_zsclip.files import whole_file
+
+VERSION = 1  # raise it when cached results of unchanged configs would be wrong
+PACKAGE = Path(__file__).resolve().parents[1]
+# What decides a score; the rest of the package can change without making a result stale.
+SOURCES = ('clip', 'datasets', 'engine', 'evaluation', 'losses', 'models', 'ops', 'toy')
+CHECKPOINT_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a suite with a seed, whose outputs are below `out`.
+
+    `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image, `out/KEY.log` what
+    was printed, `out/KEY/` the work folder of MMEngine, checkpoints included until it is done.
+    """
+
+    suite: Suite
+    suite_name: str
+    run: Run
+    seed: int
+    quick: bool
+    out: Path
+
+    @property
+    def label(self) -> str:
+        return f'{self.run.name}, seed {self.seed}' if self.run.trains else self.run.name
+
+    @cached_property
+    def config(self):
+        """The mmengine Config that is trained and tested."""
+        from mmseg_zsclip.apis.launch import load_config
+
+        options = {**self.run.options, **(self.suite.quick_options if self.quick else {})}
+        # merging takes `_delete_` out of what it is given
+        cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='')
+        steps = self.suite.quick_steps if self.quick else None
+        steps = steps or self.run.steps
+        if self.run.trains and steps:
+            set_steps(cfg, steps)
+        cfg.setdefault('randomness', {}).seed = self.seed
+        # Only the end is measured, and the processes are ours to share out.
+        cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+        for name in ('train_dataloader', 'test_dataloader'):
+            if cfg.get(name):
+                cfg[name].update(num_workers=0, persistent_workers=False)
+                cfg[name].pop('prefetch_factor', None)
+        return cfg
+
+    @cached_property
+    def checkpoints(self) -> list[dict]:
+        """The CLIP files that the config reads, see `clip_files`."""
+        return clip_files(self.config.model)
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that decides the result: the resolved config with its seed, the bytes of
+        the CLIP files, how it is tested, and `VERSION`."""
+        resolved = {name: value for name, value in self.config.to_dict().items()
+                    if name not in ('work_dir', 'launcher')}
+        files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
+        text = json.dumps([VERSION, resolved, files, self.run.trains, self.run.tta],
+                          sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.key
+
+    def path(self, suffix: str) -> Path:
+        return self.out / (self.key + suffix)
+
+    def result(self) -> dict | None:
+        """The cached result, with its `areas`; None where there is none that can be read."""
+        try:
+            result = json.loads(self.path('.json').read_text())
+            return {**result, 'areas': read_areas(self.path('.npz'))}
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
+
+    def forget(self) -> None:
+        """Removes the cached result and whatever a killed run has left."""
+        for suffix in ('.json', '.npz', '.log'):
+            self.path(suffix).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def set_steps(cfg, steps: int) -> None:
+    """Trains for `steps`; the learning rate's schedule shrinks or stretches with it."""
+    before = cfg.train_cfg.max_iters
+    schedules = cfg.get('param_scheduler') or []
+    for schedule in [schedules] if isinstance(schedules, dict) else schedules:
+        for key in ('begin', 'end', 'T_max'):
+            if schedule.get(key) is not None:
+                schedule[key] = round(schedule[key] * steps / before)
+    cfg.train_cfg.max_iters = steps
+
+
+def clip_files(model: dict) -> list[dict]:
+    """`weights` as the config names it, `arch`, `file` and `sha256` of every CLIP in a model's
+    config; the last two are None for random weights and for published tags, whose name is their
+    identity."""
+    found = {}
+    for arch, weights in _weights(model):
+        path = weights_path(arch, weights)
+        found[arch, weights] = dict(
+            weights=weights, arch=arch, file=path.name if path else None,
+            sha256=digest([path]) if path else None)
+    return [found[key] for key in sorted(found, key=str)]
+
+
+def _weights(node) -> Iterator[tuple[str, str | None]]:
+    if isinstance(node, dict):
+        if 'weights' in node:
+            yield str(node.get('arch')), node['weights']
+        node = node.values()
+    elif not isinstance(node, list | tuple):
+        return
+    for child in node:
+        yield from _weights(child)
+
+
+def weights_path(arch: str, weights: str | None) -> Path | None:
+    """The file or folder behind `weights`, the package's own included; None where it is no local
+    one."""
+    if weights is None:
+        return None
+    path = embedded(arch, weights) or Path(weights).expanduser()
+    return path if path.exists() else None
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of files, and of the files of folders, by name and content."""
+    total = hashlib.sha256()
+    for path in paths:
+        files = sorted(path.rglob('*')) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def source_digest() -> str:
+    """Of the sources that decide scores, so that a report can say which results are older."""
+    files = (path for part in SOURCES for path in sorted((PACKAGE / part).rglob('*.py')))
+    return digest(files)[:16]
+
+
+def execute(job: Job) -> dict:
+    """Trains where the run trains, going on from the newest checkpoint of a killed one, tests, and
+    writes the result. Returns it."""
+    from mmseg_zsclip.apis.launch import evaluate, train
+
+    start = time.time()
+    cfg = copy.deepcopy(job.config)
+    cfg.work_dir = str(job.folder)
+    checkpoint = None
+    if job.run.trains:
+        steps = cfg.train_cfg.max_iters
+        checkpoint = job.folder / f'iter_{steps}.pth'
+        cfg.default_hooks.checkpoint = dict(
+            type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
+            max_keep_ckpts=1, save_last=True)
+        if not checkpoint.is_file():
+            train(copy.deepcopy(cfg), resume=True)
+    keep_areas(cfg, str(job.path('.npz')))
+    metrics = evaluate(cfg, checkpoint, tta=job.run.tta)
+    result = dict(
+        version=VERSION, config=job.run.config, options=dict(job.run.options), seed=job.seed,
+        trained=job.run.trains, steps=cfg.train_cfg.max_iters if job.run.trains else 0,
+        tta=job.run.tta, metrics=metrics, checkpoints=job.checkpoints, sources=source_digest(),
+        date=time.strftime('%Y-%m-%d'), seconds=round(time.time() - start, 1), machine=machine())
+    write_json(job.path('.json'), result)
+    for path in job.folder.glob('*.pth'):
+        path.unlink()
+    return result
+
+
+def keep_areas(cfg, path: str) -> None:
+    """Makes the config's zero-shot metric write the areas of every image.
+
+    Raises:
+        ValueError: the config has no such metric, so no claim could be judged.
+    """
+    metrics = cfg.test_evaluator
+    metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
+    ours = [metric for metric in metrics if metric['type'].endswith('ZeroShotIoUMetric')]
+    if not ours:
+        raise ValueError(
+            f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
+            'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.')
+    ours[0]['areas_file'] = path
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
+        partial.write_text(
+            json.dumps(content, indent=1, default=lambda value: value.tolist()) + '\n')
+
+
+def machine() -> str:
+    """Processor, its cores and torch's version; the GPU where there is one."""
+    import torch
+
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        model = next(line.split(':', 1)[1].strip() for line in lines if 'model name' in line)
+    except (OSError, StopIteration):
+        pass
+    gpu = f'{torch.cuda.get_device_name()}, ' if torch.cuda.is_available() else ''
+    return f'{gpu}{model}, {os.cpu_count()} cores, torch {torch.__version__}'

@@ -1,0 +1,69 @@
+"""Measures the papers' claims on the toy world: which inequalities hold, by more than noise?
+
+    python tools/claims.py                          # every suite, 3 seeds
+    python tools/claims.py --suite maskclip         # needs no training: minutes
+    python tools/claims.py --quick                  # 1 seed, short training: a look
+    python tools/claims.py --markdown docs/results_toy.md
+
+Every run's result is kept in `--out` under a digest of its resolved config, its seed and the CLIP's
+bytes: a suite that was killed goes on where it stopped, and so does a training. --suite also takes
+the path of a Python file that defines SUITE, see mmseg_zsclip/claims/suites.
+"""
+import argparse
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from mmseg_zsclip.claims.jobs import machine, write_json
+from mmseg_zsclip.claims.measure import measure, plan
+from mmseg_zsclip.claims.report import as_json, console, markdown
+from mmseg_zsclip.claims.suite import shipped_suites
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--suite', nargs='+', default=shipped_suites(), metavar='NAME',
+                        help=f'of {", ".join(shipped_suites())}, or .py files; default: all')
+    parser.add_argument('--seeds', type=int, help='of trained runs; default 3, or 1 with --quick')
+    parser.add_argument('--quick', action='store_true', help='short training, fewer scenes')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
+    parser.add_argument('--threads', type=int, default=1, help='of a run')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/claims'), metavar='DIR',
+                        help='results, logs, claims.json and results_toy.md')
+    parser.add_argument('--markdown', type=Path, help='write the page here instead')
+    parser.add_argument('--fresh', action='store_true', help='measure again what is cached')
+    args = parser.parse_args()
+    args.seeds = args.seeds or (1 if args.quick else 3)
+    for name in ('seeds', 'jobs', 'threads'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name} is {getattr(args, name)}; give at least 1')
+    return args
+
+
+def main() -> int:
+    args = parse()
+    try:
+        planned = plan(args.suite, args.seeds, args.quick, args.out.resolve())
+    except ValueError as error:
+        sys.exit(f'claims: {error}')
+    try:
+        measured = measure(planned, args.jobs, args.threads, args.fresh)
+    except KeyboardInterrupt:
+        sys.exit('\nstopped; the same command goes on from here')
+    about = dict(
+        command=shlex.join(['python', 'tools/claims.py', *sys.argv[1:]]), machine=machine(),
+        date=time.strftime('%Y-%m-%d'), seeds=args.seeds, quick=args.quick)
+    write_json(args.out / 'claims.json', as_json(measured, about))
+    page = args.markdown or args.out / 'results_toy.md'
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(markdown(measured, about))
+    print(console(measured))
+    print(f'\nwritten: {args.out / "claims.json"}, {page}')
+    return int(any(one.failures for one in measured))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
