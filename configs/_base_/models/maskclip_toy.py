@@ -1,5 +1,6 @@
 # MaskCLIP on the toy CLIP of the package. Its patch term is aimed at out_proj(V) alone, so that is
-# what is read: no residual, no feed-forward network. Statistics are CLIP's, in [0, 255].
+# what is read: no residual, no feed-forward network. `scale` is what the CLIP
+# learned. Statistics are CLIP's, in [0, 255].
 arch = 'ViT-T-8'
 weights = 'toy-dense'
 model = dict(
@@ -21,7 +22,7 @@ model = dict(
     decode_head=dict(
         type='mmseg_zsclip.MaskCLIPHead',
         text=dict(arch=arch, weights=weights, templates='single'),
-        scale=20.0,
+        scale=28.0,
         ks_thresh=0.0,
         pd_thresh=0.0),
     test_cfg=dict(mode='whole'))
