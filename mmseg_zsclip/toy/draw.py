@@ -55,9 +55,9 @@ class Canvas:
         texture = np.empty((side - first, side, 3), np.uint8)
         hsv = stuff.colour_of(name, rng, self.style.saturation)
         stuff.STUFF[name](texture, hsv, self.style.period * self.unit, self.texture)
-        inside = below[first:]
-        self.pixels[first:][inside] = texture[inside]
-        self.labels[first:][inside] = label
+        inside = below[first:].view(np.uint8)
+        cv2.copyTo(texture, inside, self.pixels[first:])
+        cv2.copyTo(np.full_like(inside, label), inside, self.labels[first:])
 
     def thing(self, name: str, label: int, number: int, colour: str, x, y, length: float) -> None:
         """A thing of `length` pixels of the canvas, centred on (x, y)."""
