@@ -33,7 +33,8 @@ def test_embedded_clip_names_single_things(arch, weights, icons):
         image = F.normalize(model.visual(pixels), dim=-1)
         text = class_embeddings(model.text, load_classes('toy'), 'single')
     found = (image @ text[6:].T).argmax(1) + 6
-    assert (found == labels).float().mean() > 0.5, 'chance is 0.07'
+    least = 0.2 if model.arch.is_resnet else 0.9
+    assert (found == labels).float().mean() > least, 'chance is 0.07'
 
 
 @pytest.mark.parametrize(('arch', 'weights'), EMBEDDED)
