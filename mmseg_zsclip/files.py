@@ -1,4 +1,5 @@
 """Files that appear whole or not at all."""
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +26,16 @@ def whole_file(path: 'str | os.PathLike') -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: 'str | os.PathLike', content: dict) -> Path:
+    """Writes `content` to `path`, whole or not at all; its folder is made.
+
+    NumPy and torch numbers and arrays become JSON's.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
+        partial.write_text(
+            json.dumps(content, indent=2, default=lambda value: value.tolist()) + '\n')
+    return path

@@ -1,6 +1,9 @@
+import json
+
+import numpy as np
 import pytest
 
-from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.files import whole_file, write_json
 
 
 def write_half(path):
@@ -25,3 +28,12 @@ def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere'), \
             whole_file(tmp_path / 'nowhere' / 'a.txt') as partial:
         partial.write_text('x')
+
+
+def test_json_takes_numpy_and_makes_its_folder(tmp_path):
+    path = write_json(tmp_path / 'new' / 'a.json', dict(score=np.float32(1.5), row=np.arange(2)))
+    assert json.loads(path.read_text()) == dict(score=1.5, row=[0, 1])
+    with pytest.raises(AttributeError):
+        write_json(path, dict(score=object()))
+    assert json.loads(path.read_text()) == dict(score=1.5, row=[0, 1])
+    assert [file.name for file in path.parent.iterdir()] == ['a.json']

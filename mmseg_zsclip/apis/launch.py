@@ -1,7 +1,6 @@
 """Training and testing of any config: what `zsclip`, `tools/*.py` and mim run."""
 import copy
 import itertools
-import json
 import os
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from mmengine.runner import Runner
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
-from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
 _runs = itertools.count(1)
@@ -236,15 +235,7 @@ def tta_pipeline(pipeline: list[dict], scales: list[tuple[int, int]], flip: bool
 @master_only
 def write_metrics(metrics: dict, folder: str | Path) -> Path:
     """Writes `metrics` to `folder/metrics.json`, whole or not at all."""
-    path = Path(folder) / METRICS_FILE
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(metrics, indent=2, default=_plain) + '\n')
-    return path
-
-
-def _plain(value):
-    """NumPy and torch numbers and arrays as JSON has them."""
-    return value.tolist()
+    return write_json(Path(folder) / METRICS_FILE, metrics)
 
 
 class OverlayHook(Hook):

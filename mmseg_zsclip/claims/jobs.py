@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 from mmseg_zsclip.claims.suite import Run, Suite
 from mmseg_zsclip.clip.archs import embedded
 from mmseg_zsclip.evaluation.areas import read_areas
-from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.files import write_json
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -207,14 +207,6 @@ def keep_areas(cfg, path: str) -> None:
             f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
             'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.')
     ours[0]['areas_file'] = path
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
-        partial.write_text(
-            json.dumps(content, indent=1, default=lambda value: value.tolist()) + '\n')
 
 
 def machine() -> str:

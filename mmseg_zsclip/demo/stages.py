@@ -23,12 +23,12 @@ from mmseg_zsclip.claims.jobs import (
     set_steps,
     source_digest,
     weights_path,
-    write_json,
 )
 from mmseg_zsclip.datasets.preflight import check_label_files
 from mmseg_zsclip.datasets.vocabulary import load_unseen
 from mmseg_zsclip.demo.curves import Curves, read_curves
 from mmseg_zsclip.engine.progress import ProgressBar, duration
+from mmseg_zsclip.files import write_json
 from mmseg_zsclip.registry import DATASETS
 
 ARCH = 'ViT-T-8'

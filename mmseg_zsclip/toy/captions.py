@@ -1,12 +1,13 @@
 """What can be said of a scene: classes, things of a colour, and kinds of things."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from ..clip.prompts import get_templates
 from ..datasets.vocabulary import canonical, load_classes
-from ..pretraining.captions import PRESENT, SCENE_TEMPLATES, CaptionWriter, Presence
+from ..pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
 from .palette import NAMES
 from .things import THINGS
 from .world import NO_CLASS, Scene
@@ -35,10 +36,11 @@ class Concepts:
     variants: list[list[int]]
 
 
+@lru_cache(maxsize=1)
 def build_concepts() -> Concepts:
     classes = load_classes('toy')
     names = [canonical(entry) for entry in classes]
-    entries, rows, variants = list(classes), [], [[] for _ in classes]
+    entries, variants = list(classes), [[] for _ in classes]
     fine = np.arange(len(classes) * SHADES)
     rows = [fine // SHADES == label for label in range(len(classes))]
 
@@ -74,8 +76,5 @@ def describe(scene: Scene, rng: np.random.Generator, count: int = 5) -> list[str
     total = np.array([scene.semantic.size])
     tags = Presence(0.005, 0.0005).tags((concepts.membership @ counts)[None], total)[0]
     writer = CaptionWriter(concepts.entries, TRAINED_TEMPLATES, variants=concepts.variants)
-    shown = np.flatnonzero(tags[: len(concepts.variants)] == PRESENT)
-    if not len(shown):
-        return []
     subsets = [writer.subset(tags, False, rng) for _ in range(count)]
-    return [writer.sentence(subset, rng) for subset in subsets]
+    return [writer.sentence(subset, rng) for subset in subsets if subset is not None]

@@ -82,12 +82,12 @@ class Canvas:
             if style.shadow and role in ('body', 'accent'):
                 low = np.minimum(fixed[0] + (0, int(0.1 * 16 * length)), fixed[0].max(0))
                 cv2.polylines(self.pixels, [low], True, palette.tone(body, 0.7), 2, cv2.LINE_AA, 4)
+            thick = max(1, round(width)) if width else 0
+            if thick:
+                cv2.polylines(self.pixels, fixed, True, line, thick, cv2.LINE_AA, 4)
             for values, value in ((self.labels, label), (self.numbers, number)):
                 cv2.fillPoly(values, fixed, value, shift=4)
-            if width:
-                thick = max(1, round(width))
-                cv2.polylines(self.pixels, fixed, True, line, thick, cv2.LINE_AA, 4)
-                for values, value in ((self.labels, label), (self.numbers, number)):
+                if thick:
                     cv2.polylines(values, fixed, True, value, thick, cv2.LINE_8, 4)
 
     def finish(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
