@@ -108,8 +108,8 @@ def set_steps(cfg, steps: int) -> None:
     schedules = cfg.get('param_scheduler') or []
     for schedule in [schedules] if isinstance(schedules, dict) else schedules:
         for key in ('begin', 'end', 'T_max'):
-            if schedule.get(key) is not None:
-                schedule[key] = round(schedule[key] * steps / before)
+            if schedule.get(key):
+                schedule[key] = max(round(schedule[key] * steps / before), 1)
     cfg.train_cfg.max_iters = steps
 
 

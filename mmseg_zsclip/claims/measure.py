@@ -24,7 +24,8 @@ class SuiteResults:
 
 
 def plan(names: Sequence[str], seeds: int, quick: bool, out: Path) -> list[list[Job]]:
-    """The jobs of every suite: each run once, or once a seed where it trains.
+    """The jobs of every suite: each run once, or once a seed where it trains. All runs of a seed
+    come before the next seed's, so that what is stopped early has whole seeds.
 
     Raises:
         ValueError: no seed, or an unknown suite.
@@ -32,8 +33,8 @@ def plan(names: Sequence[str], seeds: int, quick: bool, out: Path) -> list[list[
     if seeds < 1:
         raise ValueError(f'seeds is {seeds}; give at least 1.')
     suites = {name: load_suite(name) for name in names}
-    return [[Job(suite, name, run, seed, quick, out) for run in suite.runs
-             for seed in range(seeds if run.trains else 1)] for name, suite in suites.items()]
+    return [[Job(suite, name, run, seed, quick, out) for seed in range(seeds) for run in suite.runs
+             if run.trains or seed == 0] for name, suite in suites.items()]
 
 
 def measure(planned: Sequence[Sequence[Job]], workers: int, threads: int = 1, fresh: bool = False,

@@ -2,12 +2,87 @@
 
 Plain function first; the registered class takes mmseg's loss arguments, so it fits any head.
 """
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ..registry import MODELS
+
+# Logits at a time on a CPU: they and their temporaries stay in its cache.
+PIECE = 2**17
+
+
+def pieces(logits: Tensor) -> Iterator[tuple[int, slice]]:
+    """(image, pixels) that cover logits (B, C, N): whole images on a GPU."""
+    images, classes, pixels = logits.shape
+    step = pixels if logits.is_cuda else max(PIECE // classes, 1)
+    return ((i, slice(start, start + step))
+            for i in range(images) for start in range(0, pixels, step))
+
+
+def flip_own(z: Tensor, own: Tensor, known: Tensor) -> Tensor:
+    """Logits (C, N), their sign changed at the own class of each known pixel: those of being wrong."""
+    return z.scatter(0, own, z.gather(0, own) * (1 - 2 * known))
+
+
+class MaskSums(torch.autograd.Function):
+    """`mask_losses` with its gradient written out, so that nothing but the logits is kept."""
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, own: Tensor, known: Tensor, counted: Tensor, alpha: float,
+                gamma: float, power: int, smooth: float) -> tuple[Tensor, Tensor]:
+        """logits (B, C, N); own class (B, 1, N), 0 where unknown; known, counted (B, 1, N), 0 or 1.
+
+        Returns:
+            focal and dice, (B, C).
+        """
+        focal, area, overlap = logits.new_zeros(3, *logits.shape[:2])
+        for i, at in pieces(logits):
+            z, c, k, n = (x[i, :, at] for x in (logits, own, known, counted))
+            wrong = flip_own(z, c, k)
+            q = wrong.sigmoid()
+            loss = q**gamma * F.softplus(wrong)  # Eq. 4: -log of the right answer, weighed by q
+            q_own, loss_own = q.gather(0, c) * k, loss.gather(0, c) * k
+            p_own = k - q_own
+            focal[i] += (1 - alpha) * loss @ n[0]
+            focal[i].scatter_add_(0, c[0], (2 * alpha - 1) * loss_own[0])
+            area[i] += q**power @ n[0]
+            area[i].scatter_add_(0, c[0], (p_own**power - q_own**power + k)[0])
+            overlap[i].scatter_add_(0, c[0], 2 * p_own[0])
+        pixels = counted.sum(2).clamp(min=1)
+        area = (area + smooth).clamp(min=torch.finfo(area.dtype).eps)
+        overlap += smooth
+        ctx.save_for_backward(logits, own, known, counted, pixels, area, overlap)
+        ctx.options = alpha, gamma, power
+        return focal / pixels, 1 - overlap / area  # Eq. 5
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_focal: Tensor, to_dice: Tensor) -> tuple[Tensor | None, ...]:
+        logits, own, known, counted, pixels, area, overlap = ctx.saved_tensors
+        alpha, gamma, power = ctx.options
+        to_focal = (to_focal / pixels)[..., None]
+        to_area = (to_dice * overlap / area**2 * power)[..., None]  # times p^power (1 - p)
+        to_own = (-2 * to_dice / area)[..., None]  # times p (1 - p) where the class is the pixel's
+        grad = torch.empty_like(logits)
+        for i, at in pieces(logits):
+            z, c, k, n = (x[i, :, at] for x in (logits, own, known, counted))
+            wrong = flip_own(z, c, k)
+            q = wrong.sigmoid()
+            right = 1 - q
+            focal = q**gamma * (gamma * right * F.softplus(wrong) + q)
+            others = (1 - alpha) * to_focal[i] * focal + to_area[i] * q**power * right
+            # At the pixel's own class the sign was changed and p is 1 - q.
+            p, q, focal = (x.gather(0, c) for x in (right, q, focal))
+            a, b, f = (x[i].expand_as(z).gather(0, c) for x in (to_area, to_own, to_focal))
+            mine = (a * p**power + b * p) * q - alpha * f * focal
+            others.scatter_(0, c, mine.where(k > 0, others.gather(0, c)))
+            torch.mul(others, n, out=grad[i, :, at])
+        return grad, *[None] * 7
 
 
 def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
@@ -32,33 +107,15 @@ def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: 
         focal (B, C), a mean over the pixels of an image; dice (B, C); present (B, C) bool, the
         classes that an image has.
     """
-    known = (labels != ignore_index)[:, None]
-    own = labels[:, None].where(known, 0)
+    labels = labels.flatten(1)[:, None]
+    known = labels != ignore_index
+    own = labels.where(known, 0)
+    known = known.to(logits.dtype)
     counted = torch.ones_like(known) if count_ignored_as_negative else known
-    counted, labelled = counted.to(logits.dtype), known.to(logits.dtype)
-
-    def over_pixels(x: Tensor) -> Tensor:
-        return (x * counted).sum((2, 3))
-
-    def over_own_pixels(x: Tensor) -> Tensor:
-        zeros = x.new_zeros(logits.shape[:2])
-        return zeros.scatter_add(1, own.flatten(1), (x * labelled).flatten(1))
-
-    true = logits.gather(1, own)
-    wrong = logits.scatter(1, own, true.where(~known, -true))
-    q = wrong.sigmoid()
-    size = over_own_pixels(torch.ones_like(true))
-
-    loss = q**gamma * F.softplus(wrong)  # Eq. 4: -log of the right answer, weighed by the wrong one
-    focal = (1 - alpha) * over_pixels(loss) + (2 * alpha - 1) * over_own_pixels(loss.gather(1, own))
-    focal = focal / over_pixels(torch.ones_like(true)).clamp(min=1)
-
-    p = true.sigmoid()
-    power = 2 if squared else 1
-    area = over_pixels(q**power) + over_own_pixels(p**power - q.gather(1, own)**power)
-    overlap = 2 * over_own_pixels(p) + smooth
-    area = (area + size + smooth).clamp(min=torch.finfo(area.dtype).eps)
-    return focal, 1 - overlap / area, size > 0  # Eq. 5
+    focal, dice = MaskSums.apply(
+        logits.flatten(2), own, known, counted, alpha, gamma, 2 if squared else 1, smooth)
+    size = torch.zeros_like(focal).scatter_add_(1, own[:, 0], known[:, 0])
+    return focal, dice, size > 0
 
 
 def count_masks(present: Tensor) -> Tensor:
