@@ -2,6 +2,7 @@ from .benchmarks import (
     ADE150Dataset,
     ADE847Dataset,
     CityscapesDataset,
+    COCOObjectDataset,
     COCOStuff164kDataset,
     Context59Dataset,
     Context60Dataset,
@@ -16,6 +17,7 @@ from .transforms import Corrupt, HideUnseen, LoadLabels
 __all__ = [
     'ADE150Dataset',
     'ADE847Dataset',
+    'COCOObjectDataset',
     'COCOStuff164kDataset',
     'CamVidDataset',
     'CityscapesDataset',

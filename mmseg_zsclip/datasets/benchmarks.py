@@ -4,7 +4,7 @@ from mmseg import datasets as mmseg_datasets
 
 from mmseg_zsclip.registry import DATASETS
 
-from .base import SegDataset, metainfo
+from .base import SegDataset, distinct_colours, metainfo
 
 
 def _palette(name: str) -> list:
@@ -53,6 +53,17 @@ class COCOStuff164kDataset(SegDataset):
     METAINFO = metainfo('coco_stuff171', _palette('COCOStuffDataset'))
 
     def __init__(self, seg_map_suffix: str = '_labelTrainIds.png', **kwargs) -> None:
+        super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
+
+
+@DATASETS.register_module()
+class COCOObjectDataset(SegDataset):
+    """The 80 things of COCO-Stuff 164k and, as class 0, background: all stuff and what has no
+    label. Nothing is ignored. Label maps by ``coco_stuff164k.py --objects``."""
+
+    METAINFO = metainfo('coco_object', [[0, 0, 0], *distinct_colours(80)])
+
+    def __init__(self, seg_map_suffix: str = '_instanceTrainIds.png', **kwargs) -> None:
         super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
 
 

@@ -69,6 +69,17 @@ def test_coco_stuff_table_is_mmsegs():
         mmsegs.clsID_to_trID[i] for i in ids]
 
 
+def test_coco_object_is_things_and_background(tmp_path):
+    save([[0, 89, 91, 181, 255]], tmp_path / 'annotations' / 'val2017' / 'a.png')
+    load('coco_stuff164k').main([str(tmp_path)])
+    load('coco_stuff164k').main([str(tmp_path), '--objects'])
+    labels = read(tmp_path / 'annotations' / 'val2017' / 'a_instanceTrainIds.png')[0].tolist()
+    assert labels == [1, 80, 0, 0, 0]
+    classes = load_classes('coco_object')
+    assert [classes[i] for i in labels[:3]] == ['person', 'toothbrush', 'background']
+    assert len(files(tmp_path)) == 3
+
+
 def test_coco_stuff_unused_id_names_the_file(tmp_path):
     save([[11]], tmp_path / 'annotations' / 'train2017' / 'a.png')
     with pytest.raises(ValueError, match=r'a\.png: ids \[11\] are not used by COCO-Stuff'):

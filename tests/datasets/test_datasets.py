@@ -18,6 +18,7 @@ ALL = {
     'Context60Dataset': ('context60', 0, '.jpg', '.png'),
     'Context459Dataset': ('pc459', 0, '.jpg', '.png'),
     'COCOStuff164kDataset': ('coco_stuff171', 0, '.jpg', '_labelTrainIds.png'),
+    'COCOObjectDataset': ('coco_object', 0, '.jpg', '_instanceTrainIds.png'),
     'ADE150Dataset': ('ade150', 1, '.jpg', '.png'),
     'ADE847Dataset': ('ade847', 0, '.jpg', '.png'),
     'CityscapesDataset': (

@@ -14,8 +14,10 @@ from mmseg_zsclip.datasets.vocabulary import (
 
 CLASSES = {
     'ade150': (150, 'f9dbd8a75a07'), 'ade847': (847, 'a03411dd9ff6'),
+    'background5': (5, 'b431cc66ae73'), 'background26': (26, 'bcfdf1a3178c'),
     'camvid': (11, '4079fe08a5ee'), 'cityscapes': (19, '5995d02d6c57'),
-    'coco_stuff171': (171, '8ea44449837d'), 'context59': (59, 'cd808465f06a'),
+    'coco_object': (81, '1f17b53017e4'), 'coco_stuff171': (171, '8ea44449837d'),
+    'context59': (59, 'cd808465f06a'),
     'context60': (60, 'e29ff1a0eaea'), 'pc459': (459, 'f22a02ac1b84'),
     'toy': (20, '852a7f88b5c6'), 'toy_target': (13, '62ddbf028e4d'),
     'voc20': (20, '7d877f185c80'), 'voc21': (21, '301e5e4e2a9a'),
@@ -70,6 +72,10 @@ def test_names_and_order_are_mmsegs(name, dataset):
 
 def test_voc20_is_voc_without_background():
     assert load_classes('voc20') == load_classes('voc21')[1:]
+
+
+def test_coco_object_is_background_and_the_80_things():
+    assert load_classes('coco_object') == ['background', *load_classes('coco_stuff171')[:80]]
 
 
 def test_context59_labels_of_the_full_set_are_those_of_the_published_converters():

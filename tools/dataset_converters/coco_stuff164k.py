@@ -1,10 +1,13 @@
-"""COCO-Stuff 164k: raw ids (0-181 with holes) -> label maps of 171 classes.
+"""COCO-Stuff 164k: raw ids (0-181 with holes) -> label maps of 171 classes, or of COCO-Object's 81.
 
 Reads   ROOT/annotations/{train2017,val2017}/*.png          (stuffthingmaps_trainval2017.zip)
 Writes  ROOT/annotations/{train2017,val2017}/*_labelTrainIds.png
+        ROOT/annotations/{train2017,val2017}/*_instanceTrainIds.png  (--objects)
 
     python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8
+    python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8 --objects
 """
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,9 @@ from mmseg_zsclip.datasets.label_files import read_label_file, write_label_file
 # Ids of COCO's 91 things and 91 stuff classes that the data set never uses.
 UNUSED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 USED = [i for i in range(182) if i not in UNUSED]
+THINGS = 91  # the first id of stuff
 ENDING = '_labelTrainIds.png'
+OBJECT_ENDING = '_instanceTrainIds.png'  # the name that GroupViT's converter gave such files
 
 
 def to_train_ids(raw: np.ndarray) -> np.ndarray:
@@ -36,21 +41,33 @@ def to_train_ids(raw: np.ndarray) -> np.ndarray:
     return labels
 
 
-def convert(path: Path) -> None:
+def to_objects(raw: np.ndarray) -> np.ndarray:
+    """Labels (H, W) uint8 of COCO-Object: 1-80 things, 0 stuff and what has no label.
+
+    Raises: see :func:`to_train_ids`.
+    """
+    labels = to_train_ids(raw)
+    return np.where(raw < THINGS, labels + 1, 0).astype(np.uint8)
+
+
+def convert(path: Path, function: Callable, ending: str) -> None:
     try:
-        labels = to_train_ids(read_label_file(str(path)))
+        labels = function(read_label_file(str(path)))
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-    write_label_file(labels, path.with_name(path.stem + ENDING))
+    write_label_file(labels, path.with_name(path.stem + ending))
 
 
 def main(argv: list[str] | None = None) -> None:
-    args = converter_parser(__doc__).parse_args(argv)
+    parser = converter_parser(__doc__)
+    parser.add_argument('--objects', action='store_true', help='the 81 classes of COCO-Object')
+    args = parser.parse_args(argv)
+    how = (to_objects, OBJECT_ENDING) if args.objects else (to_train_ids, ENDING)
     folders = [args.root / 'annotations' / split for split in ('train2017', 'val2017')]
-    jobs = [(path, ) for folder in folders for path in sorted(folder.glob('*.png'))
-            if not path.name.endswith(ENDING)]
+    jobs = [(path, *how) for folder in folders for path in sorted(folder.glob('*.png'))
+            if not path.name.endswith((ENDING, OBJECT_ENDING))]
     convert_all(convert, jobs, args.nproc, f'raw label map (*.png) in {folders[0]} or {folders[1]}')
-    print(f'wrote {len(jobs)} label maps *{ENDING}')
+    print(f'wrote {len(jobs)} label maps *{how[1]}')
 
 
 if __name__ == '__main__':
