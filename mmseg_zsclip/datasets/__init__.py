@@ -11,8 +11,9 @@ from .benchmarks import (
     VOC21Dataset,
 )
 from .camvid import CamVidDataset
+from .settings import hide_labels
 from .toy import ToyDataset, ToyTargetDataset
-from .transforms import Corrupt, HideUnseen, LoadLabels
+from .transforms import Corrupt, HideUnseen, LoadLabels, NoLabels
 
 __all__ = [
     'ADE150Dataset',
@@ -27,8 +28,10 @@ __all__ = [
     'Corrupt',
     'HideUnseen',
     'LoadLabels',
+    'NoLabels',
     'ToyDataset',
     'ToyTargetDataset',
     'VOC20Dataset',
     'VOC21Dataset',
+    'hide_labels',
 ]

@@ -11,6 +11,14 @@ A pixel is one of four things:
 - anything else: an error, raised where the file is read.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .vocabulary import canonical
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 IGNORE = 255
 IGNORE_LARGE = 65535
 UNLABELLED = -1
@@ -29,3 +37,32 @@ def ignore_index(num_classes: int) -> int:
         raise ValueError(
             f'a label map cannot hold {num_classes} classes: 1 to {IGNORE_LARGE} can be stored.')
     return IGNORE if num_classes < IGNORE else IGNORE_LARGE
+
+
+def check_labels(labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int], ignored: int,
+                 mode: str) -> None:
+    """That a batch's labels are classes, none of them hidden from training.
+
+    Args:
+        labels: (B, ...) int64; ``ignored`` and ``UNLABELLED`` pixels are passed over.
+        hidden: classes of which no label may arrive.
+        mode: of ``HideUnseen``, which should have hidden them.
+
+    Raises:
+        ValueError: a label that is no class; "ground-truth leak".
+    """
+    known = labels[(labels != ignored) & (labels != UNLABELLED)]
+    if not len(known):
+        return
+    if known.min() < 0 or known.max() >= len(classes):
+        raise ValueError(
+            f'labels run from {int(known.min())} to {int(known.max())}, but there are '
+            f'{len(classes)} classes (0 to {len(classes) - 1}; {ignored} is ignored). Check '
+            'reduce_zero_label and the converter of the data set.')
+    found = known.bincount(minlength=len(classes))
+    leaked = [canonical(classes[i]) for i in hidden if found[i]]
+    if leaked:
+        raise ValueError(
+            f'ground-truth leak: labels of {leaked} reached the loss, which training must not see. '
+            f"Put dict(type='mmseg_zsclip.HideUnseen', ..., mode={mode!r}) behind LoadLabels in "
+            'the training pipeline.')

@@ -2,5 +2,6 @@
 from .hooks import StrictLoadHook
 from .optim import StrictOptimWrapperConstructor
 from .progress import ProgressHook
+from .self_training import SelfTrainingHook
 
-__all__ = ['ProgressHook', 'StrictLoadHook', 'StrictOptimWrapperConstructor']
+__all__ = ['ProgressHook', 'SelfTrainingHook', 'StrictLoadHook', 'StrictOptimWrapperConstructor']

@@ -2,10 +2,13 @@
 from .class_embeddings import ClassEmbeddings
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
+from .maskclip_plus import DeepLabV2Head, TextHead
 from .segmentor import ZeroShotSegmentor
+from .self_training import SelfTrainedSegmentor
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
-    'CLIPResNet', 'CLIPVisionTransformer', 'ClassEmbeddings', 'DeepPromptedViT', 'MaskCLIPHead',
-    'MaskCLIPResNet', 'MaskCLIPViT', 'ZegCLIPHead', 'ZeroShotSegmentor'
+    'CLIPResNet', 'CLIPVisionTransformer', 'ClassEmbeddings', 'DeepLabV2Head', 'DeepPromptedViT',
+    'MaskCLIPHead', 'MaskCLIPResNet', 'MaskCLIPViT', 'SelfTrainedSegmentor', 'TextHead',
+    'ZegCLIPHead', 'ZeroShotSegmentor'
 ]

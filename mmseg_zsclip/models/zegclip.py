@@ -17,8 +17,8 @@ from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED
-from ..datasets.vocabulary import canonical, load_unseen, split_indices
+from ..datasets.labels import UNLABELLED, check_labels
+from ..datasets.vocabulary import load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
 from .deep_prompts import DeepPromptedViT
@@ -239,23 +239,10 @@ class ZegCLIPHead(BaseDecodeHead):
     def _stack_batch_gt(self, batch_data_samples: list) -> Tensor:
         """Labels (B, 1, H, W) as rows of the seen classes; unlabelled pixels are ignored."""
         labels = super()._stack_batch_gt(batch_data_samples)
-        labels = labels.masked_fill(labels == UNLABELLED, self.ignore_index)
-        known = labels != self.ignore_index
-        inside = labels.where(known, 0)
-        if inside.min() < 0 or inside.max() >= self.num_classes:
-            raise ValueError(
-                f'labels run from {int(inside.min())} to {int(inside.max())}, but there are '
-                f'{self.num_classes} classes (0 to {self.num_classes - 1}; {self.ignore_index} is '
-                'ignored). Check reduce_zero_label and the converter of the data set.')
-        rows = self.seen_row[inside]
-        leaked = inside[known & (rows < 0)].unique().tolist()
-        if leaked:
-            names = [canonical(self.class_embeddings.classes[i]) for i in leaked]
-            raise ValueError(
-                f'ground-truth leak: labels of unseen classes {names} reached the loss. Put '
-                "dict(type='mmseg_zsclip.HideUnseen', ...) behind LoadLabels in the training "
-                'pipeline.')
-        return rows.where(known, self.ignore_index)
+        check_labels(labels, self.class_embeddings.classes, self.unseen, self.ignore_index,
+                     'inductive')
+        known = (labels != UNLABELLED) & (labels != self.ignore_index)
+        return self.seen_row[labels.where(known, 0)].where(known, self.ignore_index)
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (B, C, H, W), less `seen_offset` for the seen classes."""

@@ -1,4 +1,5 @@
-"""Two processes give the losses and weights of one at equal global batch (frozen CLIP under DDP)."""
+"""Two processes give the losses, pseudo labels and weights of one at equal global batch."""
+import copy
 import os
 import subprocess
 import sys
@@ -13,39 +14,68 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
+from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.registry import MODELS
 
 STEPS = 3
 
 
-def zegclip():
-    init_default_scope('mmseg')
-    torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
-        data_preprocessor=dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3,
-                               size=(48, 48)),
+NAMES = dict(classes=['sky', 'road', 'tree', 'car'], text=dict(arch='ViT-XS-8'))
+STATISTICS = dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3, size=(48, 48))
+CONFIGS = dict(
+    zegclip=dict(
+        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=STATISTICS,
         backbone=dict(
             type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2, dropout=0.0),
         decode_head=dict(
-            type='mmseg_zsclip.ZegCLIPHead', classes=['sky', 'road', 'tree', 'car'],
-            unseen=['tree'], text=dict(arch='ViT-XS-8'), dropout=0.0)))
+            type='mmseg_zsclip.ZegCLIPHead', unseen=['tree'], dropout=0.0, **NAMES)),
+    maskclip_plus=dict(
+        type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=STATISTICS, receive='all',
+        backbone=dict(  # no batch norm: its statistics are a process's own
+            type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(5,)),
+        decode_head=dict(
+            type='mmseg_zsclip.TextHead', head=dict(
+                type='mmseg_zsclip.DeepLabV2Head', in_channels=192, in_index=0, channels=16,
+                dilations=(1, 2), dropout_ratio=0.0, loss_decode=dict(
+                    type='CrossEntropyLoss', avg_non_ignore=True)), **NAMES),
+        teacher=dict(
+            type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=STATISTICS,
+            backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
+            decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', **NAMES),
+            test_cfg=dict(mode='whole')),
+        test_cfg=dict(mode='whole')))
+
+
+def build(kind):
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = MODELS.build(copy.deepcopy(CONFIGS[kind]))
     model.init_weights()
     return model
 
 
-def batches():
-    """Four photos a step; photo i has i + 1 class bands, so that processes count unequal masks."""
+def record_labels(model):
+    """What the pseudo labels of every step are, in a list that grows."""
+    labels, made = [], model.made_labels
+    model.made_labels = lambda *args: (labels.append(made(*args)), labels[-1])[1]
+    return labels
+
+
+def batches(kind):
+    """Four photos a step; photo i has i + 1 class bands, so that processes count unequal masks.
+    Without labels for MaskCLIP+."""
     generator = torch.Generator().manual_seed(1)
+    bands = torch.tensor([0, 1, 3] if kind == 'zegclip' else [UNLABELLED] * 3)
     for _ in range(STEPS):
         yield [(torch.randn(3, 48, 48, generator=generator),
-                torch.tensor([0, 1, 3])[torch.arange(48) * (i % 3 + 1) // 48].expand(1, 48, 48))
+                bands[torch.arange(48) * (i % 3 + 1) // 48].expand(1, 48, 48))
                for i in range(4)]
 
 
-def run(rank, world, folder):
+def run(kind, rank, world, folder):
     torch.set_num_threads(1)
-    model = zegclip()
+    inner = model = build(kind)
+    labels = record_labels(model) if kind == 'maskclip_plus' else []
     if world > 1:
         os.environ.update(RANK=str(rank), WORLD_SIZE=str(world))
         dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank,
@@ -55,36 +85,40 @@ def run(rank, world, folder):
         optimizer=dict(type='SGD', lr=0.1),
         constructor='mmseg_zsclip.StrictOptimWrapperConstructor'))
     losses = []
-    for batch in batches():
+    for step, batch in enumerate(batches(kind)):
+        if kind == 'maskclip_plus' and step == STEPS - 1:
+            inner.phase = 'self'
         share = batch[rank * 4 // world:(rank + 1) * 4 // world]
         data = dict(inputs=[x for x, _ in share], data_samples=[
             SegDataSample(gt_sem_seg=PixelData(data=y), metainfo=dict(img_shape=(48, 48)))
             for _, y in share])
         log = model.train_step(data, optim)
-        value = torch.stack([log['decode.loss_focal'], log['decode.loss_dice']]).detach()
+        value = torch.stack([v for k, v in log.items() if 'loss_' in k]).detach()
         if world > 1:
             dist.all_reduce(value)
             value /= world
         losses.append(value)
-    if rank == 0:
-        weights = getattr(model, 'module', model).state_dict()
-        torch.save((torch.stack(losses), weights), f'{folder}/{world}.pt')
+    torch.save((torch.stack(losses), labels, inner.state_dict()), f'{folder}/{world}_{rank}.pt')
     if world > 1:
         dist.destroy_process_group()
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason='torch was built without gloo')
-def test_two_processes_equal_one_and_no_parameter_is_unused(tmp_path):
+@pytest.mark.parametrize('kind', CONFIGS)
+def test_two_processes_equal_one_and_no_parameter_is_unused(tmp_path, kind):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    ranks = [subprocess.Popen([sys.executable, __file__, str(rank), '2', str(tmp_path)], env=env)
-             for rank in range(2)]
-    run(0, 1, tmp_path)
+    ranks = [subprocess.Popen([sys.executable, __file__, kind, str(rank), '2', str(tmp_path)],
+                              env=env) for rank in range(2)]
+    run(kind, 0, 1, tmp_path)
     assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
-    (one, weights), (two, weights2) = (torch.load(tmp_path / f'{n}.pt') for n in (1, 2))
+    (one, labels, weights), (two, first, weights2), (_, second, _) = (
+        torch.load(tmp_path / f'{name}.pt') for name in ('1_0', '2_0', '2_1'))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=0)
+    for whole, *halves in zip(labels, first, second, strict=True):
+        assert torch.equal(whole, torch.cat(halves))
     for key, value in weights.items():
         torch.testing.assert_close(weights2[key], value, rtol=1e-3, atol=1e-5, msg=key)
 
 
 if __name__ == '__main__':
-    run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

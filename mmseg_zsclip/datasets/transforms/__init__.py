@@ -1,5 +1,5 @@
 from .corrupt import Corrupt
 from .hide_unseen import HideUnseen
-from .load_labels import LoadLabels
+from .load_labels import LoadLabels, NoLabels
 
-__all__ = ['Corrupt', 'HideUnseen', 'LoadLabels']
+__all__ = ['Corrupt', 'HideUnseen', 'LoadLabels', 'NoLabels']

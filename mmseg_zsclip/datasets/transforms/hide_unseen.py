@@ -9,23 +9,28 @@ from mmseg_zsclip.registry import TRANSFORMS
 from ..labels import UNLABELLED, ignore_index
 from ..vocabulary import load_classes, load_unseen, split_indices
 
-MODES = ('inductive', 'transductive')
+MODES = ('inductive', 'transductive', 'annotation-free', 'fully')
+TRUTH = 'hidden_seg_map'
 
 
 @TRANSFORMS.register_module()
 class HideUnseen(BaseTransform):
     """Inductive: pixels of unseen classes become ignored. Transductive: ``UNLABELLED`` (-1), the
     only pixels that may be pseudo-labelled; ignored and padded pixels are never among them.
+    Annotation-free: pixels of all classes become ``UNLABELLED``. Fully: nothing is hidden.
 
     Put it directly behind ``LoadLabels``: a crop that is chosen by class shares (``cat_max_ratio``)
     must not see the hidden labels either. Where all classes are seen it changes nothing.
 
-    Required and modified key: ``gt_seg_map`` (H, W) int32.
+    Required and modified key: ``gt_seg_map`` (H, W) int32. Added with ``keep_truth``:
+    ``hidden_seg_map``, the labels as they were, which later transforms crop and flip alike. Only the
+    log of a self-trained model reads it, where ``PackSegInputs`` packs it (``meta_keys``).
 
     Args:
         classes: full class list, as :func:`load_classes` takes it.
         unseen: unseen classes, as :func:`load_unseen` takes them.
-        mode: ``'inductive'`` or ``'transductive'``.
+        mode: ``'inductive'``, ``'transductive'``, ``'annotation-free'`` or ``'fully'``.
+        keep_truth: keep the labels beside, to compare pseudo-labels with.
 
     Raises:
         ValueError: unknown mode, an unseen name that is no class, or a ``gt_seg_map`` that cannot
@@ -37,13 +42,21 @@ class HideUnseen(BaseTransform):
         classes: str | Sequence[str],
         unseen: str | Sequence[str],
         mode: str = 'inductive',
+        keep_truth: bool = False,
     ) -> None:
+        self.classes = load_classes(classes)
+        _, self.unseen = split_indices(self.classes, load_unseen(unseen))
+        self.set_mode(mode, keep_truth)
+
+    def set_mode(self, mode: str, keep_truth: bool = False) -> None:
+        """Change both."""
         if mode not in MODES:
             raise ValueError(f'HideUnseen: unknown mode {mode!r}; legal: {", ".join(MODES)}.')
-        names = load_classes(classes)
-        _, self.unseen = split_indices(names, load_unseen(unseen))
         self.mode = mode
-        self.value = ignore_index(len(names)) if mode == 'inductive' else UNLABELLED
+        self.keep_truth = keep_truth
+        everything = tuple(range(len(self.classes)))
+        self.hidden = {'annotation-free': everything, 'fully': ()}.get(mode, self.unseen)
+        self.value = ignore_index(len(self.classes)) if mode == 'inductive' else UNLABELLED
 
     def transform(self, results: dict) -> dict:
         labels = results['gt_seg_map']
@@ -51,8 +64,11 @@ class HideUnseen(BaseTransform):
             raise ValueError(
                 f'HideUnseen: gt_seg_map is {labels.dtype}, which cannot hold {self.value}.'
                 ' Load the labels with mmseg_zsclip.LoadLabels (int32).')
+        if self.keep_truth:
+            results[TRUTH] = labels
+            results['seg_fields'].append(TRUTH)
         results['gt_seg_map'] = np.where(
-            np.isin(labels, self.unseen), labels.dtype.type(self.value), labels)
+            np.isin(labels, self.hidden), labels.dtype.type(self.value), labels)
         return results
 
     def __repr__(self) -> str:

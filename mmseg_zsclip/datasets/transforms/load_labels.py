@@ -1,11 +1,13 @@
-"""The loader of label maps for pipelines."""
+"""The loader of label maps for pipelines, and one for photos that have none."""
 from collections.abc import Sequence
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_zsclip.registry import TRANSFORMS
 
 from ..label_files import LabelReader
+from ..labels import UNLABELLED
 from ..vocabulary import load_classes
 
 
@@ -52,3 +54,16 @@ class LoadLabels(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(num_classes={self.num_classes},'
                 f' reduce_zero_label={self.reduce_zero_label})')
+
+
+@TRANSFORMS.register_module()
+class NoLabels(BaseTransform):
+    """In the place of ``LoadLabels`` for photos without label maps: every pixel is ``UNLABELLED``.
+
+    Required keys: ``img_shape``, ``seg_fields``. Added key: ``gt_seg_map`` (H, W) int32.
+    """
+
+    def transform(self, results: dict) -> dict:
+        results['gt_seg_map'] = np.full(results['img_shape'], UNLABELLED, np.int32)
+        results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
