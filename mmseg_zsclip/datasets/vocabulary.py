@@ -5,9 +5,9 @@ by comma; the first name is the canonical one, spelt as in the data set's METAIN
 ``names/<data set>.unseen.txt`` holds the canonical names of the unseen classes. Sources: VOC
 (15/5), Context (49/10, 50/10 with background) and COCO-Stuff (156/15) as in ZegCLIP, CVPR 2023;
 ADE20K-847 (572/275: unseen = in at most 10 training images) as in ZegFormer, CVPR 2022; CamVid
-(8/3) is ours. Two lists are words that together stand for a class called background: ``background5``
-of MaskCLIP's web photos (ECCV 2022, appendix), ``background26`` of SCLIP's release (ECCV 2024,
-``configs/cls_voc21.txt``).
+(8/3) is ours. Lists of words that together stand for a class called background: ``background5`` of
+MaskCLIP's web photos (ECCV 2022, appendix); ``background26`` of SCLIP's release (ECCV 2024,
+``configs/cls_voc21.txt``), and ``background25`` without "bed", which is a class of COCO-Object.
 """
 import difflib
 from collections.abc import Sequence

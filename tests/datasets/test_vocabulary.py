@@ -14,7 +14,8 @@ from mmseg_zsclip.datasets.vocabulary import (
 
 CLASSES = {
     'ade150': (150, 'f9dbd8a75a07'), 'ade847': (847, 'a03411dd9ff6'),
-    'background5': (5, 'b431cc66ae73'), 'background26': (26, 'bcfdf1a3178c'),
+    'background5': (5, 'b431cc66ae73'), 'background25': (25, 'a55a8aaf3b77'),
+    'background26': (26, 'bcfdf1a3178c'),
     'camvid': (11, '4079fe08a5ee'), 'cityscapes': (19, '5995d02d6c57'),
     'coco_object': (81, '1f17b53017e4'), 'coco_stuff171': (171, '8ea44449837d'),
     'context59': (59, 'cd808465f06a'),
