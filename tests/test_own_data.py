@@ -1,5 +1,6 @@
 """Training on a folder of one's own: photos, label maps, two lists of names, no Python."""
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,23 @@ def test_twenty_photos_of_ones_own_train_and_evaluate_end_to_end(folder):
     written = [json.loads(path.read_text()) for path in Path('run').rglob('metrics.json')]
     assert [row['name'] for row in written[0]['per_class']] == ['road', 'grass', 'red car', 'dog']
     assert [row['group'] for row in written[0]['per_class']] == ['S', 'S', 'S', 'U']
+
+
+def test_photos_without_label_maps_train_maskclip_plus(folder):
+    shutil.rmtree(folder / 'annotations' / 'train')
+    text = {f'model.{part}.text.arch': 'ViT-XS-8' for part in ('decode_head', 'teacher.decode_head')}
+    own = {key: value for key, value in SMALL.items() if 'train_dataloader.dataset' not in key
+           and (not key.startswith('model.') or key.endswith('processor.size'))}
+    cfg = load_config('own_maskclip_plus', work_dir='run', options={
+        **own, **text, 'model.teacher.backbone.type': 'mmseg_zsclip.MaskCLIPViT',
+        'model.teacher.backbone.arch': 'ViT-XS-8', 'model.backbone.depth': 18,
+        'model.backbone.base_channels': 8, 'model.backbone.stem_channels': 8,
+        'model.backbone.init_cfg': None, 'model.decode_head.head.in_channels': 64,
+        'train_dataloader.dataset.pipeline.2.scale': (96, 64),
+        'train_dataloader.dataset.pipeline.3.crop_size': (48, 48)})
+    set_weights(cfg, None)
+    train(cfg)
+    assert 0 <= evaluate(cfg, 'run/iter_2.pth')['mIoU'] <= 100
 
 
 def test_a_folder_without_its_list_of_names_is_named(folder):

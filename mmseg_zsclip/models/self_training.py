@@ -18,6 +18,7 @@ from ..datasets.vocabulary import canonical
 from ..registry import MODELS
 from .encoders import freeze
 from .segmentor import ZeroShotSegmentor
+from .upsample import best_classes
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
@@ -37,13 +38,12 @@ def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confid
         (B, H, W) int64, values of `rows` or `nothing`.
     """
     rows = torch.as_tensor(rows, device=scores.device)
+    if not min_confidence:
+        return rows[best_classes(scores[:, rows], [size], align_corners)]
     scores = resize(scores[:, rows].float(), size=tuple(size), mode='bilinear',
                     align_corners=align_corners)
-    labels = rows[scores.argmax(dim=1)]
-    if min_confidence:
-        sure = scores.softmax(dim=1).amax(dim=1) >= min_confidence
-        labels = labels.where(sure, nothing)
-    return labels
+    sure, best = scores.softmax(dim=1).max(dim=1)
+    return rows[best].where(sure >= min_confidence, nothing)
 
 
 def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -83,8 +83,12 @@ class Teacher(nn.Module):
         return (img - mine.mean) / mine.std if mine._enable_normalize else img
 
     @torch.no_grad()
-    def scores(self, img: Tensor) -> Tensor:
-        """(B, 3, H, W), as it sees them -> (B, C, H, W)."""
+    def scores(self, img: Tensor, confidence: bool = False) -> Tensor:
+        """(B, 3, H, W), as it sees them -> (B, C, h, w), whose softmax is the confidence if asked:
+        otherwise the head's own output, of which only the order counts."""
+        cfg = self.model.test_cfg
+        if not confidence and cfg.mode == 'whole' and cfg.get('pamr') is None:
+            return self.model(img, mode='tensor')
         shape = tuple(img.shape[2:])
         return self.model.inference(img, [dict(img_shape=shape, ori_shape=shape)] * len(img))
 
@@ -216,7 +220,9 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
         nothing = self.decode_head.ignore_index
         if self.phase == 'supervised' or not (given == UNLABELLED).any():
             return torch.full_like(given, nothing)
-        scores = self.teacher.scores(img) if self.phase == 'guided' else logits
+        scores = logits
+        if self.phase == 'guided':
+            scores = self.teacher.scores(img, self.min_confidence > 0)
         return best_of(scores, self.receivers, given.shape[1:], self.min_confidence, nothing,
                        self.align_corners)
 

@@ -1,0 +1,21 @@
+# Transductive zero-shot: humans label the seen classes, MaskCLIP and then the model itself the rest.
+_base_ = [
+    '../_base_/models/maskclip_plus_vit-xs8.py', '../_base_/datasets/camvid.py',
+    '../_base_/schedules/maskclip_plus_toy.py', '../_base_/default_runtime.py'
+]
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
+    teacher=dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}})))
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='mmseg_zsclip.hide_labels',
+        mode='transductive',
+        keep_truth=True,
+        dataset={{_base_.train_dataloader.dataset}}))
+custom_hooks = [
+    dict(type='mmseg_zsclip.StrictLoadHook'),
+    dict(type='mmseg_zsclip.SelfTrainingHook', switch=0.1),
+]
+default_hooks = dict(logger=dict(interval=10))

@@ -1,0 +1,65 @@
+"""The best class of every pixel from coarse scores, without the scores of every class at every pixel."""
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+STRIP = 2**18  # scores at a time, at least 8 rows of them
+
+
+def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
+    """Linear interpolation from the first size over those between to the last: (last, first)."""
+    steps = (F.interpolate(torch.eye(a)[None], b, mode='linear', align_corners=align_corners)[0]
+             for a, b in pairwise(sizes))
+    return reduce(torch.matmul, steps).T
+
+
+def contenders(scores: Tensor, support: tuple[int, int]) -> Tensor:
+    """Classes that can be the best somewhere between neighbouring positions.
+
+    An interpolated score lies between the least and the largest of its neighbours. So in a window
+    the best class is nowhere below the largest of all classes' least scores, and a class whose
+    largest score is lower cannot be it.
+
+    Args:
+        scores: (B, C, h, w).
+        support: (high, wide) windows of positions that one interpolated score is made from.
+
+    Returns:
+        (C, h - high + 1) bool: for each row of windows, in any image.
+    """
+    most = F.max_pool2d(scores, support, 1)
+    least = -F.max_pool2d(-scores, support, 1)
+    return (most >= least.amax(dim=1, keepdim=True)).any(dim=3).any(dim=0)
+
+
+def best_classes(scores: Tensor, sizes: Sequence[Sequence[int]],
+                 align_corners: bool = False) -> Tensor:
+    """The argmax over classes after bilinear interpolation, strip by strip.
+
+    Args:
+        scores: (B, C, h, w).
+        sizes: (H, W) of every interpolation in turn; the last is that of the labels.
+
+    Returns:
+        (B, H, W) int64.
+    """
+    scores = scores.float()
+    batch, _, height, _ = scores.shape
+    down, across = (interpolation([size[side] for size in (scores.shape[-2:], *sizes)],
+                                  align_corners).to(scores.device) for side in (0, 1))
+    high, wide = (int((matrix != 0).sum(dim=1).max()) for matrix in (down, across))
+    may_win = contenders(scores, (high, wide))
+    lines = (scores @ across.T).permute(2, 1, 0, 3)  # (h, C, B, W)
+    labels = []
+    for rows in down.split(max(STRIP // (batch * scores.shape[1] * len(across)), 8)):
+        used = rows.any(dim=0).nonzero()[:, 0].tolist()
+        first, last = min(used[0], height - high), used[-1]
+        classes = may_win[:, first:max(last - high + 1, first) + 1].any(dim=1).nonzero()[:, 0]
+        part = lines[first:last + 1, classes]
+        strip = (rows[:, first:last + 1] @ part.flatten(1)).unflatten(1, part.shape[1:])
+        labels.append(classes[strip.argmax(dim=1)])
+    return torch.cat(labels).transpose(0, 1)
