@@ -46,6 +46,12 @@ def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confid
     return rows[best].where(sure >= min_confidence, nothing)
 
 
+def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
+    """New samples with these labels (B, H, W); nothing is written into the old ones."""
+    return [SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
+            for one, sample in zip(labels, data_samples, strict=True)]
+
+
 def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Mean of 1 - cosine over positions; (B, d, h, w) and (B, d, h', w') -> scalar."""
     theirs = resize(theirs.float(), size=ours.shape[-2:], mode='bilinear', align_corners=False)
@@ -189,22 +195,25 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Losses of the labels given and made; besides, shares of pixels by who labelled them."""
-        feats = self.extract_feat(inputs)
         given = self.given_labels(data_samples)
+        if self.phase == 'supervised':
+            labels = given.masked_fill(given == UNLABELLED, self.decode_head.ignore_index)
+            losses = super().loss(inputs, relabelled(data_samples, labels))
+            return losses | self.shares(given, labels, data_samples)
+        feats = self.extract_feat(inputs)
         if self.distill_weight:
             logits, joint = self.decode_head.forward_with_features(feats)
         else:
             logits = self.decode_head(feats)
-        seen_by_teacher = self.teacher and self.teacher.as_it_sees(inputs, self.data_preprocessor)
-        made = self.made_labels(given, seen_by_teacher, logits.detach())
+        img = self.teacher and self.teacher.as_it_sees(inputs, self.data_preprocessor)
+        made = self.made_labels(given, img, logits.detach())
         labels = made.where(given == UNLABELLED, given)
-        samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
-                   for one, sample in zip(labels, data_samples, strict=True)]
+        samples = relabelled(data_samples, labels)
         losses = add_prefix(self.decode_head.loss_by_feat(logits, samples), 'decode')
         if self.with_auxiliary_head:
             losses |= self._auxiliary_head_forward_train(feats, samples)
         if self.distill_weight:
-            theirs = self.teacher.features(seen_by_teacher)
+            theirs = self.teacher.features(img)
             losses['loss_distill'] = self.distill_weight * cosine_distance(joint, theirs)
         return losses | self.shares(given, labels, data_samples)
 
@@ -217,14 +226,13 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
 
     def made_labels(self, given: Tensor, img: Tensor | None, logits: Tensor) -> Tensor:
         """Pseudo labels (B, H, W) of a batch; those of labelled pixels are not used."""
-        nothing = self.decode_head.ignore_index
-        if self.phase == 'supervised' or not (given == UNLABELLED).any():
-            return torch.full_like(given, nothing)
+        if not (given == UNLABELLED).any():
+            return given
         scores = logits
         if self.phase == 'guided':
             scores = self.teacher.scores(img, self.min_confidence > 0)
-        return best_of(scores, self.receivers, given.shape[1:], self.min_confidence, nothing,
-                       self.align_corners)
+        return best_of(scores, self.receivers, given.shape[1:], self.min_confidence,
+                       self.decode_head.ignore_index, self.align_corners)
 
     def shares(self, given: Tensor, labels: Tensor, data_samples: list) -> dict[str, Tensor]:
         """For the log: the shares of all pixels that a human and the phase's labeller have labelled,

@@ -221,8 +221,16 @@ class ZegCLIPHead(BaseDecodeHead):
         return self.loss_by_feat(self.forward(inputs, rows=self.seen), batch_data_samples)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict:
-        """Losses by name; as mmseg's, but a loss of several `terms` logs each of them."""
+        """Losses by name; as mmseg's, but a loss of several `terms` logs each of them.
+
+        Args:
+            seg_logits: (B, S, h, w) of the seen classes; or (B, C, h, w) of all, for labels that
+                `SelfTrainedSegmentor` has checked and completed.
+            batch_data_samples: labels are indices into the whole vocabulary.
+        """
         labels = self._stack_batch_gt(batch_data_samples)
+        if seg_logits.shape[1] == len(self.seen):
+            labels = self.seen_labels(labels)
         logits = resize(seg_logits, size=labels.shape[2:], mode='bilinear',
                         align_corners=self.align_corners)
         weight = self.sampler.sample(logits, labels) if self.sampler else None
@@ -236,9 +244,12 @@ class ZegCLIPHead(BaseDecodeHead):
             losses |= {name: losses.get(name, 0) + term for name, term in terms.items()}
         return losses
 
-    def _stack_batch_gt(self, batch_data_samples: list) -> Tensor:
-        """Labels (B, 1, H, W) as rows of the seen classes; unlabelled pixels are ignored."""
-        labels = super()._stack_batch_gt(batch_data_samples)
+    def seen_labels(self, labels: Tensor) -> Tensor:
+        """Class indices -> rows of the seen classes; unlabelled pixels are ignored.
+
+        Raises:
+            ValueError: a label that is no class, or of an unseen class ("ground-truth leak").
+        """
         check_labels(labels, self.class_embeddings.classes, self.unseen, self.ignore_index,
                      'inductive')
         known = (labels != UNLABELLED) & (labels != self.ignore_index)

@@ -205,6 +205,26 @@ def test_the_teachers_vocabulary_changes_with_the_models():
     assert model.receivers == [1]
 
 
+def test_zegclip_learns_the_seen_classes_and_then_labels_the_unseen_itself(batch):
+    images, labels = batch
+    init_default_scope('mmseg')
+    model = MODELS.build(dict(
+        type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=statistics(120.0, 60.0),
+        backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
+        decode_head=dict(type='mmseg_zsclip.ZegCLIPHead', classes=NAMES, unseen=['tree', 'car'],
+                         text=TEXT), test_cfg=dict(mode='whole')))
+    model.init_weights()
+    supervised = model.loss(images, samples(labels))
+    assert supervised['labelled_by_self'] == 0
+    model.phase = 'self'
+    alone = model.loss(images, samples(labels))
+    assert alone['labelled_by_self'] == (labels == UNLABELLED).float().mean()
+    # the pseudo labels add their own masks: dice is a mean over masks, so its sum has changed
+    assert alone['decode.loss_focal'] != supervised['decode.loss_focal']
+    alone['decode.loss_dice'].backward()
+    assert model.backbone.prompts.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(('settings', 'message'), [
     (dict(receive='some'), "receive is 'some'; legal values: unseen, all"),
     (dict(min_confidence=1.0), 'min_confidence is 1.0; legal'),
