@@ -3,6 +3,13 @@
 
 The parameters are ImageNet-C's, made for pictures of 224 pixels a side: lengths are in pixels and
 are not scaled, so a picture half as large is blurred twice as much.
+
+Libraries tried on Python 3.11 with numpy 2.4, scikit-image 0.26 and OpenCV 5 (November 2026).
+``imagecorruptions`` 1.1.2 (2020) fails on gaussian_blur; ``imgcorr`` 1.1.3 (2024) needs
+``pkg_resources``, which setuptools 82 dropped; ``imagecorruptions-imaug`` 1.1.5 (2026) runs all eight.
+It is not used: its noise comes from numpy's global state or the system's entropy, so no picture is
+the same twice, and it brings numba and OpenCV's desktop wheel. The strengths here equal its own
+(``tests/datasets/transforms/test_corrupt.py``).
 """
 import os.path as osp
 import zlib
