@@ -16,10 +16,11 @@ import sys
 import time
 from pathlib import Path
 
-from mmseg_zsclip.claims.jobs import machine, write_json
 from mmseg_zsclip.claims.measure import measure, plan
 from mmseg_zsclip.claims.report import as_json, console, markdown
 from mmseg_zsclip.claims.suite import shipped_suites
+from mmseg_zsclip.files import write_json
+from mmseg_zsclip.provenance import machine
 
 
 def parse() -> argparse.Namespace:

@@ -75,6 +75,17 @@ def _set_key(node, key: str, value) -> int:
     return count
 
 
+def set_steps(cfg: Config, steps: int) -> None:
+    """Trains for `steps`; the learning rate's schedule shrinks or stretches with it."""
+    before = cfg.train_cfg.max_iters
+    schedules = cfg.get('param_scheduler') or []
+    for schedule in [schedules] if isinstance(schedules, dict) else schedules:
+        for key in ('begin', 'end', 'T_max'):
+            if schedule.get(key):
+                schedule[key] = max(round(schedule[key] * steps / before), 1)
+    cfg.train_cfg.max_iters = steps
+
+
 def build_runner(cfg: Config) -> Runner:
     """The Runner of `cfg`, distributed on CPUs too, where mmengine asks for a GPU twice: to start
     the processes and to wrap the model."""

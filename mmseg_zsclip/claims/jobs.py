@@ -2,25 +2,19 @@
 import copy
 import hashlib
 import json
-import os
-import platform
 import shutil
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
 from mmseg_zsclip.claims.suite import Run, Suite
-from mmseg_zsclip.clip.archs import embedded
 from mmseg_zsclip.evaluation.areas import read_areas
 from mmseg_zsclip.files import write_json
+from mmseg_zsclip.provenance import clip_files, machine, source_digest
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
-PACKAGE = Path(__file__).resolve().parents[1]
-# What decides a score; the rest of the package can change without making a result stale.
-SOURCES = ('clip', 'datasets', 'engine', 'evaluation', 'losses', 'models', 'ops', 'toy')
 CHECKPOINT_STEPS = 100
 
 
@@ -46,9 +40,11 @@ class Job:
     @cached_property
     def config(self):
         """The mmengine Config that is trained and tested."""
-        from mmseg_zsclip.apis.launch import load_config
+        from mmseg_zsclip.apis.launch import load_config, set_steps
 
-        options = {**self.run.options, **(self.suite.quick_options if self.quick else {})}
+        quick = {name: value for name, value in self.suite.quick_options.items()
+                 if self.run.trains or not name.startswith('train_')} if self.quick else {}
+        options = {**self.run.options, **quick}
         # merging takes `_delete_` out of what it is given
         cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='')
         steps = self.suite.quick_steps if self.quick else None
@@ -91,7 +87,8 @@ class Job:
         """The cached result, with its `areas`; None where there is none that can be read."""
         try:
             result = json.loads(self.path('.json').read_text())
-            return {**result, 'areas': read_areas(self.path('.npz'))}
+            # the key names these very files, and says more of them than an old result
+            return {**result, 'checkpoints': self.checkpoints, 'areas': read_areas(self.path('.npz'))}
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
 
@@ -100,67 +97,6 @@ class Job:
         for suffix in ('.json', '.npz', '.log'):
             self.path(suffix).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def set_steps(cfg, steps: int) -> None:
-    """Trains for `steps`; the learning rate's schedule shrinks or stretches with it."""
-    before = cfg.train_cfg.max_iters
-    schedules = cfg.get('param_scheduler') or []
-    for schedule in [schedules] if isinstance(schedules, dict) else schedules:
-        for key in ('begin', 'end', 'T_max'):
-            if schedule.get(key):
-                schedule[key] = max(round(schedule[key] * steps / before), 1)
-    cfg.train_cfg.max_iters = steps
-
-
-def clip_files(model: dict) -> list[dict]:
-    """`weights` as the config names it, `arch`, `file` and `sha256` of every CLIP in a model's
-    config; the last two are None for random weights and for published tags, whose name is their
-    identity."""
-    found = {}
-    for arch, weights in _weights(model):
-        path = weights_path(arch, weights)
-        found[arch, weights] = dict(
-            weights=weights, arch=arch, file=path.name if path else None,
-            sha256=digest([path]) if path else None)
-    return [found[key] for key in sorted(found, key=str)]
-
-
-def _weights(node) -> Iterator[tuple[str, str | None]]:
-    if isinstance(node, dict):
-        if 'weights' in node:
-            yield str(node.get('arch')), node['weights']
-        node = node.values()
-    elif not isinstance(node, list | tuple):
-        return
-    for child in node:
-        yield from _weights(child)
-
-
-def weights_path(arch: str, weights: str | None) -> Path | None:
-    """The file or folder behind `weights`, the package's own included; None where it is no local
-    one."""
-    if weights is None:
-        return None
-    path = embedded(arch, weights) or Path(weights).expanduser()
-    return path if path.exists() else None
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of files, and of the files of folders, by name and content."""
-    total = hashlib.sha256()
-    for path in paths:
-        files = sorted(path.rglob('*')) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file():
-                total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
-
-
-def source_digest() -> str:
-    """Of the sources that decide scores, so that a report can say which results are older."""
-    files = (path for part in SOURCES for path in sorted((PACKAGE / part).rglob('*.py')))
-    return digest(files)[:16]
 
 
 def execute(job: Job) -> dict:
@@ -207,17 +143,3 @@ def keep_areas(cfg, path: str) -> None:
             f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
             'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.')
     ours[0]['areas_file'] = path
-
-
-def machine() -> str:
-    """Processor, its cores and torch's version; the GPU where there is one."""
-    import torch
-
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-        model = next(line.split(':', 1)[1].strip() for line in lines if 'model name' in line)
-    except (OSError, StopIteration):
-        pass
-    gpu = f'{torch.cuda.get_device_name()}, ' if torch.cuda.is_available() else ''
-    return f'{gpu}{model}, {os.cpu_count()} cores, torch {torch.__version__}'

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from mmseg_zsclip.claims.jobs import Job, source_digest
+from mmseg_zsclip.claims.jobs import Job
 from mmseg_zsclip.claims.judge import Judgement, Measured, judge
 from mmseg_zsclip.claims.pool import run_jobs
 from mmseg_zsclip.claims.suite import Suite, load_suite
+from mmseg_zsclip.provenance import source_digest
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,6 @@ from mmseg_zsclip.claims.measure import SuiteResults
 from mmseg_zsclip.claims.suite import Run, Suite
 
 SHOWN = ('pAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')
-# By the names of the package's own files.
-TRAINED_BY = {
-    'toy': 'the contrastive loss alone, on image-level captions',
-    'toy-dense': 'the contrastive loss and a patch-aligned term, on image-level captions and tags',
-}
 LISTED = 4
 HEADING = """# Results on the toy world
 
@@ -153,7 +148,7 @@ def markdown(measured: Sequence[SuiteResults], about: Mapping) -> str:
 
 
 def checkpoint_lines(measured: Sequence[SuiteResults]) -> list[str]:
-    """Which CLIPs the numbers are of, and what trained them."""
+    """Which CLIPs the numbers are of, and what trained them by their own record."""
     found = {(item['weights'], item['arch']): item for item in _checkpoints(measured)}
     lines = []
     for weights, arch in sorted(found, key=str):
@@ -161,9 +156,9 @@ def checkpoint_lines(measured: Sequence[SuiteResults]) -> list[str]:
         if weights is None:
             lines.append(f'- CLIP: **random weights**, {arch}: its numbers say nothing')
             continue
-        trained = TRAINED_BY.get(weights)
-        lines.append(f'- CLIP: `{weights}`, {arch}' + (f', trained by {trained}' if trained else '')
-                     + (f'; SHA-256 {item["sha256"][:12]}' if item['sha256'] else ''))
+        trained = f'; trained by {item["trained_by"]}' if item['trained_by'] else ''
+        sha256 = f'; SHA-256 {item["sha256"][:12]}' if item['sha256'] else ''
+        lines.append(f'- CLIP: `{weights}`, {arch}{trained}{sha256}')
     return lines
 
 

@@ -78,7 +78,8 @@ class Suite:
         name: as `--suite` takes it. title: heading of its tables.
         runs, claims: see `Run` and `Claim`.
         quick_steps: training steps under `--quick`, for the runs that train.
-        quick_options: overrides of every run under `--quick`, for example fewer test scenes.
+        quick_options: overrides of every run under `--quick`, for example fewer test scenes; those
+            of `train_*` are for the runs that train.
 
     Raises:
         ValueError: two runs of one name, a claim about a run that is not there, an unknown

@@ -89,6 +89,24 @@ class Recipe:
         return self.dense_lr * min((part + 1e-3) / 0.04, 1 - part)
 
 
+def trained_by(meta: dict) -> str | None:
+    """What a checkpoint's own record (the `meta` that `Trainer` writes) says of its training, as
+    words to follow 'trained by'; None where it says nothing."""
+    if 'recipe' not in meta:
+        return None
+    recipe = Recipe(**meta['recipe'])
+    share = meta['step'] / recipe.steps if recipe.steps else meta['minutes'] / recipe.minutes
+    # a run with a patch term writes two files: where its contrastive part ends, and at its own end
+    dense = share >= 1 > recipe.contrastive_end
+    words = [f'the contrastive loss {"and a patch term" if dense else "alone"}',
+             f'on image-level captions{" and tags" if dense else ""}', f'{meta["step"]} steps']
+    if meta.get('init'):
+        words[-1] += f' from {meta["init"]}'
+    if recipe.hold_class_token:
+        words.append(f'{recipe.hold_class_token:.0%} of the images with the class token held back')
+    return ', '.join(words)
+
+
 def build_optimizers(model: nn.Module, extra: list[nn.Parameter], recipe: Recipe) -> list:
     """Optimisers of the model and of parameters outside it; groups hold their 'peak_lr'."""
     words = model.text.token_embedding

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.utils import track_iter_progress
 
+from ..engine.progress import ProgressBar
 from ..pretraining.batches import LabelledBatches
 from ..pretraining.captions import CaptionWriter, Presence
 from ..pretraining.crops import CropSampler
@@ -35,9 +35,13 @@ def draw_photos(world: World, scenes: int, icons: int) -> list[Photo]:
     """The first `scenes` scenes and `icons` icons of the training split, drawn on all cores."""
     jobs = [(world, 'scene', i) for i in range(scenes)] + [(world, 'icon', i) for i in range(icons)]
     parts = [jobs[i : i + 200] for i in range(0, len(jobs), 200)]
+    bar, photos = ProgressBar(f'drawing {len(jobs):,} pictures', len(jobs)), []
     with multiprocessing.get_context('spawn').Pool(min(os.cpu_count(), len(parts))) as pool:
-        drawn = track_iter_progress((pool.imap(draw_some, parts), len(parts)))
-        return [photo for some in drawn for photo in some]
+        for some in pool.imap(draw_some, parts):
+            photos += some
+            bar.update(len(photos))
+    bar.close()
+    return photos
 
 
 def scene_batches(

@@ -24,7 +24,8 @@ SUITE = Suite(
               paper=dict(trained=20, untrained=10)),
         Claim('so does a config that is not there', 'table 2', 'mIoU', 'nowhere', ['untrained']),
     ],
-    quick_steps=1, quick_options={{'test_dataloader.dataset.indices': 2}})
+    quick_steps=1, quick_options={{
+        'test_dataloader.dataset.indices': 2, 'train_dataloader.dataset.indices': 3}})
 '''
 CONFIG = '''
 default_scope = 'mmseg'

@@ -14,7 +14,8 @@ ABOUT = dict(command='python tools/claims.py', machine='a machine', date='2026-1
 def result(areas, seed, weights='toy'):
     return dict(
         areas=areas, metrics=areas.scores, seed=seed, steps=100, trained=True,
-        checkpoints=[dict(weights=weights, arch='ViT-T-8', file='x.pt', sha256='ab' * 32)])
+        checkpoints=[dict(weights=weights, arch='ViT-T-8', file='x.pt', sha256='ab' * 32,
+                          trained_by='the contrastive loss alone')])
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def measured(run_of):
 def test_the_page_says_what_a_reader_must_know(measured):
     page = markdown([measured], ABOUT)
     for text in ('`python tools/claims.py`', 'a machine', '2026-11-21', 'Seeds of trained runs: 2',
-                 '`toy`, ViT-T-8, trained by the contrastive loss alone', 'SHA-256 abababababab',
+                 '`toy`, ViT-T-8; trained by the contrastive loss alone; SHA-256 abababababab',
                  '21.7* vs 9*', '**holds**', '**does not hold**',
                  '**not measured**: no result of lost', 'mIoU: good > 1.5 x poor',
                  'poor is better: It is not.', 'Failed, so not measured: lost.',
@@ -58,7 +59,8 @@ def test_every_table_row_has_as_many_cells_as_its_head(measured):
 def test_quick_and_random_weights_are_said(measured):
     for seeds in measured.results.values():
         for one in seeds.values():
-            one['checkpoints'] = [dict(weights=None, arch='ViT-T-8', file=None, sha256=None)]
+            one['checkpoints'] = [dict(
+                weights=None, arch='ViT-T-8', file=None, sha256=None, trained_by=None)]
     page = markdown([measured], ABOUT | dict(quick=True))
     assert '--quick: shorter training' in page
     assert '**random weights**' in page

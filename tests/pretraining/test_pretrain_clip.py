@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from mmseg_zsclip.clip import archs
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.tokenizer import tokenize
-from mmseg_zsclip.pretraining.recipe import Recipe
+from mmseg_zsclip.pretraining.recipe import Recipe, trained_by
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'pretrain_clip.py'
 TINY = archs.CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 32, 2, 1)
@@ -103,6 +104,19 @@ def test_patch_term_adds_a_dense_checkpoint_after_the_contrastive_one(tool, stre
     assert ['value' in row for row in rows] == [False, False, True, True]
     first, last = weights(tmp_path / 'contrastive.pt'), weights(tmp_path / 'dense.pt')
     assert any(not torch.equal(first[key], last[key]) for key in first)
+    found = [trained_by(torch.load(tmp_path / f'{name}.pt', weights_only=True)['meta'])
+             for name in ('contrastive', 'dense')]
+    assert found == ['the contrastive loss alone, on image-level captions, 2 steps',
+                     'the contrastive loss and a patch term, on image-level captions and tags, 4 steps']
+
+
+@pytest.mark.parametrize(('minutes', 'loss'), [(6.02, 'alone'), (10.01, 'and a patch term')])
+def test_a_run_of_minutes_says_which_of_its_files_saw_patches(minutes, loss):
+    recipe = asdict(Recipe(minutes=10, patch_weight=1, contrastive_share=0.6, hold_class_token=0.7))
+    said = trained_by(dict(recipe=recipe, step=7, minutes=minutes, init='first.pt'))
+    assert said.startswith(f'the contrastive loss {loss}, ')
+    assert said.endswith('7 steps from first.pt, 70% of the images with the class token held back')
+    assert trained_by(dict(source='elsewhere')) is None
 
 
 def test_resume_continues_as_if_never_stopped(tool, street, tmp_path, monkeypatch):
