@@ -5,4 +5,5 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}))
+train_dataloader = dict(batch_size=4)
 default_hooks = dict(logger=dict(interval=10))
