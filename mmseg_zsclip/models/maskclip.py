@@ -14,7 +14,7 @@ Differs from the released code:
 - Scores are `scale` times the cosine, so that their softmax is the confidence of section 3.3; the
   release's outputs are the cosines, and it multiplies by 100 inside.
 """
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,35 +23,21 @@ from torch import Tensor, nn
 
 from ..clip.archs import CLIPArch
 from ..clip.resnet import AttentionPool2d
-from ..clip.vit import Attention
 from ..datasets.vocabulary import canonical, load_classes, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
+from .dense_attention import Tokens, build_attention, check_attention
 from .encoders import CLIPBackbone, freeze
 
 BACKGROUND = 'background'
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
 
-# What takes the place of the last block's attention: its module, ln_1 of its input (B, 1 + N, D)
-# with the class token first, and the grid (h, w), to (B, 1 + N, D) with out_proj applied.
-BlockAttention = Callable[[Attention, Tensor, tuple[int, int]], Tensor]
-BLOCK_ATTENTIONS: dict[str, BlockAttention] = {
-    'value': lambda attn, x, grid: attn.values(x),  # section 3.3: query and key removed
-    'last': lambda attn, x, grid: attn(x),  # the paper's baseline: unmodified
-}
-# The same for the attention pool of a ResNet: the last map (B, C, h, w) to (B, d, h, w).
+# What takes the place of the attention pool of a ResNet: the last map (B, C, h, w) to (B, d, h, w).
 PoolAttention = Callable[[AttentionPool2d, Tensor], Tensor]
 POOL_ATTENTIONS: dict[str, PoolAttention] = {
     'value': lambda pool, x: pool.values(x),  # F(v_i) of Eq. 3
     'last': lambda pool, x: pool.tokens(x)[:, 1:].transpose(1, 2).unflatten(2, x.shape[-2:]),
 }
-
-
-def check_attention(table: dict[str, Callable], attention: str) -> str:
-    if attention not in table:
-        raise ValueError(f"attention is {attention!r}; legal values: {', '.join(table)}. The "
-                         "paper's are 'value' and, as its baseline, 'last'.")
-    return attention
 
 
 class FrozenTower(CLIPBackbone):
@@ -73,7 +59,8 @@ class MaskCLIPViT(FrozenTower):
 
     Args:
         arch, weights: see `CLIPBackbone`.
-        attention: of the last block, a key of `BLOCK_ATTENTIONS`: 'value', or 'last' unmodified.
+        attention: of the last block: 'value', or another one of `dense_attention`, by name or as
+            a dict with its options, e.g. dict(type='kk', gaussian_std=3.0).
         residual: add the block's input to the attention's output, as the paper does.
         ffn: run the block's feed-forward network on the sum, as the paper does.
         released_keys: keys through `out_proj`, as released.
@@ -85,13 +72,14 @@ class MaskCLIPViT(FrozenTower):
     """
 
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 attention: str = 'value', residual: bool = True, ffn: bool = True,
+                 attention: str | dict = 'value', residual: bool = True, ffn: bool = True,
                  released_keys: bool = False, released_tower: bool = False,
                  init_cfg: dict | None = None) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use MaskCLIPResNet, or a ViT-* name.')
-        self.attention = check_attention(BLOCK_ATTENTIONS, attention)
+        self.attention = build_attention(attention)
+        self.read_blocks = self.attention.reads(len(self.visual.blocks))
         self.residual = residual
         self.ffn = ffn
         self.released_keys = released_keys
@@ -102,13 +90,16 @@ class MaskCLIPViT(FrozenTower):
                 if isinstance(module, nn.LayerNorm):
                     module.eps = 1e-6
 
-    def last_block(self, x: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Its input (B, 1 + N, D) -> patches after the chosen path, and keys, each (B, N, D)."""
-        block = self.visual.blocks[-1]
-        attn, width = block.attn, x.shape[-1]
+    def last_block(self, inputs: Mapping[int, Tensor],
+                   grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Inputs (B, 1 + N, D) of the blocks that are read, the last among them -> patches after
+        the chosen path, and keys, each (B, N, D)."""
+        blocks = self.visual.blocks
+        block, attn, x = blocks[-1], blocks[-1].attn, inputs[len(blocks) - 1]
+        width = x.shape[-1]
         normed = block.ln_1(x)
-        out = BLOCK_ATTENTIONS[self.attention](attn, normed, grid)
-        out = (out + x if self.residual else out)[:, 1:]
+        out = self.attention(Tokens(blocks, inputs, normed, grid))
+        out = out + x[:, 1:] if self.residual else out
         if self.ffn:
             out = out + block.mlp(block.ln_2(out))
         key_rows = slice(width, 2 * width)
@@ -117,9 +108,14 @@ class MaskCLIPViT(FrozenTower):
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
         x, grid = self.visual.embed(img)
-        for block in self.visual.blocks[:-1]:
+        blocks = self.visual.blocks
+        inputs = {}
+        for i, block in enumerate(blocks[:-1]):
+            if i in self.read_blocks:
+                inputs[i] = x
             x = block(x)
-        patches, keys = self.last_block(x, grid)
+        inputs[len(blocks) - 1] = x
+        patches, keys = self.last_block(inputs, grid)
         return tuple(part.transpose(1, 2).unflatten(2, grid)
                      for part in (self.visual.project(patches), keys))
 
@@ -198,22 +194,23 @@ def drop_absent(logits: Tensor, threshold: float, keep_some: bool = True) -> Ten
     return logits.masked_fill(~keep[..., None, None], DROPPED)
 
 
-def text_rows(classes: Sequence[str], background: Sequence[str]) -> tuple[list[str], int | None]:
+def text_rows(classes: Sequence[str],
+              background: str | Sequence[str]) -> tuple[list[str], int | None]:
     """Names to embed, and where those of the background begin (None where there are none).
 
     Raises:
         ValueError: no class is called 'background', or a background name is a class as well.
     """
-    names = [canonical(name) for name in classes]
+    names, background = [canonical(name) for name in classes], load_classes(background)
     if BACKGROUND not in names:
-        raise ValueError(f'background={list(background)} needs a class to stand for, but no class '
+        raise ValueError(f'background={background} needs a class to stand for, but no class '
                          f"is called 'background'. Add it to the {len(names)} classes.")
     both = sorted(set(names) & {canonical(name) for name in background})
     if both:
         raise ValueError(f'{both} are classes and background names at once: no pixel could tell '
                          'which. Take them out of background.')
     start = names.index(BACKGROUND)
-    return [*classes[:start], *load_classes(background), *classes[start + 1:]], start
+    return [*classes[:start], *background, *classes[start + 1:]], start
 
 
 @MODELS.register_module()
@@ -227,8 +224,8 @@ class MaskCLIPHead(BaseDecodeHead):
         classes: all classes, as in `ClassEmbeddings`.
         text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
         unseen: names of the unseen classes, or a shipped split; no score depends on them.
-        background: names that together are the class called 'background': its score is the
-            largest of theirs (section 4.1).
+        background: names, or a shipped list ('background26'), that together are the class called
+            'background': its score is the largest of theirs (section 4.1).
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
         ks_thresh: key smoothing of the positions whose confidence does not exceed it: 1 smooths
             all (the paper's), 0 none.
@@ -243,7 +240,7 @@ class MaskCLIPHead(BaseDecodeHead):
 
     def __init__(self, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None,
-                 background: Sequence[str] | None = None, scale: float = 100.0,
+                 background: str | Sequence[str] | None = None, scale: float = 100.0,
                  ks_thresh: float = 0.0, ks_power: float = 1.0, pd_thresh: float = 0.0,
                  released_refinement: bool = False, **kwargs) -> None:
         for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
@@ -270,7 +267,7 @@ class MaskCLIPHead(BaseDecodeHead):
 
     @staticmethod
     def _rows(classes: str | Sequence[str],
-              background: Sequence[str] | None) -> tuple[list[str], int | None]:
+              background: str | Sequence[str] | None) -> tuple[list[str], int | None]:
         names = load_classes(classes)
         if len(names) < 2:
             raise ValueError(f'{names[0]!r} is the only class, so every pixel would be it. Add what '
@@ -286,7 +283,7 @@ class MaskCLIPHead(BaseDecodeHead):
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None,
-                    background: Sequence[str] | None = None) -> None:
+                    background: str | Sequence[str] | None = None) -> None:
         """Change the vocabulary at run time; nothing is rebuilt.
 
         Without `background`, the names given before go on standing for a class called

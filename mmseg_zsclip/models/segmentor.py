@@ -1,4 +1,5 @@
 """The segmentor of every dense method here: mmseg's EncoderDecoder with batched sliding windows."""
+import inspect
 from collections.abc import Callable, Sequence
 
 import torch
@@ -6,6 +7,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from ..registry import MODELS
+from .pamr import refine
 
 
 def window_starts(size: int, crop: int, stride: int) -> list[int]:
@@ -47,7 +49,8 @@ class ZeroShotSegmentor(EncoderDecoder):
     """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
 
     `test_cfg`: `mode='whole'`, or `mode='slide'` with `crop_size`, `stride` (both (h, w), pixels)
-    and `window_batch` (windows per forward pass, 16 if left out).
+    and `window_batch` (windows per forward pass, 16 if left out). In both modes `pamr=dict()`, with
+    options of `pamr.refine`, refines the scores by the image, at the size that the model sees.
     """
 
     def set_classes(self, classes: str | Sequence[str],
@@ -59,6 +62,18 @@ class ZeroShotSegmentor(EncoderDecoder):
         self.decode_head.set_classes(classes, unseen, **options)
         self.num_classes = self.decode_head.num_classes
         self.out_channels = self.decode_head.out_channels
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Scores as the head gives them: (B, 3, H, W) -> (B, C, H, W)."""
+        scores = super().inference(inputs, batch_img_metas)
+        options = self.test_cfg.get('pamr')
+        if options is None:
+            return scores
+        legal = list(inspect.signature(refine).parameters)[2:]
+        if not isinstance(options, dict) or set(options) - set(legal):
+            raise ValueError(f'test_cfg.pamr is {options}; legal: None for no refinement, or a dict '
+                             f'with any of {", ".join(legal)}.')
+        return refine(scores, inputs, **options)
 
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Mean of the window scores at every pixel: (B, 3, H, W) -> (B, C, H, W)."""

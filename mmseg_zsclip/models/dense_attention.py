@@ -1,0 +1,341 @@
+"""What can take the place of the attention of CLIP's last block, so that its patches stay apart.
+
+Most are mixtures of attentions over the last block's values, head by head,
+
+    out_proj(sum_t weight_t softmax(q_t k_t^T / sqrt(d) + bias_t) v).
+
+The class token is a key and a value among the patches, as in CLIP; in `value` no token sees
+another, and `sc` is of patches alone. `residual` and `ffn` are what the method does with the rest
+of the block.
+
+| name | method | terms | residual, ffn |
+| --- | --- | --- | --- |
+| value | MaskCLIP (Zhou et al., ECCV 2022) | none: out_proj(v) | True |
+| last | CLIP, unmodified | q k^T | True |
+| qq+kk | SCLIP (Wang et al., ECCV 2024) | q q^T, k k^T | True |
+| qq | ClearCLIP (Lan et al., ECCV 2024) | q q^T | False |
+| kk | NACLIP (Hajimiri et al., WACV 2025) | k k^T + Gaussian window | False |
+| rcs | ResCLIP's RCS (Yang et al., CVPR 2025) | as kk, q k^T of middle blocks | False |
+| sc | SC-CLIP's single pass (Bai et al., 2024) | see `SelfCalibrated` | False |
+
+Not built: what needs a second pass (ResCLIP's SFR, SC-CLIP's multi-level fusion).
+
+Block numbers of the papers are of 12 blocks; another depth takes the same share of it, rounded
+down.
+"""
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .encoders import check_indices
+
+PAPER_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What an attention of the last block sees.
+
+    Args:
+        blocks: of the tower.
+        inputs: of the last block and of those it `reads`, by index, each (B, 1 + N, D) with the
+            class token first.
+        normed: the last block's input after its ln_1.
+        grid: (h, w) of the N patches.
+    """
+
+    blocks: nn.ModuleList
+    inputs: Mapping[int, Tensor]
+    normed: Tensor
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Term:
+    """weight * softmax(q k^T / sqrt(d) + bias); q and k (B, heads, 1 + N, d), bias (N, 1 + N)."""
+
+    q: Tensor
+    k: Tensor
+    bias: Tensor | None = None
+    weight: float = 1.0
+
+
+class BlockAttention:
+    """Takes the place of the last block's attention."""
+
+    def reads(self, depth: int) -> tuple[int, ...]:
+        """The blocks, of `depth`, whose inputs it looks at besides the last one's.
+
+        Raises:
+            ValueError: blocks that the tower does not have.
+        """
+        return ()
+
+    def __call__(self, tokens: Tokens) -> Tensor:
+        """Patches (B, N, D) with out_proj applied; the class token is left out."""
+        raise NotImplementedError
+
+
+class Value(BlockAttention):
+    """MaskCLIP, section 3.3: query and key removed."""
+
+    def __call__(self, tokens: Tokens) -> Tensor:
+        return tokens.blocks[-1].attn.values(tokens.normed[:, 1:])
+
+
+class Mixture(BlockAttention):
+    """A sum of attentions over the last block's values, in float32 also under autocast."""
+
+    def terms(self, tokens: Tokens, q: Tensor, k: Tensor) -> list[Term]:
+        """`q`, `k` of the last block -> what is summed."""
+        raise NotImplementedError
+
+    def __call__(self, tokens: Tokens) -> Tensor:
+        attn = tokens.blocks[-1].attn
+        q, k, v = attn.qkv(tokens.normed)
+        terms = self.terms(tokens, q, k)
+        with float32(v):
+            out = sum(term.weight * F.scaled_dot_product_attention(
+                term.q[:, :, 1:].float(), term.k.float(), v.float(), term.bias) for term in terms)
+        return attn.out_proj(out.to(v.dtype).transpose(1, 2).flatten(2))
+
+
+class Unmodified(Mixture):
+    """CLIP's own."""
+
+    def terms(self, tokens: Tokens, q: Tensor, k: Tensor) -> list[Term]:
+        return [Term(q, k)]
+
+
+class SelfCorrelation(Mixture):
+    """Queries with queries, keys with keys, or the sum of both.
+
+    Args:
+        of: 'q', 'k' or 'qk'.
+        gaussian_std: adds the window of this standard deviation, in patches, to the logits. 'kk'
+            has 5, the others none, if left out.
+    """
+
+    def __init__(self, of: str, gaussian_std: float | None = None) -> None:
+        if gaussian_std is not None and gaussian_std <= 0:
+            raise ValueError(f'gaussian_std is {gaussian_std}; legal values: a positive number of '
+                             'patches (5 in NACLIP), or None for no window.')
+        self.of = of
+        self.gaussian_std = gaussian_std
+
+    def terms(self, tokens: Tokens, q: Tensor, k: Tensor) -> list[Term]:
+        bias = None
+        if self.gaussian_std is not None:
+            bias = gaussian_window(tokens.grid, self.gaussian_std, q.device)
+        return [Term(part, part, bias) for name, part in (('q', q), ('k', k)) if name in self.of]
+
+
+class ResidualCrossCorrelation(Mixture):
+    """ResCLIP's RCS: A = (1 - weight) A_base + weight mean_i A_i, A_i the attention of block i.
+
+    Args:
+        base: 'kk' as in NACLIP, 'qq+kk', 'qq' or 'last', or a dict with their options.
+        blocks: the middle blocks, from 0; those of the paper, 5 to 8 of 12, if left out.
+        weight: of the middle blocks, 0.5 in the paper.
+    """
+
+    def __init__(self, base: str | dict = 'kk', blocks: Sequence[int] | None = None,
+                 weight: float = 0.5) -> None:
+        if not 0 <= weight <= 1:
+            raise ValueError(f'weight is {weight}; legal values: 0 to 1, the share of the middle blocks.')
+        self.base = build_attention(base)
+        if not isinstance(self.base, Unmodified | SelfCorrelation):
+            raise ValueError(  # noqa: TRY004  it is a value of the config
+                f"base is {base!r}; legal: 'kk', 'qq+kk', 'qq', 'last', or a dict with their options.")
+        self.blocks = blocks
+        self.weight = weight
+
+    def reads(self, depth: int) -> tuple[int, ...]:
+        blocks = self.blocks
+        if blocks is None:
+            blocks = range(5 * depth // PAPER_DEPTH, 9 * depth // PAPER_DEPTH)
+        return check_indices(blocks, depth, 'blocks', 'blocks of the attention')
+
+    def terms(self, tokens: Tokens, q: Tensor, k: Tensor) -> list[Term]:
+        base = [Term(term.q, term.k, term.bias, (1 - self.weight) * term.weight)
+                for term in self.base.terms(tokens, q, k)]
+        middle = self.reads(len(tokens.blocks))
+        for i in middle:
+            block = tokens.blocks[i]
+            q, k, _ = block.attn.qkv(block.ln_1(tokens.inputs[i]))
+            base.append(Term(q, k, weight=self.weight / len(middle)))
+        return base
+
+
+class SelfCalibrated(BlockAttention):
+    """SC-CLIP's single pass, of patches alone: without its second one over summed blocks.
+
+    1. Outliers among the last block's inputs become the mean of their sound neighbours.
+    2. Patches are averaged with those that the middle block finds similar.
+    3. Their attention is the mean of softmax(k k^T / sqrt(d)) and of the softmax over the middle
+       block's similarities above the image's mean, `SHARPNESS` times as large.
+    4. `cls_weight` times the class token is added.
+    5. Patches are averaged with those that the shallow block finds similar.
+
+    Constants are the released code's. Differs from it: the local outlier factor is Breunig et
+    al.'s, with the neighbours' own k-distances; grids need not be square nor batches of one image.
+
+    Args:
+        middle, shallow: the blocks whose inputs give the similarities, from 0; those of the
+            release, 9 and 4 of 12, if left out.
+        neighbours: of the local outlier factor.
+        outliers: their share of an image's patches.
+        cls_weight: see 4.
+    """
+
+    SHARPNESS = 3.0
+    SIMILAR = 0.4  # the least cosine that counts in 2 and 5
+
+    def __init__(self, middle: int | None = None, shallow: int | None = None, neighbours: int = 30,
+                 outliers: float = 0.05, cls_weight: float = 0.3) -> None:
+        if neighbours < 1:
+            raise ValueError(f'neighbours is {neighbours}; give at least 1.')
+        if not 0 <= outliers < 1:
+            raise ValueError(f'outliers is {outliers}; legal values: a share of the patches, from 0 '
+                             '(repairs none) to below 1.')
+        self.middle = middle
+        self.shallow = shallow
+        self.neighbours = neighbours
+        self.outliers = outliers
+        self.cls_weight = cls_weight
+
+    def reads(self, depth: int) -> tuple[int, ...]:
+        middle = 9 * depth // PAPER_DEPTH if self.middle is None else self.middle
+        shallow = 4 * depth // PAPER_DEPTH if self.shallow is None else self.shallow
+        return check_indices((middle, shallow), depth, 'blocks', 'middle and shallow')
+
+    def __call__(self, tokens: Tokens) -> Tensor:
+        block, x = tokens.blocks[-1], tokens.inputs[len(tokens.blocks) - 1]
+        middle, shallow = (tokens.inputs[i][:, 1:].float() for i in self.reads(len(tokens.blocks)))
+        cls, patches = x[:, :1], x[:, 1:].float()
+        with float32(x):
+            strange = local_outliers(patches, self.neighbours, self.outliers)
+            similar = cosines(repair(middle, strange, tokens.grid))
+            patches = self.average(similar, repair(patches, strange, tokens.grid))
+            logits = self.SHARPNESS * (similar - similar.mean(dim=(1, 2), keepdim=True))
+            # a token's own logit is positive, but for rounding where all tokens are alike
+            weights = logits.masked_fill(logits < -1e-5, -torch.inf).softmax(dim=-1)
+        _, k, v = block.attn.qkv(block.ln_1(patches.to(x.dtype)))
+        with float32(x):
+            k, values = k.float(), v.float()
+            out = F.scaled_dot_product_attention(k, k, values) + weights[:, None] @ values
+        out = block.attn.out_proj((out / 2).to(v.dtype).transpose(1, 2).flatten(2))
+        with float32(x):
+            return self.average(cosines(shallow), (out + self.cls_weight * cls).float()).to(out.dtype)
+
+    def average(self, similar: Tensor, x: Tensor) -> Tensor:
+        """Mean of similar tokens: cosines (B, N, N) and x (B, N, D) -> (B, N, D)."""
+        return F.normalize(similar.where(similar >= self.SIMILAR, 0.0), p=1, dim=-1) @ x
+
+
+def float32(x: Tensor) -> torch.autocast:
+    """A block of code in which autocast lowers no precision."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def gaussian_window(grid: tuple[int, int], std: float,
+                    device: torch.device | None = None) -> Tensor:
+    """NACLIP's neighbourhood: exp(-|p_i - p_j|^2 / (2 std^2)) of patches, 0 for the class token.
+
+    Args:
+        grid: (h, w). std: in patches.
+
+    Returns:
+        (h * w, 1 + h * w), column 0 the class token's.
+    """
+    places = torch.cartesian_prod(*(torch.arange(side, device=device) for side in grid)).float()
+    distance = (places[:, None] - places[None]).square().sum(dim=-1)
+    return F.pad((-distance / (2 * std**2)).exp(), (1, 0))
+
+
+def cosines(x: Tensor) -> Tensor:
+    """Of every pair of tokens: (B, N, D) -> (B, N, N)."""
+    x = F.normalize(x, dim=-1)
+    return x @ x.transpose(1, 2)
+
+
+def local_outliers(x: Tensor, neighbours: int, share: float) -> Tensor:
+    """The `share` of each image's tokens whose local outlier factor is highest.
+
+    Local outlier factor (Breunig et al., SIGMOD 2000): with d_k(o) the distance of o from its k-th
+    neighbour and reach(p, o) = max(d_k(o), |p - o|), the density of p is 1 / mean_o reach(p, o)
+    over its k neighbours, and its factor their mean density by its own.
+
+    Args:
+        x: (B, N, D) float32. neighbours: k; all others where there are fewer.
+
+    Returns:
+        (B, N) boolean.
+    """
+    count = min(neighbours, x.shape[1] - 1)
+    if not count:
+        return torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
+    distance = torch.cdist(x, x)
+    distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    near, index = distance.topk(count, largest=False)
+
+    def of_neighbours(value: Tensor) -> Tensor:
+        return value.gather(1, index.flatten(1)).view_as(near)
+
+    reach = torch.maximum(of_neighbours(near[..., -1]), near)
+    density = 1 / reach.mean(dim=-1).clamp(min=1e-12)
+    factor = of_neighbours(density).mean(dim=-1) / density
+    return factor > factor.quantile(1 - share, dim=1, keepdim=True)
+
+
+def repair(x: Tensor, strange: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Strange tokens become the mean of the sound ones among the 8 around them, if there are any.
+
+    Args:
+        x: (B, N, D). strange: (B, N) boolean. grid: (h, w).
+    """
+    board = x.transpose(1, 2).unflatten(2, grid)
+    sound = (~strange).to(x.dtype)[:, None].unflatten(2, grid)
+    total, count = (F.avg_pool2d(part, 3, stride=1, padding=1, divisor_override=1)
+                    for part in (board * sound, sound))
+    board = torch.where((sound == 0) & (count > 0), total / count.clamp(min=1), board)
+    return board.flatten(2).transpose(1, 2)
+
+
+BLOCK_ATTENTIONS: dict[str, Callable[..., BlockAttention]] = {
+    'value': Value,
+    'last': Unmodified,
+    'qq': partial(SelfCorrelation, 'q'),
+    'kk': partial(SelfCorrelation, 'k', gaussian_std=5.0),
+    'qq+kk': partial(SelfCorrelation, 'qk'),
+    'rcs': ResidualCrossCorrelation,
+    'sc': SelfCalibrated,
+}
+
+
+def check_attention(table: Mapping[str, Callable], attention: str) -> str:
+    if attention not in table:
+        raise ValueError(f"attention is {attention!r}; legal values: {', '.join(table)}. MaskCLIP's "
+                         "are 'value' and, as its baseline, 'last'.")
+    return attention
+
+
+def build_attention(attention: str | dict) -> BlockAttention:
+    """A key of `BLOCK_ATTENTIONS`, or a dict of `type` and options, to the attention.
+
+    Raises:
+        ValueError: unknown name, unknown option, option out of range.
+    """
+    options = dict(type=attention) if isinstance(attention, str) else dict(attention)
+    name = check_attention(BLOCK_ATTENTIONS, options.pop('type', None))
+    legal = list(inspect.signature(BLOCK_ATTENTIONS[name]).parameters)
+    unknown = sorted(set(options) - set(legal))
+    if unknown:
+        raise ValueError(f'attention {name!r} has no option {", ".join(unknown)}; legal: '
+                         f'{", ".join(legal) or "none"}.')
+    return BLOCK_ATTENTIONS[name](**options)
