@@ -1,0 +1,21 @@
+# The first half as inductive; then the model labels the unseen classes itself. In table 2: with a dagger.
+_base_ = [
+    '../_base_/models/zegclip_vit-xs8.py', '../_base_/datasets/camvid.py',
+    '../_base_/schedules/zegclip_2k.py', '../_base_/default_runtime.py'
+]
+model = dict(
+    type='mmseg_zsclip.SelfTrainedSegmentor',
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(
+        classes={{_base_.classes}}, unseen={{_base_.unseen}}, seen_offset=0.0))
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='mmseg_zsclip.hide_labels',
+        mode='transductive',
+        keep_truth=True,
+        dataset={{_base_.train_dataloader.dataset}}))
+custom_hooks = [
+    dict(type='mmseg_zsclip.StrictLoadHook'),
+    dict(type='mmseg_zsclip.SelfTrainingHook', switch=0.5, before='supervised'),
+]
