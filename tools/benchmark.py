@@ -9,6 +9,7 @@ whose speed drifts does not decide. Weights are random: they do not change the c
 """
 import argparse
 import json
+import multiprocessing
 import platform
 import resource
 import statistics
@@ -16,12 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_zsclip.clip.checkpoint import load_visual
+from mmseg_zsclip.models import ClassEmbeddings
+from mmseg_zsclip.models.self_training import Teacher, best_of
 from mmseg_zsclip.registry import MODELS
 
 ARCH = 'ViT-B-16'
@@ -86,11 +90,7 @@ def zegclip_model(classes: int, prompts: int, device: str) -> nn.Module:
             type='mmseg_zsclip.ZegCLIPHead', classes=[f'class {i}' for i in range(classes)],
             text=dict(arch=ARCH)),
         test_cfg=dict(mode='whole')))
-    embeddings = model.decode_head.class_embeddings
-    embeddings.embeddings = torch.nn.functional.normalize(
-        torch.randn_like(embeddings.embeddings), dim=-1)
-    embeddings.computed = True
-    return model.to(device)
+    return without_names(model, device)
 
 
 def zegclip(runs: int, device: str) -> Iterator[dict]:
@@ -98,13 +98,79 @@ def zegclip(runs: int, device: str) -> Iterator[dict]:
     bare = load_visual(ARCH).to(device)
     img = torch.randn(1, 3, 512, 512, device=device)
     for classes, prompts in ((20, 10), (171, 100)):
-        model = zegclip_model(classes, prompts, device).eval()
+        model = zegclip_model(classes, prompts, device)
         with torch.inference_mode():
             yield dict(case=f'ZegCLIP inference, {classes} classes, {prompts} prompts, vs bare tower',
                        limit=1.0 if classes == 20 else 1.2,
                        **compare(lambda m=model: m(img, mode='tensor'), lambda: bare(img), runs,
                                  device))
     yield training_step(bare, 15, 10, runs, device)
+
+
+def maskclip_config(classes: int, **head) -> dict:
+    return dict(
+        type='mmseg_zsclip.ZeroShotSegmentor',
+        backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
+        decode_head=dict(
+            type='mmseg_zsclip.MaskCLIPHead', classes=[f'class {i}' for i in range(classes)],
+            text=dict(arch=ARCH), **head),
+        test_cfg=ConfigDict(mode='whole', keep_scores=False))
+
+
+def without_names(model: nn.Module, device: str) -> nn.Module:
+    """The model in evaluation mode, its class embeddings random: names need not be embedded."""
+    for module in model.modules():
+        if isinstance(module, ClassEmbeddings):
+            module.embeddings = nn.functional.normalize(
+                torch.randn_like(module.embeddings), dim=-1)
+            module.computed = True
+    return model.to(device).eval()
+
+
+def maskclip(runs: int, device: str) -> Iterator[dict]:
+    """The value path, key smoothing and the labels of a teacher, at 512 pixels."""
+    init_default_scope('mmseg')
+    bare = load_visual(ARCH).to(device)
+    img = torch.randn(1, 3, 512, 512, device=device)
+    plain, smooth = (without_names(MODELS.build(maskclip_config(20, ks_thresh=ks)), device)
+                     for ks in (0.0, 1.0))
+    teacher = Teacher(maskclip_config(59))
+    without_names(teacher, device)
+    normalise = teacher.model.data_preprocessor
+    with torch.inference_mode():
+        for name, ours, reference, limit in (
+                ('MaskCLIP, 20 classes, vs bare tower', lambda: plain(img, mode='tensor'),
+                 lambda: bare(img), 1.0),
+                ('MaskCLIP, key smoothing vs none', lambda: smooth(img, mode='tensor'),
+                 lambda: plain(img, mode='tensor'), 1.05),
+                ("59-class labels of a teacher vs the teacher's forward",
+                 lambda: best_of(teacher.scores(teacher.as_it_sees(img, normalise)), range(59),
+                                 (512, 512)),
+                 lambda: teacher.model(img, mode='tensor'), 1.05)):
+            yield dict(case=name, limit=limit, **compare(ours, reference, runs, device))
+
+
+def predict_once(classes: int, device: str) -> float:
+    """Peak GiB of a process that predicts one image of 512 pixels."""
+    init_default_scope('mmseg')
+    model = without_names(MODELS.build(maskclip_config(classes)), device)
+    shape = dict(img_shape=(512, 512), ori_shape=(512, 512))
+    with torch.inference_mode():
+        model(torch.randn(1, 3, 512, 512, device=device), [SegDataSample(metainfo=shape)],
+              mode='predict')
+    return peak_gb(device)
+
+
+def memory(runs: int, device: str) -> Iterator[dict]:
+    """Peak memory of 847 classes over that of 20, each in a process of its own; GiB."""
+    context = multiprocessing.get_context('spawn')
+    peaks = []
+    for classes in (847, 20):
+        with context.Pool(1) as pool:
+            peaks.append(pool.apply(predict_once, (classes, device)))
+    many, few = peaks
+    yield dict(case='peak GiB of MaskCLIP, 847 classes vs 20', limit=1.3, ours=many, reference=few,
+               ratio=many / few, ratio_min=many / few, ratio_max=many / few)
 
 
 def training_step(bare: nn.Module, classes: int, prompts: int, runs: int, device: str) -> dict:
@@ -134,7 +200,7 @@ def training_step(bare: nn.Module, classes: int, prompts: int, runs: int, device
                 limit=2.67, peak_gb=peak_gb(device), before_gb=before, **out)
 
 
-SUITES = dict(tower=tower, zegclip=zegclip)
+SUITES = dict(tower=tower, zegclip=zegclip, maskclip=maskclip, memory=memory)
 
 
 def main() -> None:

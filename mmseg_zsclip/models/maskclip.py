@@ -341,6 +341,11 @@ class MaskCLIPHead(BaseDecodeHead):
         folded = logits[:, start:end].amax(dim=1, keepdim=True)
         return torch.cat([logits[:, :start], folded, logits[:, end:]], dim=1)
 
+    @property
+    def plain_scores(self) -> bool:
+        """The scores of a pixel are those of its neighbours, interpolated, and nothing else."""
+        return not self.ks_thresh
+
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (B, C, H, W) whose softmax is the confidence, also after key smoothing.
 

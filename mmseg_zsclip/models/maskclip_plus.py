@@ -76,6 +76,8 @@ class TextHead(BaseModule):
         ValueError: a head that has no such classifier; unknown class names.
     """
 
+    plain_scores = True  # see `ZeroShotSegmentor`, keep_scores
+
     def __init__(self, head: dict, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, learned_background: bool = False) -> None:
         super().__init__()

@@ -297,6 +297,8 @@ def test_bfloat16_autocast_scores_in_float32():
     (dict(background=['sky']), "no class is called 'background'. Add it to the 4 classes"),
     (dict(classes=['background', 'sky'], background=['sky, heaven', 'wall']),
      r"\['sky'\] are classes and background names at once"),
+    (dict(classes=['background', 'tree'], background='background26'),
+     r"\['tree'\] are classes and background names at once"),
     (dict(unseen=['lamp']), "unseen class 'lamp' is not one of the 4 classes")])
 def test_head_arguments(settings, message):
     with pytest.raises(ValueError, match=message):

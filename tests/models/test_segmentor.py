@@ -103,3 +103,39 @@ def test_bfloat16_autocast_is_finite_and_close(model):
         low = model.whole_inference(img, metas(img))
     torch.testing.assert_close(
         low.float(), model.whole_inference(img, metas(img)), rtol=0, atol=0.05)
+
+
+def maskclip(**head):
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = MODELS.build(dict(
+        type='mmseg_zsclip.ZeroShotSegmentor',
+        data_preprocessor=dict(type='SegDataPreProcessor'),
+        backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
+        decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=NAMES,
+                         text=dict(arch='ViT-XS-8'), **head),
+        test_cfg=ConfigDict(mode='whole')))
+    model.init_weights()
+    return model.eval()
+
+
+def predicted(model, img, **cfg):
+    model.test_cfg = ConfigDict(mode='whole', **cfg)
+    sample = SegDataSample(metainfo=dict(img_shape=(64, 96), ori_shape=(90, 131)))
+    with torch.no_grad():
+        return model(img, [sample], mode='predict')[0]
+
+
+def test_labels_without_scores_are_those_with_scores():
+    model, img = maskclip(), torch.randn(1, 3, 64, 96)
+    both, alone = predicted(model, img), predicted(model, img, keep_scores=False)
+    assert 'seg_logits' in both
+    assert 'seg_logits' not in alone
+    assert alone.pred_sem_seg.data.shape == (1, 90, 131)
+    same = alone.pred_sem_seg.data == both.pred_sem_seg.data
+    assert same.float().mean() > 0.999  # rounding decides near ties
+
+
+def test_labels_without_scores_where_that_would_not_be_the_same():
+    with pytest.raises(ValueError, match="keep_scores=False needs mode='whole', no pamr"):
+        predicted(maskclip(ks_thresh=1.0), torch.randn(1, 3, 64, 96), keep_scores=False)
