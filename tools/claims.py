@@ -35,7 +35,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/claims'), metavar='DIR',
                         help='results, logs, claims.json and results_toy.md')
     parser.add_argument('--markdown', type=Path, help='write the page here instead')
-    parser.add_argument('--fresh', action='store_true', help='measure again what is cached')
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--fresh', action='store_true', help='measure again what is cached')
+    which.add_argument('--cached', action='store_true', help='run nothing, judge what is cached')
     args = parser.parse_args()
     args.seeds = args.seeds or (1 if args.quick else 3)
     for name in ('seeds', 'jobs', 'threads'):
@@ -51,7 +53,7 @@ def main() -> int:
     except ValueError as error:
         sys.exit(f'claims: {error}')
     try:
-        measured = measure(planned, args.jobs, args.threads, args.fresh)
+        measured = measure(planned, 0 if args.cached else args.jobs, args.threads, args.fresh)
     except KeyboardInterrupt:
         sys.exit('\nstopped; the same command goes on from here')
     about = dict(

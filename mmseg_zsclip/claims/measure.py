@@ -45,7 +45,7 @@ def measure(planned: Sequence[Sequence[Job]], workers: int, threads: int = 1, fr
 
     Args:
         planned: see `plan`.
-        workers, threads: see `run_jobs`.
+        workers, threads: see `run_jobs`; no worker runs nothing and judges what there is.
         fresh: forget cached results first.
         stream: where progress goes.
     """
@@ -59,7 +59,7 @@ def measure(planned: Sequence[Sequence[Job]], workers: int, threads: int = 1, fr
     if fresh:
         for job in sound:
             job.forget()
-    failures = run_jobs(sound, workers, threads, stream)
+    failures = run_jobs(sound, workers, threads, stream) if workers else {}
     return [collect(jobs, broken, failures) for jobs in planned]
 
 

@@ -130,6 +130,17 @@ def test_a_suite_runs_is_cached_and_survives_a_run_that_fails(suite_file, tmp_pa
     assert stale.stale == ['untrained']
 
 
+def test_no_worker_runs_nothing_and_judges_what_is_cached(suite_file, tmp_path):
+    (jobs_,) = plan([str(suite_file)], 1, True, tmp_path / 'out')
+    chosen = [one for one in jobs_ if one.run.name in ('trained', 'untrained')]
+    execute(next(one for one in chosen if one.run.name == 'untrained'))
+    log = io.StringIO()
+    (some,) = measure([chosen], workers=0, stream=log)
+    assert log.getvalue() == ''
+    assert list(some.results) == ['untrained']
+    assert some.failures == {'trained, seed 0': 'not run'}
+
+
 def fake(monkeypatch, code):
     monkeypatch.setattr(pool, 'command', lambda job: ['-c', code])
 
