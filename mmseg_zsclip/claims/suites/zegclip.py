@@ -2,7 +2,8 @@
 
 The paper's numbers are of PASCAL VOC, inductive. A run's name is its tower (fix: frozen, ft:
 fine-tuned, dpt: prompted) and its designs (nel: non-exclusive loss, rd: relationship descriptor).
-Every run trains 1000 steps, where the configs have 2000: sixty trainings in an hour on two cores.
+Runs train as long as their configs, 2000 steps: at half of that the order of the designs is still
+the order in which they learn, prompts and yes-or-no losses last.
 """
 from itertools import product
 
@@ -30,7 +31,7 @@ OTHERS = [name for name in TABLE_5 if name != ZEGCLIP]
 
 
 def trained(name: str, options: dict | None = None, config: str = 'toy_inductive') -> Run:
-    return Run(name, config, {**TOY, **(options or {})}, trains=True, steps=1000)
+    return Run(name, config, {**TOY, **(options or {})}, trains=True)
 
 
 RUNS = [
@@ -82,6 +83,6 @@ CLAIMS = [
     Claim('Training on seen masks is better than none, on seen classes', 'this project', 'mIoU(S)',
           ZEGCLIP, ['maskclip'], note='maskclip: the value path, no training, on the same CLIP.'),
 ]
-SUITE = Suite('zegclip', 'ZegCLIP (CVPR 2023)', RUNS, CLAIMS, quick_steps=500,
+SUITE = Suite('zegclip', 'ZegCLIP (CVPR 2023)', RUNS, CLAIMS, quick_steps=800,
               quick_options={'test_dataloader.dataset.length': 100,
                              'train_dataloader.dataset.length': 1000})
