@@ -38,10 +38,10 @@ def claim(says: str, source: str, better: str, *than: str) -> Claim:
 CLAIMS = [
     claim("SCLIP is better than MaskCLIP's values, residual and feed-forward network in both",
           'SCLIP', 'sclip', 'value'),
-    *(claim(f"{name} is better than MaskCLIP's values, with the block's rest or without", name,
+    *(claim(f"{paper} is better than MaskCLIP's values, with the block's rest or without", paper,
             key, 'value', 'value_alone')
-      for name, key in (('ClearCLIP', 'clearclip'), ('NACLIP', 'naclip'), ("ResCLIP's RCS", 'rcs'),
-                        ('SC-CLIP', 'sc'))),
+      for paper, key in (('ClearCLIP', 'clearclip'), ('NACLIP', 'naclip'), ('ResCLIP', 'rcs'),
+                         ('SC-CLIP', 'sc'))),
     claim('NACLIP is better than SCLIP and ClearCLIP', 'NACLIP', 'naclip', 'sclip', 'clearclip'),
     claim('RCS adds to NACLIP', 'ResCLIP', 'rcs', 'naclip'),
     claim('SC-CLIP is the best of them', 'SC-CLIP', 'sc', 'sclip', 'clearclip', 'naclip', 'rcs'),
