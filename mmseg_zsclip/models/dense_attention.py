@@ -140,8 +140,8 @@ class ResidualCrossCorrelation(Mixture):
 
     Args:
         base: 'kk' as in NACLIP, 'qq+kk', 'qq' or 'last', or a dict with their options.
-        blocks: the middle blocks, from 0; those of the paper, 5 to 8 of 12, if left out.
-        weight: of the middle blocks, 0.5 in the paper.
+        blocks: the middle blocks, from 0; 5 to 8 of 12, as in the release, if left out.
+        weight: of the middle blocks, 0.5 as secondary sources give it.
     """
 
     def __init__(self, base: str | dict = 'kk', blocks: Sequence[int] | None = None,

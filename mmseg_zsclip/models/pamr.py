@@ -24,7 +24,7 @@ def refine(scores: Tensor, image: Tensor, steps: int = 10,
     Args:
         scores: (B, C, H, W).
         image: (B, 3, H, W), in any unit.
-        steps: repetitions, 10 in the paper.
+        steps: repetitions, 10 in NACLIP's release.
         dilations: distances of the eight neighbours, in pixels; 8 and 16 in NACLIP.
 
     Returns:
