@@ -141,7 +141,7 @@ def markdown(measured: Sequence[SuiteResults], about: Mapping) -> str:
         notes = [f'- {j.claim.says}: {j.claim.note}' for j in one.judgements if j.claim.note]
         lines += ['', *notes] if notes else []
         if one.failures:
-            lines += ['', 'Failed, so not measured: ' + ', '.join(one.failures) + '.']
+            lines += ['', 'Failed or not run: ' + ', '.join(one.failures) + '.']
         if one.stale:
             lines += ['', stale_note(one.stale)]
     return '\n'.join(lines) + '\n\n' + METHOD

@@ -43,7 +43,7 @@ def test_the_page_says_what_a_reader_must_know(measured):
                  '`toy`, ViT-T-8; trained by the contrastive loss alone; SHA-256 abababababab',
                  '21.7* vs 9*', '**holds**', '**does not hold**',
                  '**not measured**: no result of lost', 'mIoU: good > 1.5 x poor',
-                 'poor is better: It is not.', 'Failed, so not measured: lost.',
+                 'poor is better: It is not.', 'Failed or not run: lost.',
                  '1 cached results are of an earlier version',
                  "`zsclip train toy_x --cfg-options 'model.decode_head.query=[\\|t-g\\|,t]'`"):
         assert text in page, text
