@@ -90,7 +90,7 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
     assert 'Test scene 1:' in text
     assert 'Test scene 2:' not in text
     steps = stages.load_config(stages.TRAINED).train_cfg.max_iters
-    assert f'not the {steps} of the config' in text
+    assert f'not the {steps:,} of the config' in text
     (record,) = (tmp_path / 'here').glob('zegclip-*/training.json')
     monkeypatch.delattr(stages, 'train')
     again = stages.finish_training(used[0], 400)
