@@ -9,11 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
@@ -179,7 +179,7 @@ def evaluate(
     cfg.resume = False
     runner = build_runner(cfg)
     if cfg.get('load_from') is None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         if trained:
             raise ValueError(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 NAMES_DIR = Path(__file__).with_name('names')
+BACKGROUND = 'background'  # name of the class that stands for all that has none
 
 
 def canonical(name: str) -> str:

@@ -1,8 +1,15 @@
 """Hooks that turn silent failures into errors."""
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from ..registry import HOOKS
+
+
+def bare_model(runner: Runner) -> nn.Module:
+    """The runner's model without a wrapper such as DDP's."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 @HOOKS.register_module()
@@ -17,7 +24,7 @@ class StrictLoadHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         saved = checkpoint.get('state_dict', checkpoint)
         saved = {key.removeprefix('module.'): value for key, value in saved.items()}
-        model = getattr(runner.model, 'module', runner.model).state_dict()
+        model = bare_model(runner).state_dict()
         missing = sorted(set(model) - set(saved))
         shapes = [f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
                   for key in sorted(set(model) & set(saved)) if saved[key].shape != model[key].shape]

@@ -1,9 +1,9 @@
 """When a self-trained segmentor changes from one source of pseudo labels to the next."""
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
+from .hooks import bare_model
 
 
 @HOOKS.register_module()
@@ -44,7 +44,7 @@ class SelfTrainingHook(Hook):
             raise ValueError(f'switch is {self.at}, but training ends at {runner.max_iters} '
                              'iterations, so nothing would switch. Use an earlier one, or a '
                              'fraction.')
-        model = self.model(runner)
+        model = bare_model(runner)
         if not hasattr(model, 'phase'):
             raise TypeError(f'{type(model).__name__} has no phases; use '
                             "model.type='mmseg_zsclip.SelfTrainedSegmentor'.")
@@ -53,19 +53,15 @@ class SelfTrainingHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         phase = self.before if runner.iter < self.at else self.after
-        model = self.model(runner)
+        model = bare_model(runner)
         if model.phase != phase:
             runner.logger.info(f'iteration {runner.iter}: pseudo labels are now {phase!r}, were '
                                f'{model.phase!r}')
             model.phase = phase
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        checkpoint[self.KEY] = dict(switch=self.at, phase=self.model(runner).phase)
+        checkpoint[self.KEY] = dict(switch=self.at, phase=bare_model(runner).phase)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume and self.KEY in checkpoint:
             self.at = checkpoint[self.KEY]['switch']
-
-    @staticmethod
-    def model(runner: Runner):
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model

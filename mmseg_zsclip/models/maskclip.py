@@ -23,13 +23,18 @@ from torch import Tensor, nn
 
 from ..clip.archs import CLIPArch
 from ..clip.resnet import AttentionPool2d
-from ..datasets.vocabulary import canonical, load_classes, load_unseen, split_indices
+from ..datasets.vocabulary import (
+    BACKGROUND,
+    canonical,
+    load_classes,
+    load_unseen,
+    split_indices,
+)
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
 from .dense_attention import Tokens, build_attention, check_attention
 from .encoders import CLIPBackbone, freeze
 
-BACKGROUND = 'background'
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
 
 # What takes the place of the attention pool of a ResNet: the last map (B, C, h, w) to (B, d, h, w).

@@ -10,11 +10,9 @@ from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from ..datasets.vocabulary import canonical, load_unseen, split_indices
+from ..datasets.vocabulary import BACKGROUND, canonical, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
-
-BACKGROUND = 'background'
 
 
 class TextClassifier(BaseModule):

@@ -205,7 +205,9 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
             logits, joint = self.decode_head.forward_with_features(feats)
         else:
             logits = self.decode_head(feats)
-        img = self.teacher and self.teacher.as_it_sees(inputs, self.data_preprocessor)
+        img = None
+        if self.phase == 'guided' or self.distill_weight:
+            img = self.teacher.as_it_sees(inputs, self.data_preprocessor)
         made = self.made_labels(given, img, logits.detach())
         labels = made.where(given == UNLABELLED, given)
         samples = relabelled(data_samples, labels)
