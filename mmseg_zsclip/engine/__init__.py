@@ -3,5 +3,7 @@ from .hooks import StrictLoadHook
 from .optim import StrictOptimWrapperConstructor
 from .progress import ProgressHook
 from .self_training import SelfTrainingHook
+from .vocabulary import SetClassesHook
 
-__all__ = ['ProgressHook', 'SelfTrainingHook', 'StrictLoadHook', 'StrictOptimWrapperConstructor']
+__all__ = ['ProgressHook', 'SelfTrainingHook', 'SetClassesHook', 'StrictLoadHook',
+           'StrictOptimWrapperConstructor']

@@ -249,5 +249,6 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
             truth = torch.full_like(labels, self.decode_head.ignore_index)
             for row, one in zip(truth, truths, strict=True):  # label maps may have been padded
                 row[:one.shape[0], :one.shape[1]] = torch.as_tensor(one, device=row.device)
+            made &= truth != self.decode_head.ignore_index
             result['agreement'] = ((truth == labels) & made).sum() / made.sum().clamp(min=1)
         return result

@@ -9,15 +9,17 @@ from mmseg_zsclip.registry import TRANSFORMS
 from ..labels import UNLABELLED, ignore_index
 from ..vocabulary import load_classes, load_unseen, split_indices
 
-MODES = ('inductive', 'transductive', 'annotation-free', 'fully')
+MODES = ('inductive', 'transductive', 'transductive-all', 'annotation-free', 'fully')
 TRUTH = 'hidden_seg_map'
 
 
 @TRANSFORMS.register_module()
 class HideUnseen(BaseTransform):
     """Inductive: pixels of unseen classes become ignored. Transductive: ``UNLABELLED`` (-1), the
-    only pixels that may be pseudo-labelled; ignored and padded pixels are never among them.
-    Annotation-free: pixels of all classes become ``UNLABELLED``. Fully: nothing is hidden.
+    only pixels that may be pseudo-labelled; ignored pixels are not among them. Transductive-all:
+    these too, whatever the annotators left out (ZegCLIP's table 2: "ST" without a dagger).
+    Annotation-free: pixels of all classes become ``UNLABELLED``. Fully: nothing is hidden. Padding
+    comes later and stays ignored.
 
     Put it directly behind ``LoadLabels``: a crop that is chosen by class shares (``cat_max_ratio``)
     must not see the hidden labels either. Where all classes are seen it changes nothing.
@@ -29,7 +31,8 @@ class HideUnseen(BaseTransform):
     Args:
         classes: full class list, as :func:`load_classes` takes it.
         unseen: unseen classes, as :func:`load_unseen` takes them.
-        mode: ``'inductive'``, ``'transductive'``, ``'annotation-free'`` or ``'fully'``.
+        mode: ``'inductive'``, ``'transductive'``, ``'transductive-all'``, ``'annotation-free'`` or
+            ``'fully'``.
         keep_truth: keep the labels beside, to compare pseudo-labels with.
 
     Raises:
@@ -54,9 +57,12 @@ class HideUnseen(BaseTransform):
             raise ValueError(f'HideUnseen: unknown mode {mode!r}; legal: {", ".join(MODES)}.')
         self.mode = mode
         self.keep_truth = keep_truth
-        everything = tuple(range(len(self.classes)))
-        self.hidden = {'annotation-free': everything, 'fully': ()}.get(mode, self.unseen)
-        self.value = ignore_index(len(self.classes)) if mode == 'inductive' else UNLABELLED
+        ignored = ignore_index(len(self.classes))
+        self.hidden = {
+            'transductive-all': (*self.unseen, ignored),
+            'annotation-free': tuple(range(len(self.classes))),
+            'fully': ()}.get(mode, self.unseen)
+        self.value = ignored if mode == 'inductive' else UNLABELLED
 
     def transform(self, results: dict) -> dict:
         labels = results['gt_seg_map']

@@ -3,6 +3,7 @@ import pytest
 
 from mmseg_zsclip.datasets import HideUnseen
 from mmseg_zsclip.datasets.labels import UNLABELLED
+from mmseg_zsclip.datasets.transforms.hide_unseen import MODES
 from mmseg_zsclip.datasets.vocabulary import load_classes, load_unseen, split_indices
 
 _, UNSEEN = split_indices(load_classes('camvid'), load_unseen('camvid'))
@@ -19,12 +20,18 @@ def test_inductive_ignores_and_transductive_marks_unlabelled():
     assert hide(labels, mode='transductive').tolist() == [[0, -1, -1, -1, 10, 255]]
 
 
-def test_ignored_pixels_never_become_unlabelled():
+def test_ignored_pixels_become_unlabelled_in_one_mode_alone():
     labels = np.full((4, 4), 255)
-    assert not (hide(labels, mode='transductive') == UNLABELLED).any()
+    for mode in MODES:
+        unlabelled = hide(labels, mode=mode) == UNLABELLED
+        assert unlabelled.all() if mode == 'transductive-all' else not unlabelled.any()
 
 
-@pytest.mark.parametrize('mode', ['inductive', 'transductive'])
+def test_transductive_all_hides_the_unseen_classes_too():
+    assert hide([[0, 5, 10, 255]], mode='transductive-all').tolist() == [[0, -1, 10, -1]]
+
+
+@pytest.mark.parametrize('mode', ['inductive', 'transductive', 'transductive-all'])
 def test_poisoned_unseen_ground_truth_changes_nothing(mode):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 11, (32, 32))

@@ -1,0 +1,3 @@
+# Thirty prompts a block.
+_base_ = ['../toy_inductive.py']
+model = dict(backbone=dict(num_prompts=30))

@@ -1,0 +1,3 @@
+# Table 2, "ST" without a dagger: pixels that annotators left out get pseudo labels too.
+_base_ = ['coco_stuff_transductive.py']
+train_dataloader = dict(dataset=dict(mode='transductive-all'))

@@ -1,0 +1,59 @@
+"""A checkpoint of one vocabulary is tested on another."""
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mmseg_zsclip.apis.launch import build_runner, evaluate, load_config
+from mmseg_zsclip.datasets.vocabulary import canonical, load_classes
+from mmseg_zsclip.engine import SetClassesHook
+
+SHORT = {'test_dataloader.dataset.length': 2, 'test_dataloader.num_workers': 0,
+         'test_dataloader.persistent_workers': False, 'log_level': 'WARNING'}
+
+
+@pytest.fixture
+def trained(tmp_path):
+    runner = build_runner(load_config('toy_inductive', work_dir=tmp_path / 'train', options=SHORT))
+    runner.model.init_weights()
+    torch.save(dict(state_dict=runner.model.state_dict()), tmp_path / 'toy.pth')
+    return tmp_path / 'toy.pth'
+
+
+def test_a_toy_checkpoint_is_scored_on_the_target_world(trained, tmp_path):
+    metrics = evaluate(
+        load_config('toy_to_target', work_dir=tmp_path / 'test', options=SHORT), trained)
+    assert 'mIoU' in metrics
+    assert 'mIoU(U)' not in metrics
+    written, = (tmp_path / 'test').rglob('metrics.json')
+    names = [row['name'] for row in json.loads(written.read_text())['per_class']]
+    assert names == [canonical(name) for name in load_classes('toy_target')]
+
+
+def runner_of(model, count):
+    dataset = SimpleNamespace(metainfo=dict(classes=['x'] * count))
+    return SimpleNamespace(model=model, test_dataloader=SimpleNamespace(dataset=dataset))
+
+
+class Renamed(nn.Module):
+    def set_classes(self, classes, unseen):
+        self.num_classes = len(classes)
+        self.unseen = unseen
+
+
+def test_the_model_gets_the_classes():
+    model = Renamed()
+    SetClassesHook(['cat', 'dog'], 'none').before_test(runner_of(model, 2))
+    assert (model.num_classes, model.unseen) == (2, 'none')
+
+
+def test_other_classes_than_the_test_data():
+    with pytest.raises(ValueError, match=r"classes=\['cat'\] are 1 classes, the test data has 13"):
+        SetClassesHook(['cat']).before_test(runner_of(Renamed(), 13))
+
+
+def test_a_model_of_fixed_vocabulary():
+    with pytest.raises(TypeError, match='Identity has a fixed vocabulary'):
+        SetClassesHook(['cat']).before_test(runner_of(nn.Identity(), 1))
