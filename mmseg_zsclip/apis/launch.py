@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.engine.class_maps import ClassMapsHook
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.files import write_json
 
@@ -158,6 +159,7 @@ def evaluate(
     checkpoint: str | Path | None = None,
     *,
     show_dir: str | Path | None = None,
+    maps_dir: str | Path | None = None,
     tta: bool = False,
 ) -> dict:
     """Evaluates `cfg` and writes the metrics as JSON beside the log, `per_class` rows included
@@ -165,7 +167,8 @@ def evaluate(
 
     A model with nothing to train needs no checkpoint: its own initialisation is the whole of it.
     Another one takes `checkpoint`, else the config's `load_from`. `show_dir` gets one overlay per
-    image, ground truth at the left where the data set has one.
+    image, ground truth at the left where the data set has one; `maps_dir` a picture of every class's
+    scores, see `ClassMapsHook`.
 
     Returns: the metrics, in percent.
 
@@ -190,6 +193,8 @@ def evaluate(
         runner.logger.info('the model has nothing to train: tested without a checkpoint')
     if show_dir is not None:
         runner.register_hook(OverlayHook(show_dir))
+    if maps_dir is not None:
+        runner.register_hook(ClassMapsHook(maps_dir))
     metrics = runner.test()
     per_class = [
         row for metric in runner.test_loop.evaluator.metrics

@@ -10,6 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'checkpoint', nargs='?', help="trained weights; left out, or 'none', for a model that has "
         'nothing to train')
     parser.add_argument('--show-dir', help='save one overlay picture per image here')
+    parser.add_argument(
+        '--maps-dir', help="save a picture of every class's scores per image here")
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
 
 
@@ -20,5 +22,6 @@ def run(args: argparse.Namespace) -> int:
     cfg = launch_config(args)
     from mmseg_zsclip.apis.launch import evaluate
 
-    evaluate(cfg, checkpoint, show_dir=args.show_dir, tta=args.tta)
+    evaluate(cfg, checkpoint, show_dir=args.show_dir, maps_dir=args.maps_dir,
+             tta=args.tta)
     return 0

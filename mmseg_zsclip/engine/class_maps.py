@@ -1,0 +1,108 @@
+"""Where each class query looks: a picture per test image, the classes' scores side by side."""
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ..demo.pictures import SCALE, paint, star
+from .hooks import bare_model
+
+SIDE = 384  # of a tile, pixels
+TITLE = 30
+COLUMNS = 4
+
+
+def tile(image: np.ndarray | Image.Image, title: str) -> Image.Image:
+    """An RGB image (H, W, 3) uint8, its longer side scaled to `SIDE`, below its title."""
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image = ImageOps.contain(image, (SIDE, SIDE))
+    out = Image.new('RGB', (image.width, image.height + TITLE), 'white')
+    out.paste(image, (0, TITLE))
+    ImageDraw.Draw(out).text((4, TITLE // 2), title, 'black', ImageFont.load_default(20), anchor='lm')
+    return out
+
+
+def grid(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Tiles of about one size, `COLUMNS` a row."""
+    width, height = map(max, zip(*(one.size for one in tiles), strict=True))
+    rows = -(-len(tiles) // COLUMNS)
+    out = Image.new('RGB', (width * min(COLUMNS, len(tiles)), height * rows), 'white')
+    for i, one in enumerate(tiles):
+        out.paste(one, (i % COLUMNS * width, i // COLUMNS * height))
+    return out
+
+
+def heat(image: np.ndarray, scores: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scores (H, W) as colours, dark at `low`, yellow at `high`, over a grey (H, W, 3) image, RGB."""
+    level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
+    colours = cv2.applyColorMap(np.uint8(255 * level), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    grey = image.mean(axis=2, keepdims=True)
+    return np.uint8(0.75 * colours + 0.25 * grey)
+
+
+class ClassMapsHook(Hook):
+    """Saves `<out_dir>/<image name>.png` for every test image: the image, its truth where there is
+    one, the prediction, and the scores of the classes in either, those with most pixels first. One
+    picture has one colour scale; names of unseen classes end with a star.
+
+    Args:
+        out_dir: created at the first image.
+        limit: classes a picture.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, out_dir: str | Path, limit: int = 9) -> None:
+        self.out_dir = Path(out_dir)
+        self.limit = limit
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
+                        outputs: Sequence | None = None) -> None:
+        meta = runner.test_dataloader.dataset.metainfo
+        head = bare_model(runner).decode_head
+        unseen = {meta['classes'][i] for i in getattr(head, 'unseen', ())}
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+        for sample in outputs:
+            picture = self.picture(sample.cpu(), meta['classes'], meta['palette'], unseen)
+            picture.save(self.out_dir / f'{Path(sample.img_path).stem}.png')
+
+    def picture(self, sample, classes: Sequence[str], palette: Sequence[Sequence[int]],
+                unseen: Collection[str]) -> Image.Image:
+        """Of one sample with `pred_sem_seg` and `seg_logits`.
+
+        Raises:
+            ValueError: no `seg_logits`.
+        """
+        if 'seg_logits' not in sample:
+            raise ValueError('the model predicts labels alone, so there is no score to show: '
+                             'test_cfg.keep_scores is False. Remove it.')
+        image = mmcv.imread(sample.img_path, channel_order='rgb')
+        maps = {name: getattr(sample, key).data[0].numpy() for name, key in
+                (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg')) if key in sample}
+        tiles = [tile(image, Path(sample.img_path).stem)]
+        for name, labels in maps.items():
+            small = shrink(labels, SIDE // SCALE, cv2.INTER_NEAREST)
+            tiles.append(tile(paint(small, classes, palette, unseen), name))
+        shares = sum(np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
+                     for labels in maps.values())
+        shown = [i for i in np.argsort(-shares, kind='stable') if shares[i]][:self.limit]
+        scores = sample.seg_logits.data[shown].numpy()
+        backdrop = shrink(image, SIDE)
+        for i, one in zip(shown, scores, strict=True):
+            level = cv2.resize(one, backdrop.shape[1::-1])
+            title = f'{star(classes[i], unseen)}  {one.min():.2f} to {one.max():.2f}'
+            tiles.append(tile(heat(backdrop, level, scores.min(), scores.max()), title))
+        return grid(tiles)
+
+
+def shrink(array: np.ndarray, side: int, how: int = cv2.INTER_AREA) -> np.ndarray:
+    """(H, W, ...) -> its longer side `side` pixels at most."""
+    ratio = min(side / max(array.shape[:2]), 1)
+    width, height = (max(round(ratio * n), 1) for n in array.shape[1::-1])
+    kind = np.int32 if array.ndim == 2 else array.dtype
+    return cv2.resize(array.astype(kind), (width, height), interpolation=how)
