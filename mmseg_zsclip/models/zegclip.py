@@ -116,14 +116,17 @@ class DecoderLayer(nn.Module):
 class ZegCLIPHead(BaseDecodeHead):
     """Matches text queries with patch embeddings (sections 3.2, 3.4, 3.5).
 
-    Inputs are feature maps, the last used, optionally followed by a (B, d) class embedding, as
-    `DeepPromptedViT` returns them. With `query='t'` any backbone will do.
+    Inputs are feature maps, the last `use_stages` used, optionally followed by a (B, d) class
+    embedding, as `DeepPromptedViT` returns them. With `query='t'` any backbone will do.
 
     Args:
         classes: all classes, as in `ClassEmbeddings`.
         text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
         unseen: names of the classes that training must not see, or a shipped split ('voc20').
-        in_channels: channels of the feature map; the joint width d of the CLIP if left out.
+        in_channels: channels of each feature map; the joint width d of the CLIP if left out.
+        use_stages: feature maps that are projected, normalised and summed at the first one's size;
+            the backbone gives as many (`out_indices`). The release has a decoder for each; here the
+            one decoder sees the sum. The paper uses 1.
         num_layers, num_heads, dropout: of the decoder.
         query: query format, terms of `QUERY_TERMS` joined by commas; the paper's is 't*g,t'.
         scores: 'sigmoid', each class by itself; or 'softmax' over all classes, seen and unseen, for
@@ -140,7 +143,7 @@ class ZegCLIPHead(BaseDecodeHead):
 
     def __init__(self, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, in_channels: int | None = None,
-                 num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
+                 use_stages: int = 1, num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
                  query: str | Sequence[str] = 't*g,t', scores: str = 'sigmoid',
                  seen_offset: float = 0.1, loss_decode: dict | Sequence[dict] | None = None,
                  **kwargs) -> None:
@@ -158,8 +161,11 @@ class ZegCLIPHead(BaseDecodeHead):
         self.score = SCORES[scores]
         self.seen_offset = seen_offset
         self.class_embeddings = vocabulary
-        self.input_proj = nn.Identity() if self.in_channels == dim else nn.Linear(
-            self.in_channels, dim)
+        self.use_stages = use_stages
+        joint = use_stages == 1 and self.in_channels == dim
+        self.input_projs = nn.ModuleList(
+            nn.Identity() if joint else nn.Sequential(
+                nn.Linear(self.in_channels, dim), nn.LayerNorm(dim)) for _ in range(use_stages))
         self.query_proj = nn.Linear(len(terms) * dim, dim)
         self.layers = nn.ModuleList(
             DecoderLayer(dim, num_heads, dropout) for _ in range(num_layers - 1))
@@ -184,38 +190,53 @@ class ZegCLIPHead(BaseDecodeHead):
 
     def init_weights(self) -> None:
         super().init_weights()
-        for part in (self.input_proj, self.query_proj, self.layers, self.mask_attn):
+        for part in (self.input_projs, self.query_proj, self.layers, self.mask_attn):
             for module in part.modules():
                 if isinstance(module, nn.Linear):
                     nn.init.trunc_normal_(module.weight, std=0.02)
                     nn.init.zeros_(module.bias)
 
-    def split_inputs(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Feature map (B, D, h, w), and the class embedding (B, d) when there is one."""
+    def split_inputs(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:
+        """The feature maps (B, D, h, w) used, and the class embedding (B, d) when there is one."""
         *maps, last = inputs
-        if last.dim() == 2:
-            return self._transform_inputs(maps), last
-        if self.query != ['t']:
+        if last.dim() > 2:
+            maps, last = list(inputs), None
+        if last is None and self.query != ['t']:
             raise ValueError(
                 f"query is {','.join(self.query)!r}, which needs the image's class embedding, but the "
                 f'backbone gave {len(inputs)} feature maps only. Use DeepPromptedViT as backbone, '
                 "or query='t'.")
-        return self._transform_inputs(inputs), None
+        if len(maps) < self.use_stages:
+            raise ValueError(f'use_stages is {self.use_stages}, but the backbone gives {len(maps)} '
+                             'feature maps. Choose as many of its blocks by `out_indices`.')
+        if self.use_stages == 1:
+            return [self._transform_inputs(maps)], last
+        return maps[-self.use_stages:], last
+
+    def patch_embeddings(self, maps: Sequence[Tensor]) -> Tensor:
+        """Feature maps (B, D, h, w) of the stages -> (B, h * w, d) of the first one's grid,
+        L2-normalised."""
+        total = 0
+        for stage, proj in zip(maps, self.input_projs, strict=True):
+            if stage.shape[2:] != maps[0].shape[2:]:
+                stage = resize(stage, size=maps[0].shape[2:], mode='bilinear', align_corners=False)
+            total = total + proj(stage.flatten(2).transpose(1, 2))
+        return F.normalize(total, dim=-1)
 
     def forward(self, inputs: Sequence[Tensor], rows: Sequence[int] | None = None) -> Tensor:
         """Mask logits (B, C, h, w) of all classes, or of the chosen `rows` of the vocabulary."""
-        feats, cls = self.split_inputs(inputs)
-        patches = F.normalize(self.input_proj(feats.flatten(2).transpose(1, 2)), dim=-1)
+        maps, cls = self.split_inputs(inputs)
+        patches = self.patch_embeddings(maps)
         text = self.class_embeddings()
         if rows is not None:
             text = text[rows]
         if cls is None:
-            cls = text.new_zeros(feats.shape[0], text.shape[1])
+            cls = text.new_zeros(patches.shape[0], text.shape[1])
         queries = self.query_proj(class_queries(text, F.normalize(cls, dim=-1), self.query))
         for layer in self.layers:
             queries = layer(queries, patches)
         masks = self.mask_attn.masks(queries, patches)
-        return masks.unflatten(2, feats.shape[-2:])
+        return masks.unflatten(2, maps[0].shape[-2:])
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
         return self.loss_by_feat(self.forward(inputs, rows=self.seen), batch_data_samples)

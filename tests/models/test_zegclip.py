@@ -220,3 +220,41 @@ def test_softmax_scores_are_over_seen_and_unseen_and_take_the_offset_too(backbon
 def test_unknown_scores_list_the_legal_ones():
     with pytest.raises(ValueError, match="scores is 'argmax'; legal values: sigmoid, softmax"):
         ZegCLIPHead(NAMES, TEXT, scores='argmax')
+
+
+def stages(*sides, width=16):
+    torch.manual_seed(1)
+    return [torch.randn(2, width, side, side) for side in sides], torch.randn(2, 192)
+
+
+def test_stages_are_projected_normalised_and_summed():
+    head = build_head(in_channels=16, use_stages=2)
+    maps, cls = stages(6, 6, 6)
+    first, second = (proj(one.flatten(2).transpose(1, 2))
+                     for proj, one in zip(head.input_projs, maps[1:], strict=True))
+    expected = torch.nn.functional.normalize(first + second, dim=-1)
+    torch.testing.assert_close(head.patch_embeddings(maps[1:]), expected)
+    assert head([*maps, cls]).shape == (2, 4, 6, 6)
+    maps[0] += 1  # of three, the last two are used
+    torch.testing.assert_close(head.patch_embeddings(head.split_inputs([*maps, cls])[0]), expected)
+
+
+def test_stages_of_other_sizes_come_to_the_first_ones():
+    head = build_head(in_channels=16, use_stages=2, query='t')
+    maps, _ = stages(6, 3)
+    assert head(maps).shape == (2, 4, 6, 6)
+
+
+def test_every_stage_is_trained():
+    head = build_head(in_channels=16, use_stages=3)
+    maps, cls = stages(4, 4, 4)
+    head([*maps, cls]).sum().backward()
+    idle = [name for name, p in head.named_parameters() if p.requires_grad and p.grad is None]
+    assert idle == []
+
+
+def test_more_stages_than_feature_maps():
+    head = build_head(in_channels=16, use_stages=3)
+    maps, cls = stages(4, 4)
+    with pytest.raises(ValueError, match='use_stages is 3, but the backbone gives 2 feature maps'):
+        head([*maps, cls])
