@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..clip.archs import CLIPArch
 from ..registry import MODELS
@@ -66,6 +67,8 @@ class DeepPromptedViT(CLIPBackbone):
         position_mode: 'bicubic', or 'bilinear' as in the released code.
         cls_added_twice: add the class embedding to the class token a second time, as the released
             code does; its weights need it.
+        with_cp: while training, keep only what goes into each block and compute the rest again in
+            the backward pass: less memory, the time of another forward, the same gradients.
 
     Returns (forward):
         patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
@@ -74,7 +77,8 @@ class DeepPromptedViT(CLIPBackbone):
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
                  num_prompts: int = 10, prompt_blocks: str | Sequence[int] = 'all',
                  finetune: bool = False, dropout: float = 0.1, position_mode: str = 'bicubic',
-                 cls_added_twice: bool = False, init_cfg: dict | None = None) -> None:
+                 cls_added_twice: bool = False, with_cp: bool = False,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
@@ -87,6 +91,7 @@ class DeepPromptedViT(CLIPBackbone):
                              'nothing to put there. Give num_prompts, or leave prompt_blocks out.')
         self.position_mode = position_mode
         self.cls_added_twice = cls_added_twice
+        self.with_cp = with_cp
         self.num_prompts = num_prompts
         self.shallow = prompt_blocks == 'shallow'
         self.prompt_blocks = prompted_blocks(prompt_blocks, len(self.visual.blocks))
@@ -113,19 +118,25 @@ class DeepPromptedViT(CLIPBackbone):
         cls = v.class_embedding * (2 if self.cls_added_twice else 1)
         return v.assemble(x, v.positions(grid, self.position_mode), cls), grid
 
+    def step(self, block: nn.Module, x: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """A block over tokens (B, N, D), and over prompts (M, D) where it has its own."""
+        run, inputs = (block, (x,)) if prompts is None else (attend_to_prompts, (block, x, prompts))
+        if self.with_cp and self.training:
+            return checkpoint(run, *inputs, use_reentrant=False)
+        return run(*inputs)
+
     def encode(self, x: Tensor) -> Tensor:
         """Tokens (B, N, D) through the blocks and their prompts."""
-        if not self.num_prompts:
-            return self.visual.transformer(x)
-        prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
-        if self.shallow:
-            tokens = torch.cat([x, prompts.expand(len(x), -1, -1)], dim=1)
-            x = self.visual.transformer(tokens)[:, :x.shape[1]]
-        else:
-            at = dict(zip(self.prompt_blocks, prompts, strict=True))
-            for i, block in enumerate(self.visual.blocks):
-                x = attend_to_prompts(block, x, at[i]) if i in at else block(x)
-        return self.prompt_norm(x)
+        count, at = x.shape[1], {}
+        if self.num_prompts:
+            prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
+            if self.shallow:
+                x = torch.cat([x, prompts.expand(len(x), -1, -1)], dim=1)
+            else:
+                at = dict(zip(self.prompt_blocks, prompts, strict=True))
+        for i, block in enumerate(self.visual.blocks):
+            x = self.step(block, x, at.get(i))
+        return self.prompt_norm(x[:, :count]) if self.num_prompts else x
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
         x, grid = self.embed(img)

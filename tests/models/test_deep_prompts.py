@@ -57,6 +57,20 @@ def test_prompts_as_keys_and_values_equal_equation_3(blocks):
     torch.testing.assert_close(*grads, rtol=1e-3, atol=1e-5)
 
 
+def test_positions_kept_for_another_size_are_those_that_its_images_get():
+    torch.manual_seed(0)
+    plain, kept = (DeepPromptedViT('ViT-T-8', 'toy', position_mode='bilinear', image_size=size).eval()
+                   for size in (None, 96))
+    plain.init_weights()
+    kept.init_weights()
+    assert kept.visual.positional_embedding.shape == (12 * 12 + 1, 192)
+    for name in ('prompts', 'prompt_proj', 'prompt_norm'):
+        setattr(kept, name, getattr(plain, name))
+    img = torch.randn(1, 3, 96, 96)
+    for one, other in zip(kept(img), plain(img), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(('choice', 'expected'), [
     ('all', [0, 1, 2, 3, 4, 5]), ('first:1', [0]), ('first:6', [0, 1, 2, 3, 4, 5]),
     ('last:2', [4, 5]), ('shallow', [0]), ([3, 1], [1, 3]), ([-1, 5, 0], [0, 5])])
@@ -109,11 +123,42 @@ def test_baseline_ft_trains_the_whole_tower_and_leaves_nothing_idle():
     assert {n for n, p in backbone.named_parameters() if p.grad is not None} == names
 
 
+@pytest.mark.parametrize('kwargs', [
+    dict(num_prompts=3), dict(num_prompts=3, prompt_blocks=[0, 3]),
+    dict(num_prompts=3, prompt_blocks='shallow'), dict(num_prompts=3, finetune=True),
+    dict(num_prompts=0, finetune=True)])
+def test_checkpointing_computes_blocks_twice_and_changes_no_gradient(kwargs):
+    results, calls = [], []
+    for with_cp in (False, True):
+        backbone = build(dropout=0.5, with_cp=with_cp, **kwargs).train()
+        calls.append(0)
+        for block in backbone.visual.blocks:
+            block.mlp.register_forward_pre_hook(lambda *_: calls.append(calls.pop() + 1))
+        torch.manual_seed(1)
+        feat, cls = backbone(torch.randn(2, 3, 48, 48))
+        (feat.pow(3).sum() + cls.pow(3).sum()).backward()
+        results.append([feat, cls, torch.rand(1), *(
+            p.grad for p in backbone.parameters() if p.requires_grad)])
+    assert calls == [6, 12]
+    for plain, again in zip(*results, strict=True):
+        torch.testing.assert_close(again, plain, rtol=1e-6, atol=1e-6)
+
+
+def test_checkpointing_is_for_training_alone():
+    backbone = build(num_prompts=3, with_cp=True)
+    calls = []
+    backbone.visual.blocks[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    feat, _ = backbone(torch.randn(1, 3, 48, 48))
+    feat.pow(3).sum().backward()
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(('kwargs', 'message'), [
     (dict(arch='RN50'), "'RN50' is a ResNet and has no tokens to prompt"),
     (dict(arch=ARCH, num_prompts=-1), 'num_prompts is -1; give the tokens per block, or 0'),
     (dict(arch=ARCH, num_prompts=0, prompt_blocks='first:2'),
-     "prompt_blocks is 'first:2', but num_prompts is 0")])
+     "prompt_blocks is 'first:2', but num_prompts is 0"),
+    (dict(arch=ARCH, image_size=50), 'image_size is 50; give a multiple of the patch size, 8')])
 def test_backbone_arguments(kwargs, message):
     with torch.device('meta'), pytest.raises(ValueError, match=message):
         DeepPromptedViT(**kwargs)
