@@ -2,7 +2,8 @@
 
 Differs from the released code:
 - The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
-  (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly.
+  (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly, once and for all
+  (`image_size=512`).
 - Prompts are keys and values alone: Eq. 3 discards their outputs, so no queries, projection or MLP
   of theirs are computed, and what is computed is shared by the photos of a batch.
 """
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..clip.archs import CLIPArch
+from ..clip.vit import resize_positions
 from ..registry import MODELS
 from .encoders import CLIPBackbone, check_indices, freeze
 
@@ -69,6 +71,8 @@ class DeepPromptedViT(CLIPBackbone):
             code does; its weights need it.
         with_cp: while training, keep only what goes into each block and compute the rest again in
             the backward pass: less memory, the time of another forward, the same gradients.
+        image_size: pixels on a side for which positions are kept; CLIP's own if left out. The
+            release resizes them to 512 x 512 before training, for good: its weights need it.
 
     Returns (forward):
         patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
@@ -78,8 +82,8 @@ class DeepPromptedViT(CLIPBackbone):
                  num_prompts: int = 10, prompt_blocks: str | Sequence[int] = 'all',
                  finetune: bool = False, dropout: float = 0.1, position_mode: str = 'bicubic',
                  cls_added_twice: bool = False, with_cp: bool = False,
-                 init_cfg: dict | None = None) -> None:
-        super().__init__(arch, weights, init_cfg)
+                 image_size: int | None = None, init_cfg: dict | None = None) -> None:
+        super().__init__(arch, weights, init_cfg, image_size)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
                              'ViT-* name.')
@@ -89,6 +93,9 @@ class DeepPromptedViT(CLIPBackbone):
         if not num_prompts and prompt_blocks != 'all':
             raise ValueError(f'prompt_blocks is {prompt_blocks!r}, but num_prompts is 0: there is '
                              'nothing to put there. Give num_prompts, or leave prompt_blocks out.')
+        if image_size is not None and (image_size <= 0 or image_size % self.arch.patch_size):
+            raise ValueError(f'image_size is {image_size}; give a multiple of the patch size, '
+                             f'{self.arch.patch_size}.')
         self.position_mode = position_mode
         self.cls_added_twice = cls_added_twice
         self.with_cp = with_cp
@@ -110,6 +117,11 @@ class DeepPromptedViT(CLIPBackbone):
         self.prompt_norm = nn.LayerNorm(width, eps=1e-6)
         nn.init.kaiming_normal_(self.prompt_proj.weight, a=0, mode='fan_out')
         nn.init.zeros_(self.prompt_proj.bias)
+
+    def load_tower(self, state: dict[str, Tensor]) -> None:
+        side = self.visual.image_size // self.arch.patch_size
+        super().load_tower(state | dict(positional_embedding=resize_positions(
+            state['positional_embedding'], (side, side), self.position_mode)))
 
     def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Image -> class token and patches (B, 1 + h * w, D) before the first block; (h, w)."""

@@ -1,5 +1,6 @@
 """CLIP's image towers as backbones of MMSegmentation."""
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -43,14 +44,16 @@ class CLIPBackbone(BaseModule):
         weights: a published tag ('openai', 'laion2b_s34b_b88k'), 'toy' or 'toy-dense' of the
             package, 'hf-hub:org/name', a file or folder; None leaves random weights. They are read
             by `init_weights`, not at build.
+        image_size: pixels on a side of the grid that the positions belong to; CLIP's if left out.
     """
 
     def __init__(self, arch: str | CLIPArch, weights: str | None = None,
-                 init_cfg: dict | None = None) -> None:
+                 init_cfg: dict | None = None, image_size: int | None = None) -> None:
         super().__init__(init_cfg)
-        self.arch = resolve_arch(arch, weights)
+        self.arch = resolve_arch(arch, weights)  # CLIP's own, whatever the image size
         self.weights = weights
-        self.visual = build_visual(self.arch)
+        self.visual = build_visual(
+            replace(self.arch, image_size=image_size or self.arch.image_size))
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -62,7 +65,10 @@ class CLIPBackbone(BaseModule):
                 f'{self.weights} was trained with {read.arch.activation!r}, but the backbone was '
                 f"built with {self.arch.activation!r}; write arch='{self.arch.name}-quickgelu' in "
                 'the config.')
-        self.visual.load_state_dict(read.visual)
+        self.load_tower(read.visual)
+
+    def load_tower(self, state: dict[str, Tensor]) -> None:
+        self.visual.load_state_dict(state)
 
 
 @MODELS.register_module()
