@@ -191,11 +191,32 @@ def _safetensors_state(path: Path) -> dict[str, Tensor]:
                          f'{error}. Fetch it again.') from error
 
 
-def _from_mapping(path: Path, content) -> RawWeights:
-    content = content if isinstance(content, Mapping) else {type(content).__name__: content}
+def _load_file(path: Path):
+    return _safetensors_state(path) if path.suffix == '.safetensors' else _torch_load(path)
+
+
+def _state_of(path: Path, content) -> Mapping[str, Tensor]:
+    content = content if isinstance(content, Mapping) else {type(content).__name__: None}
     state = content.get('state_dict', content)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f'{path} holds no state dict but {_some(content)}; save the state dict')
+    return state
+
+
+def read_state(path: Path) -> Mapping[str, Tensor]:
+    """State dict of any model, as the file has it: alone, or in a training checkpoint.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no state dict, damaged file, or one that only loads by running its code.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file: {path} (current directory {Path.cwd()})')
+    return _state_of(path, _load_file(path))
+
+
+def _from_mapping(path: Path, content) -> RawWeights:
+    state = _state_of(path, content)
     if isinstance(content.get('arch'), Mapping):
         return _from_ours(path, content, state)
     keys = {key.removeprefix('module.') for key in state}
@@ -259,24 +280,20 @@ def _some(mapping: Mapping, limit: int = 6) -> str:
 
 
 def _read_file(path: Path) -> RawWeights:
-    if path.suffix == '.safetensors':
-        return _from_mapping(path, _safetensors_state(path))
     if _is_torchscript(path):
         return RawWeights(from_openai(_torchscript_state(path)), 'OpenAI TorchScript', 'quick_gelu')
-    return _from_mapping(path, _torch_load(path))
+    return _from_mapping(path, _load_file(path))
 
 
 def _folder_state(folder: Path, names: tuple[str, ...]) -> Mapping[str, Tensor]:
     for name in names:
         if (folder / name).is_file():
-            read = _safetensors_state if name.endswith('.safetensors') else _torch_load
-            return read(folder / name)
+            return _load_file(folder / name)
         index = folder / f'{name}.index.json'
         if index.is_file():
             state: dict[str, Tensor] = {}
-            read = _safetensors_state if name.endswith('.safetensors') else _torch_load
             for shard in sorted(set(json.loads(index.read_text())['weight_map'].values())):
-                state.update(read(folder / shard))
+                state.update(_load_file(folder / shard))
             return state
     raise FileNotFoundError(f'{folder} has none of {", ".join(names)}')
 

@@ -4,6 +4,7 @@ import re
 import torch
 from torch import Tensor
 
+_ZEGCLIP_PROMPTS = ('backbone.prompt_embeddings', 'backbone.deep_prompt_embeddings')
 _ZEGCLIP = [  # pattern of a released key, ours; '' = no output depends on it, see models/zegclip.py
     (r'backbone\.(prompt_proj|prompt_norm)\.(.+)', r'backbone.\1.\2'),
     (r'backbone\.(conv1|class_embedding|positional_embedding|ln_pre|transformer|ln_post|proj)\b(.*)',
@@ -47,10 +48,9 @@ def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
         raise ValueError("no 'decode_head.decoder_1.layers.*' key: this is no ZegCLIP checkpoint. "
                          f'It has {len(released)} keys, e.g. {sorted(released)[:3]}.')
     ours = {}
-    if 'backbone.prompt_embeddings' in released:
-        ours['backbone.prompts'] = torch.cat([
-            released.pop('backbone.prompt_embeddings'),
-            released.pop('backbone.deep_prompt_embeddings')])
+    prompts = [released.pop(key) for key in _ZEGCLIP_PROMPTS if key in released]
+    if prompts:
+        ours['backbone.prompts'] = torch.cat(prompts)
     rules = [(pattern.replace('LAST', str(max(layers))), name) for pattern, name in _ZEGCLIP]
     return ours | _rename(released, rules, "ZegCLIP's")
 

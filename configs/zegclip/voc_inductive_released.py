@@ -1,0 +1,9 @@
+# As ZegCLIP's release: takes its weights, see tools/model_converters/official.py.
+_base_ = ['voc_inductive.py', '../_base_/models/zegclip_released.py']
+model = dict(
+    data_preprocessor={{_base_.released.data_preprocessor}},
+    backbone={{_base_.released.backbone}},
+    decode_head=dict(
+        text=dict(templates='zegclip'), loss_decode={{_base_.released.loss}}))
+optim_wrapper = dict(paramwise_cfg={{_base_.released.paramwise_cfg}})
+default_hooks = dict(checkpoint=dict(interval=5000, max_keep_ckpts=-1))  # the next run starts half way

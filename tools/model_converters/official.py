@@ -1,0 +1,106 @@
+"""Checkpoints that the authors' own code wrote, under our names.
+
+    python tools/model_converters/official.py zegclip iter_20000.pth zegclip_voc.pth
+    zsclip test voc_inductive_released zegclip_voc.pth
+
+Every tensor is accounted for: it has a place in our model, or no output depends on it. What is
+left over, missing or of another shape is an error, and then nothing is written. OUT needs no CLIP
+file: its text embeddings come from the text encoder in IN.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.clip.layouts import read_state
+from mmseg_zsclip.clip.model import build_text
+from mmseg_zsclip.clip.prompts import class_embeddings
+from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.models import released
+from mmseg_zsclip.registry import MODELS
+
+# prompts of a block -> the config of the release that has as many
+ZEGCLIP = {10: 'voc_inductive_released', 100: 'coco_stuff_inductive_released'}
+TEXT = 'text_encoder.'
+EMBEDDINGS = 'decode_head.class_embeddings.embeddings'
+CLASS_WEIGHTS = 'decode_head.loss_decode.criterion.empty_weight'  # one more than it has classes
+
+
+def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict[str, Tensor], str]:
+    """ZegCLIP's tensors (float32, released names) as a state dict of `config`, and its name.
+
+    Args:
+        config: says the classes, their templates and every shape; found by the number of prompts
+            if left out.
+
+    Raises:
+        ValueError: not a ZegCLIP checkpoint, no text encoder, a number of prompts that no config
+            of the release has, or tensors unknown, missing or of other shapes: lists them.
+    """
+    text = {key: value for key, value in state.items() if key.startswith(TEXT)}
+    ours = released.zegclip({key: value for key, value in state.items() if key not in text})
+    if not text:
+        raise ValueError(
+            f'the checkpoint has no {TEXT}*, so the classes have no text embeddings. Give the whole '
+            "file that the authors' train.py wrote: it holds CLIP's text encoder too.")
+    prompts = ours['backbone.prompts'].shape[1] if 'backbone.prompts' in ours else 0
+    config = config or ZEGCLIP.get(prompts)
+    if config is None:
+        raise ValueError(f'the checkpoint has {prompts} prompts a block, the release '
+                         f'{" or ".join(map(str, ZEGCLIP))}. Name its config: --config NAME.')
+    cfg = load_config(config)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+        vocabulary = model.decode_head.class_embeddings
+        model.text_encoder = build_text(vocabulary.arch)
+    try:
+        model.load_state_dict(ours | text | {EMBEDDINGS: vocabulary.embeddings}, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f'the checkpoint, under our names, does not fit {config}; if it is of '
+                         f'another one: --config NAME. {error}') from error
+    counts = {len(model.decode_head.seen), model.num_classes}
+    if CLASS_WEIGHTS in state and len(state[CLASS_WEIGHTS]) - 1 not in counts:
+        raise ValueError(
+            f'the checkpoint was trained on {len(state[CLASS_WEIGHTS]) - 1} classes, {config} has '
+            f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.')
+    vocabulary.embeddings = class_embeddings(
+        model.text_encoder, vocabulary.classes, vocabulary.templates)
+    del model.text_encoder
+    return dict(model.state_dict()), config
+
+
+CONVERTERS = dict(zegclip=zegclip)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('method', choices=CONVERTERS)
+    parser.add_argument('source', metavar='IN', type=Path, help='.pth of a training, or .safetensors')
+    parser.add_argument('target', metavar='OUT', type=Path)
+    parser.add_argument('--config', metavar='NAME', help='the config that OUT is for')
+    args = parser.parse_args(argv)
+    if args.target.resolve() == args.source.resolve():
+        parser.error(f'OUT is IN, {args.source}; give another name, so that the original stays.')
+    try:
+        state = {key.removeprefix('module.'): value.float()
+                 for key, value in read_state(args.source).items()}
+        ours, config = CONVERTERS[args.method](state, args.config)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'official: {error}')
+    args.target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(args.target) as partial:
+        torch.save(dict(state_dict=ours), partial)
+    print(f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
+          f'    zsclip test {config} {args.target}')
+    if args.config is None:
+        print('The transductive and fully supervised configs of the data set take the same file.')
+
+
+if __name__ == '__main__':
+    main()
