@@ -73,16 +73,20 @@ class DeepPromptedViT(CLIPBackbone):
             the backward pass: less memory, the time of another forward, the same gradients.
         image_size: pixels on a side for which positions are kept; CLIP's own if left out. The
             release resizes them to 512 x 512 before training, for good: its weights need it.
+        out_indices: blocks whose patch tokens are returned in place of the patch embeddings, for a
+            head with `use_stages`.
 
     Returns (forward):
-        patch embeddings (B, d, h, w) and class embedding (B, d), each L2-normalised over d.
+        patch embeddings (B, d, h, w), or a map (B, D, h, w) of tokens for each of `out_indices`;
+        and the class embedding (B, d). Embeddings are L2-normalised over d.
     """
 
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
                  num_prompts: int = 10, prompt_blocks: str | Sequence[int] = 'all',
                  finetune: bool = False, dropout: float = 0.1, position_mode: str = 'bicubic',
                  cls_added_twice: bool = False, with_cp: bool = False,
-                 image_size: int | None = None, init_cfg: dict | None = None) -> None:
+                 image_size: int | None = None, out_indices: Sequence[int] = (),
+                 init_cfg: dict | None = None) -> None:
         super().__init__(arch, weights, init_cfg, image_size)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
@@ -100,8 +104,10 @@ class DeepPromptedViT(CLIPBackbone):
         self.cls_added_twice = cls_added_twice
         self.with_cp = with_cp
         self.num_prompts = num_prompts
+        count = len(self.visual.blocks)
+        self.out_indices = out_indices and check_indices(out_indices, count, 'blocks')
         self.shallow = prompt_blocks == 'shallow'
-        self.prompt_blocks = prompted_blocks(prompt_blocks, len(self.visual.blocks))
+        self.prompt_blocks = prompted_blocks(prompt_blocks, count)
         if not finetune:
             freeze(self.visual)
         if num_prompts:
@@ -137,9 +143,9 @@ class DeepPromptedViT(CLIPBackbone):
             return checkpoint(run, *inputs, use_reentrant=False)
         return run(*inputs)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Tokens (B, N, D) through the blocks and their prompts."""
-        count, at = x.shape[1], {}
+    def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Tokens (B, N, D) through the blocks and their prompts; and those of `out_indices`."""
+        count, at, kept = x.shape[1], {}, []
         if self.num_prompts:
             prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
             if self.shallow:
@@ -148,9 +154,15 @@ class DeepPromptedViT(CLIPBackbone):
                 at = dict(zip(self.prompt_blocks, prompts, strict=True))
         for i, block in enumerate(self.visual.blocks):
             x = self.step(block, x, at.get(i))
-        return self.prompt_norm(x[:, :count]) if self.num_prompts else x
+            if i in self.out_indices:
+                kept.append(x[:, 1:count])
+        return self.prompt_norm(x[:, :count]) if self.num_prompts else x, kept
 
-    def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, img: Tensor) -> tuple[Tensor, ...]:
         x, grid = self.embed(img)
-        x = F.normalize(self.visual.project(self.encode(x)).float(), dim=-1)
-        return x[:, 1:].transpose(1, 2).unflatten(2, grid), x[:, 0]
+        x, kept = self.encode(x)
+        if kept:
+            x = x[:, :1]  # of the last block, the class token alone
+        joint = F.normalize(self.visual.project(x).float(), dim=-1)
+        maps = (one.transpose(1, 2).unflatten(2, grid) for one in kept or [joint[:, 1:]])
+        return *maps, joint[:, 0]

@@ -153,7 +153,24 @@ def test_checkpointing_is_for_training_alone():
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize('blocks', ['all', 'shallow'])
+def test_out_indices_give_the_patch_tokens_of_those_blocks(blocks):
+    backbone = build(num_prompts=3, prompt_blocks=blocks, out_indices=(1, -1))
+    inputs = []  # of the block behind the first of them
+    backbone.visual.blocks[2].ln_1.register_forward_pre_hook(
+        lambda _, args: inputs.append(args[0]))
+    img = torch.randn(2, 3, 40, 48)
+    first, last, cls = backbone(img)
+    torch.testing.assert_close(first.flatten(2).transpose(1, 2), inputs[0][:, 1:31])
+    last = backbone.prompt_norm(last.flatten(2).transpose(1, 2))
+    last = F.normalize(backbone.visual.project(last), dim=-1).transpose(1, 2).unflatten(2, (5, 6))
+    backbone.out_indices = ()
+    for kept, joint in zip((last, cls), backbone(img), strict=True):
+        torch.testing.assert_close(kept, joint, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(('kwargs', 'message'), [
+    (dict(arch=ARCH, out_indices=(1, 6)), r'out_indices is \(1, 6\); legal values are 0 to 5'),
     (dict(arch='RN50'), "'RN50' is a ResNet and has no tokens to prompt"),
     (dict(arch=ARCH, num_prompts=-1), 'num_prompts is -1; give the tokens per block, or 0'),
     (dict(arch=ARCH, num_prompts=0, prompt_blocks='first:2'),
