@@ -9,6 +9,7 @@ model = dict(
     decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
     teacher=dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}})))
 train_dataloader = dict(
+    batch_size=8,
     dataset=dict(
         _delete_=True,
         type='mmseg_zsclip.hide_labels',

@@ -1,5 +1,5 @@
-# MaskCLIP+ in the toy world: a small ResNet with DeepLabv2's head, from scratch, taught by MaskCLIP on
-# the toy CLIP. Statistics are CLIP's, in [0, 255], for both.
+# MaskCLIP+ in the toy world: DeepLabv2's head on a ViT that starts as the toy CLIP's (the paper's target starts
+# from ImageNet), taught by MaskCLIP on the same CLIP; tested through windows of its training crops. Statistics are CLIP's, in [0, 255], for both.
 arch = 'ViT-T-8'
 weights = 'toy'
 data_preprocessor = dict(
@@ -14,25 +14,14 @@ model = dict(
     type='mmseg_zsclip.SelfTrainedSegmentor',
     data_preprocessor=data_preprocessor,
     backbone=dict(
-        type='ResNetV1c',
-        depth=18,
-        base_channels=32,
-        stem_channels=32,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        strides=(1, 2, 1, 1),
-        dilations=(1, 1, 2, 4),
-        norm_cfg=dict(type='SyncBN', requires_grad=True),
-        norm_eval=False,
-        style='pytorch',
-        contract_dilation=True),
+        type='mmseg_zsclip.CLIPVisionTransformer', arch=arch, weights=weights, out_indices=(5, )),
     decode_head=dict(
         type='mmseg_zsclip.TextHead',
         text=text_tower,
         head=dict(
             type='mmseg_zsclip.DeepLabV2Head',
-            in_channels=256,
-            in_index=3,
+            in_channels=192,
+            in_index=0,
             channels=64,
             dilations=(1, 2, 3, 4),
             dropout_ratio=0.1,
@@ -51,4 +40,4 @@ model = dict(
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', text=text_tower, scale=28.0),
         test_cfg=dict(mode='whole')),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(32, 32), window_batch=9))

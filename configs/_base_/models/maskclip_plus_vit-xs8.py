@@ -5,8 +5,10 @@ arch = 'ViT-XS-8'
 weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/dense.pt}}'
 text_tower = dict(arch=arch, weights=weights)
 model = dict(
+    backbone=dict(arch=arch, weights=weights),
     decode_head=dict(text=text_tower),
     teacher=dict(
         backbone=dict(arch=arch, weights=weights),
         decode_head=dict(text=text_tower),
-        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77)))
+        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77)),
+    test_cfg=dict(crop_size=(48, 48), stride=(24, 24), window_batch=77))
