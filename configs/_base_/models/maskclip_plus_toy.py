@@ -1,5 +1,6 @@
 # MaskCLIP+ in the toy world: DeepLabv2's head on a ViT that starts as the toy CLIP's (the paper's target starts
-# from ImageNet), taught by MaskCLIP on the same CLIP; tested through windows of its training crops. Statistics are CLIP's, in [0, 255], for both.
+# from ImageNet), taught by MaskCLIP on the same CLIP; tested through windows as large as its training crops.
+# Statistics are CLIP's, in [0, 255], for both.
 arch = 'ViT-T-8'
 weights = 'toy'
 data_preprocessor = dict(
