@@ -1,4 +1,4 @@
-"""Two processes give the losses, pseudo labels and weights of one at equal global batch."""
+"""Several processes give the losses, pseudo labels and weights of one at equal global batch."""
 import copy
 import os
 import subprocess
@@ -17,9 +17,8 @@ import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.registry import MODELS
 
-STEPS = 3
-
-
+STEPS = dict(zegclip=20, maskclip_plus=3)
+WORLDS = dict(zegclip=(2, 4), maskclip_plus=(2,))
 NAMES = dict(classes=['sky', 'road', 'tree', 'car'], text=dict(arch='ViT-XS-8'))
 STATISTICS = dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3, size=(48, 48))
 CONFIGS = dict(
@@ -66,7 +65,7 @@ def batches(kind):
     Without labels for MaskCLIP+."""
     generator = torch.Generator().manual_seed(1)
     bands = torch.tensor([0, 1, 3] if kind == 'zegclip' else [UNLABELLED] * 3)
-    for _ in range(STEPS):
+    for _ in range(STEPS[kind]):
         yield [(torch.randn(3, 48, 48, generator=generator),
                 bands[torch.arange(48) * (i % 3 + 1) // 48].expand(1, 48, 48))
                for i in range(4)]
@@ -76,9 +75,10 @@ def run(kind, rank, world, folder):
     torch.set_num_threads(1)
     inner = model = build(kind)
     labels = record_labels(model) if kind == 'maskclip_plus' else []
+    model.backbone.with_cp = world == 4
     if world > 1:
         os.environ.update(RANK=str(rank), WORLD_SIZE=str(world))
-        dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank,
+        dist.init_process_group('gloo', init_method=f'file://{folder}/store{world}', rank=rank,
                                 world_size=world)
         model = MMDistributedDataParallel(model)  # find_unused_parameters is False
     optim = build_optim_wrapper(model, dict(
@@ -86,7 +86,7 @@ def run(kind, rank, world, folder):
         constructor='mmseg_zsclip.StrictOptimWrapperConstructor'))
     losses = []
     for step, batch in enumerate(batches(kind)):
-        if kind == 'maskclip_plus' and step == STEPS - 1:
+        if kind == 'maskclip_plus' and step == STEPS[kind] - 1:
             inner.phase = 'self'
         share = batch[rank * 4 // world:(rank + 1) * 4 // world]
         data = dict(inputs=[x for x, _ in share], data_samples=[
@@ -105,20 +105,26 @@ def run(kind, rank, world, folder):
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason='torch was built without gloo')
 @pytest.mark.parametrize('kind', CONFIGS)
-def test_two_processes_equal_one_and_no_parameter_is_unused(tmp_path, kind):
+def test_several_processes_equal_one_and_no_parameter_is_unused(tmp_path, kind):
+    """Four of them check activation checkpointing as well."""
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    ranks = [subprocess.Popen([sys.executable, __file__, kind, str(rank), '2', str(tmp_path)],
-                              env=env) for rank in range(2)]
+    ranks = [subprocess.Popen([sys.executable, __file__, kind, str(rank), str(tmp_path)], env=env)
+             for rank in range(max(WORLDS[kind]))]
     run(kind, 0, 1, tmp_path)
-    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
-    (one, labels, weights), (two, first, weights2), (_, second, _) = (
-        torch.load(tmp_path / f'{name}.pt') for name in ('1_0', '2_0', '2_1'))
-    torch.testing.assert_close(two, one, rtol=1e-4, atol=0)
-    for whole, *halves in zip(labels, first, second, strict=True):
-        assert torch.equal(whole, torch.cat(halves))
-    for key, value in weights.items():
-        torch.testing.assert_close(weights2[key], value, rtol=1e-3, atol=1e-5, msg=key)
+    assert [rank.wait(timeout=300) for rank in ranks] == [0] * len(ranks)
+    losses, labels, weights = torch.load(tmp_path / '1_0.pt')
+    assert losses[-1].sum() < losses[0].sum() or kind != 'zegclip'
+    for world in WORLDS[kind]:
+        shares = [torch.load(tmp_path / f'{world}_{rank}.pt') for rank in range(world)]
+        torch.testing.assert_close(shares[0][0], losses, rtol=1e-4, atol=0)
+        for whole, *parts in zip(labels, *(share[1] for share in shares), strict=True):
+            assert torch.equal(whole, torch.cat(parts))
+        for key, value in weights.items():
+            torch.testing.assert_close(shares[0][2][key], value, rtol=1e-3, atol=1e-5, msg=key)
 
 
 if __name__ == '__main__':
-    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    kind, rank, folder = sys.argv[1:]
+    for world in WORLDS[kind]:
+        if int(rank) < world:
+            run(kind, int(rank), world, folder)
