@@ -119,7 +119,7 @@ def train(
     Args:
         resume: True goes on from the newest checkpoint in the work folder (and starts from
             nothing when there is none), a path from that checkpoint.
-        amp: mixed precision.
+        amp: mixed precision; on a CPU bfloat16.
         auto_scale_lr: scales the learning rate with the batch over all processes.
 
     Raises:
@@ -131,8 +131,7 @@ def train(
             f'{cfg.filename} has nothing to train: it has no optim_wrapper. Evaluate it without a '
             f'checkpoint: zsclip test {Path(cfg.filename or "CONFIG").stem}')
     if amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        cfg.optim_wrapper.type = 'mmseg_zsclip.AmpOptimWrapper'
     base = cfg.get('auto_scale_lr', {}).get('base_batch_size')
     if auto_scale_lr and base is None:
         raise KeyError(
@@ -161,6 +160,7 @@ def evaluate(
     show_dir: str | Path | None = None,
     maps_dir: str | Path | None = None,
     tta: bool = False,
+    amp: bool = False,
 ) -> dict:
     """Evaluates `cfg` and writes the metrics as JSON beside the log, `per_class` rows included
     where the metric keeps them.
@@ -168,7 +168,7 @@ def evaluate(
     A model with nothing to train needs no checkpoint: its own initialisation is the whole of it.
     Another one takes `checkpoint`, else the config's `load_from`. `show_dir` gets one overlay per
     image, ground truth at the left where the data set has one; `maps_dir` a picture of every class's
-    scores, see `ClassMapsHook`.
+    scores, see `ClassMapsHook`. `amp` is mixed precision; on a CPU bfloat16.
 
     Returns: the metrics, in percent.
 
@@ -177,6 +177,8 @@ def evaluate(
     """
     if tta:
         cfg = with_tta(cfg)
+    if amp:
+        cfg.test_cfg.fp16 = True  # of MMEngine's TestLoop: bfloat16 on a CPU
     if checkpoint is not None:
         cfg.load_from = str(checkpoint)
     cfg.resume = False

@@ -19,6 +19,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', help="CLIP weights of every tower, in place of the config's: a published tag "
         '(openai), hf-hub:org/name, or a path')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
     parser.add_argument(

@@ -23,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
     from mmseg_zsclip.apis.launch import evaluate
 
     evaluate(cfg, checkpoint, show_dir=args.show_dir, maps_dir=args.maps_dir,
-             tta=args.tta)
+             tta=args.tta, amp=args.amp)
     return 0

@@ -1,9 +1,35 @@
-"""Optimizer settings that say what they matched."""
+"""Optimizer settings that say what they matched, and mixed precision on any device."""
+import mmengine.optim
+import torch
+from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
+from torch.cuda.amp import GradScaler
 
-from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(mmengine.optim.AmpOptimWrapper):
+    """MMEngine's, but on a CPU too: the forward pass in bfloat16, whose range needs no loss scale.
+
+    Raises:
+        ValueError: another `dtype` on a CPU.
+    """
+
+    def __init__(self, loss_scale: str | float | dict = 'dynamic', dtype: str | None = None,
+                 **kwargs) -> None:
+        if get_device() != 'cpu':
+            super().__init__(loss_scale, dtype, **kwargs)
+            return
+        if dtype not in (None, 'bfloat16'):
+            raise ValueError(f"dtype of AmpOptimWrapper is {dtype!r}; a CPU has 'bfloat16' alone. "
+                             'Leave dtype out.')
+        OptimWrapper.__init__(self, **kwargs)
+        self.cast_dtype = torch.bfloat16
+        self.loss_scaler = GradScaler(enabled=False)
+        self._scale_update_param = None
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -224,7 +224,8 @@ class ZegCLIPHead(BaseDecodeHead):
         return F.normalize(total, dim=-1)
 
     def forward(self, inputs: Sequence[Tensor], rows: Sequence[int] | None = None) -> Tensor:
-        """Mask logits (B, C, h, w) of all classes, or of the chosen `rows` of the vocabulary."""
+        """Mask logits (B, C, h, w) of all classes, or of the chosen `rows` of the vocabulary;
+        float32 under autocast too, so that losses and scores are."""
         maps, cls = self.split_inputs(inputs)
         patches = self.patch_embeddings(maps)
         text = self.class_embeddings()
@@ -236,7 +237,7 @@ class ZegCLIPHead(BaseDecodeHead):
         for layer in self.layers:
             queries = layer(queries, patches)
         masks = self.mask_attn.masks(queries, patches)
-        return masks.unflatten(2, maps[0].shape[-2:])
+        return masks.unflatten(2, maps[0].shape[-2:]).float()
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
         return self.loss_by_feat(self.forward(inputs, rows=self.seen), batch_data_samples)

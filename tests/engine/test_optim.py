@@ -43,6 +43,13 @@ def test_frozen_parameters_stay_out_and_options_apply(model):
     assert by_id[id(model['norm'].weight)]['weight_decay'] == 0
 
 
+def test_mixed_precision_of_a_cpu_is_bfloat16_alone(model, monkeypatch):
+    monkeypatch.setattr('mmseg_zsclip.engine.optim.get_device', lambda: 'cpu')
+    with pytest.raises(ValueError, match="dtype of AmpOptimWrapper is 'float16'; a CPU has 'bfloat16'"):
+        build_optim_wrapper(model, dict(
+            type='mmseg_zsclip.AmpOptimWrapper', dtype='float16', optimizer=dict(type='SGD', lr=1.0)))
+
+
 def test_counts_are_logged(model, caplog):
     from mmengine.logging import MMLogger
     logger = MMLogger.get_instance('optim-test')
