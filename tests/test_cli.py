@@ -157,9 +157,13 @@ def test_training_killed_at_any_moment_goes_on_from_its_last_checkpoint(tiny):
     assert Path(f'run/iter_{end}.pth').exists()
 
 
-def test_resume_without_a_checkpoint_starts_from_nothing(tiny):
+def test_resume_without_a_checkpoint_starts_as_without_it(tiny):
     assert main(['train', str(tiny), '--work-dir', 'run', '--resume']) == 0
     assert Path('run/iter_2.pth').exists()
+    assert main(['train', str(tiny), '--work-dir', 'second', '--resume',
+                 '--cfg-options', 'load_from=run/iter_2.pth']) == 0
+    assert 'Load checkpoint from run/iter_2.pth' in logs(Path('second'))
+    assert 'resumed epoch' not in logs(Path('second'))
 
 
 def test_two_processes_train_and_evaluate_with_torchrun_on_a_cpu(tiny):

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
@@ -117,8 +117,8 @@ def train(
     """Trains `cfg`.
 
     Args:
-        resume: True goes on from the newest checkpoint in the work folder (and starts from
-            nothing when there is none), a path from that checkpoint.
+        resume: True goes on from the newest checkpoint in the work folder (and starts as without
+            it when there is none), a path from that checkpoint.
         amp: mixed precision; on a CPU bfloat16.
         auto_scale_lr: scales the learning rate with the batch over all processes.
 
@@ -140,8 +140,9 @@ def train(
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     if resume:
-        cfg.resume = True
-        cfg.load_from = None if resume is True else str(resume)
+        newest = find_latest_checkpoint(cfg.work_dir) if resume is True else str(resume)
+        cfg.resume = newest is not None
+        cfg.load_from = newest or cfg.get('load_from')
     runner = build_runner(cfg)
     batch = cfg.train_dataloader.get('batch_size', 1) * runner.world_size
     if base is not None and batch != base and not cfg.auto_scale_lr.enable:
