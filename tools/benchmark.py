@@ -3,20 +3,25 @@
     python tools/benchmark.py                     # every case
     python tools/benchmark.py tower --runs 20     # the image tower against open_clip's
     python tools/benchmark.py zegclip --json out.json
+    python tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1  # do they run?
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
-whose speed drifts does not decide. Weights are random: they do not change the cost.
+whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
+ViT-B/16 at 512 pixels; those of bfloat16 and of `torch.compile` for a GPU, or a CPU with AMX.
 """
 import argparse
 import json
 import multiprocessing
+import os
 import platform
-import resource
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
+from eager_zegclip import EagerHead, EagerViT
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -28,7 +33,24 @@ from mmseg_zsclip.models import ClassEmbeddings
 from mmseg_zsclip.models.self_training import Teacher, best_of
 from mmseg_zsclip.registry import MODELS
 
-ARCH = 'ViT-B-16'
+
+@dataclass(frozen=True)
+class Setup:
+    """What is timed where; `runs` are pairs, `size` the pixels on a side of a photo."""
+
+    runs: int
+    device: str
+    arch: str
+    size: int
+
+    def photos(self, count: int = 1) -> Tensor:
+        return torch.randn(count, 3, self.size, self.size, device=self.device)
+
+    def tower(self) -> nn.Module:
+        return load_visual(self.arch).to(self.device)
+
+    def compare(self, ours: Callable, reference: Callable, fewer: int = 1) -> dict:
+        return compare(ours, reference, max(self.runs // fewer, 1), self.device)
 
 
 def timed(run: Callable[[], object], device: str) -> float:
@@ -54,66 +76,151 @@ def compare(ours: Callable, reference: Callable, runs: int, device: str) -> dict
 
 
 def peak_gb(device: str) -> float:
-    """Peak memory so far, GiB: of the GPU, or of the process."""
+    """Peak memory so far, GiB: of the GPU, or of the process, as Linux counts it since the process
+    began (`getrusage` would begin with what its parent had)."""
     if device == 'cuda':
         return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    with open('/proc/self/status') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM')) / 2**20
 
 
-def open_clip_tower(size: int) -> nn.Module:
+def open_clip_tower(arch: str, size: int) -> nn.Module:
     import open_clip
-    return open_clip.create_model(ARCH, force_image_size=size).visual.eval()
+    return open_clip.create_model(arch, force_image_size=size).visual.eval()
 
 
-def tower(runs: int, device: str) -> Iterator[dict]:
+def tower(setup: Setup) -> Iterator[dict]:
     """Image tower of the same weights as open_clip's."""
-    for size, batch in ((224, 4), (512, 1)):
-        theirs = open_clip_tower(size).to(device)
-        ours = load_visual(ARCH).to(device)
+    for size, batch in ((224, 4), (setup.size, 1)):
+        theirs = open_clip_tower(setup.arch, size).to(setup.device)
+        ours = setup.tower()
         state = theirs.state_dict()
         ours.positional_embedding = nn.Parameter(state['positional_embedding'].clone())
         ours.load_state_dict(state)
-        img = torch.randn(batch, 3, size, size, device=device)
+        img = torch.randn(batch, 3, size, size, device=setup.device)
         with torch.inference_mode():
             torch.testing.assert_close(ours(img), theirs(img), rtol=1e-3, atol=1e-4)
             yield dict(case=f'image tower, {batch} x {size} px, vs open_clip', limit=1.0,
-                       **compare(lambda m=ours, x=img: m(x), lambda m=theirs, x=img: m(x),
-                                 runs, device))
+                       **setup.compare(lambda m=ours, x=img: m(x), lambda m=theirs, x=img: m(x)))
 
 
-def zegclip_model(classes: int, prompts: int, device: str) -> nn.Module:
+# Classes, seen ones and prompts of ZegCLIP on VOC and on COCO-Stuff.
+VOC, STUFF = (20, 15, 10), (171, 156, 100)
+
+
+def zegclip_model(setup: Setup, sizes: tuple[int, int, int], eager: bool = False,
+                  with_cp: bool = False) -> nn.Module:
     init_default_scope('mmseg')
-    model = MODELS.build(dict(
+    classes, seen, prompts = sizes
+    names = [f'class {i}' for i in range(classes)]
+    return without_names(MODELS.build(dict(
         type='mmseg_zsclip.ZeroShotSegmentor',
-        backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch=ARCH, num_prompts=prompts),
-        decode_head=dict(
-            type='mmseg_zsclip.ZegCLIPHead', classes=[f'class {i}' for i in range(classes)],
-            text=dict(arch=ARCH)),
-        test_cfg=dict(mode='whole')))
-    return without_names(model, device)
+        backbone=dict(type=EagerViT if eager else 'mmseg_zsclip.DeepPromptedViT', arch=setup.arch,
+                      num_prompts=prompts, with_cp=with_cp),
+        decode_head=dict(type=EagerHead if eager else 'mmseg_zsclip.ZegCLIPHead', classes=names,
+                         unseen=names[seen:], text=dict(arch=setup.arch)),
+        test_cfg=dict(mode='whole'))), setup.device)
 
 
-def zegclip(runs: int, device: str) -> Iterator[dict]:
-    """Inference and a training step at 512 pixels, against the bare tower's forward."""
-    bare = load_visual(ARCH).to(device)
-    img = torch.randn(1, 3, 512, 512, device=device)
-    for classes, prompts in ((20, 10), (171, 100)):
-        model = zegclip_model(classes, prompts, device)
+def training_step(setup: Setup, model: nn.Module) -> Callable:
+    """A function that trains the model for a step on two photos of eight classes at most, in
+    bfloat16 if asked to."""
+    model.train()
+    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4)
+    imgs = setup.photos(2)
+    labels = torch.randint(0, min(len(model.decode_head.seen), 8), (2, 1, 16, 16)).float()
+    labels = nn.functional.interpolate(labels, size=imgs.shape[2:]).long().to(setup.device)
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+
+    def step(amp: bool = False) -> None:
+        with torch.autocast(setup.device, torch.bfloat16, enabled=amp):
+            loss, _ = model.parse_losses(model(imgs, samples, mode='loss'))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def zegclip(setup: Setup) -> Iterator[dict]:
+    """Inference and training steps against the bare tower's forward, and as they are released."""
+    bare = setup.tower()
+    img, two = setup.photos(), setup.photos(2)
+
+    def forward(x: Tensor) -> Tensor:
         with torch.inference_mode():
-            yield dict(case=f'ZegCLIP inference, {classes} classes, {prompts} prompts, vs bare tower',
-                       limit=1.0 if classes == 20 else 1.2,
-                       **compare(lambda m=model: m(img, mode='tensor'), lambda: bare(img), runs,
-                                 device))
-    yield training_step(bare, 15, 10, runs, device)
+            return bare(x)
+
+    for sizes, inference in ((VOC, 1.0), (STUFF, 1.2)):
+        ours, eager, frugal = models = [zegclip_model(setup, sizes, **options) for options in (
+            {}, dict(eager=True), dict(with_cp=True))]
+        what = f'{sizes[0]} classes, {sizes[2]} prompts'
+        with torch.inference_mode():
+            for name, reference, limit in (
+                    ('bare tower', lambda: forward(img), inference),
+                    ('as released', lambda m=eager: m(img, mode='tensor'), 1.0)):
+                yield dict(case=f'ZegCLIP inference, {what}, vs {name}', limit=limit,
+                           **setup.compare(lambda m=ours: m(img, mode='tensor'), reference))
+        ours, eager, frugal = (training_step(setup, model) for model in models)
+        for name, run, reference, limit in (
+                ('vs bare tower', ours, lambda: forward(two), 2.2),
+                ('vs as released', ours, eager, 1.0),
+                ('with_cp vs without', frugal, ours, 1.5)):
+            yield dict(case=f'ZegCLIP step of 2, {what}, {name}', limit=limit,
+                       **setup.compare(run, reference, fewer=2))
 
 
-def maskclip_config(classes: int, **head) -> dict:
+def windows(setup: Setup) -> Iterator[dict]:
+    """Sliding windows against the same crops, given as a batch."""
+    model = zegclip_model(setup, VOC)
+    crop, stride = setup.size, setup.size * 5 // 6
+    model.test_cfg = ConfigDict(mode='slide', crop_size=(crop, crop), stride=(stride, stride))
+    for side in (1, 2, 3):
+        starts = [stride * i for i in range(side)]
+        img = torch.randn(1, 3, starts[-1] + crop, starts[-1] + crop, device=setup.device)
+        crops = torch.cat([img[:, :, y:y + crop, x:x + crop] for y in starts for x in starts])
+        metas = [dict(img_shape=(crop, crop))] * len(crops)
+        with torch.inference_mode():
+            yield dict(case=f'{len(crops)} sliding windows vs a batch of these crops', limit=1.05,
+                       **setup.compare(lambda x=img, m=metas: model.slide_inference(x, m[:1]),
+                                       lambda x=crops, m=metas: model.encode_decode(x, m)))
+
+
+def bfloat16(setup: Setup) -> Iterator[dict]:
+    """ZegCLIP under autocast against float32."""
+    model, img = zegclip_model(setup, VOC), setup.photos()
+
+    def predict(amp: bool = False) -> Tensor:
+        with torch.inference_mode(), torch.autocast(setup.device, torch.bfloat16, enabled=amp):
+            return model(img, mode='tensor')
+
+    yield dict(case='ZegCLIP inference, bfloat16 vs float32', limit=1 / 1.5,
+               **setup.compare(lambda: predict(amp=True), predict))
+    step = training_step(setup, model)
+    yield dict(case='ZegCLIP step of 2, bfloat16 vs float32', limit=1 / 1.5,
+               **setup.compare(lambda: step(amp=True), step, fewer=2))
+
+
+def compiled(setup: Setup) -> Iterator[dict]:
+    """ZegCLIP's backbone and head as one graph of torch.compile; a break in it is an error."""
+    if setup.device == 'cpu' and not shutil.which(os.environ.get('CXX', 'g++')):
+        print('torch.compile needs a C++ compiler: left out')
+        return
+    model, img = zegclip_model(setup, VOC), setup.photos()
+    fast = torch.compile(lambda x: model(x, mode='tensor'), fullgraph=True)
+    with torch.inference_mode():
+        yield dict(case='ZegCLIP inference, torch.compile vs eager', limit=1.0,
+                   **setup.compare(lambda: fast(img), lambda: model(img, mode='tensor')))
+
+
+def maskclip_config(arch: str, classes: int, **head) -> dict:
     return dict(
         type='mmseg_zsclip.ZeroShotSegmentor',
-        backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
+        data_preprocessor=dict(type='SegDataPreProcessor', mean=[123.0] * 3, std=[68.0] * 3),
+        backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=arch),
         decode_head=dict(
             type='mmseg_zsclip.MaskCLIPHead', classes=[f'class {i}' for i in range(classes)],
-            text=dict(arch=ARCH), **head),
+            text=dict(arch=arch), **head),
         test_cfg=ConfigDict(mode='whole', keep_scores=False))
 
 
@@ -127,15 +234,14 @@ def without_names(model: nn.Module, device: str) -> nn.Module:
     return model.to(device).eval()
 
 
-def maskclip(runs: int, device: str) -> Iterator[dict]:
-    """The value path, key smoothing and the labels of a teacher, at 512 pixels."""
+def maskclip(setup: Setup) -> Iterator[dict]:
+    """The value path, key smoothing and the labels of a teacher."""
     init_default_scope('mmseg')
-    bare = load_visual(ARCH).to(device)
-    img = torch.randn(1, 3, 512, 512, device=device)
-    plain, smooth = (without_names(MODELS.build(maskclip_config(20, ks_thresh=ks)), device)
-                     for ks in (0.0, 1.0))
-    teacher = Teacher(maskclip_config(59))
-    without_names(teacher, device)
+    bare, img = setup.tower(), setup.photos()
+    plain, smooth = (without_names(MODELS.build(maskclip_config(setup.arch, 20, ks_thresh=ks)),
+                                   setup.device) for ks in (0.0, 1.0))
+    teacher = Teacher(maskclip_config(setup.arch, 59))
+    without_names(teacher, setup.device)
     normalise = teacher.model.data_preprocessor
     with torch.inference_mode():
         for name, ours, reference, limit in (
@@ -145,62 +251,52 @@ def maskclip(runs: int, device: str) -> Iterator[dict]:
                  lambda: plain(img, mode='tensor'), 1.05),
                 ("59-class labels of a teacher vs the teacher's forward",
                  lambda: best_of(teacher.scores(teacher.as_it_sees(img, normalise)), range(59),
-                                 (512, 512)),
+                                 img.shape[2:]),
                  lambda: teacher.model(img, mode='tensor'), 1.05)):
-            yield dict(case=name, limit=limit, **compare(ours, reference, runs, device))
+            yield dict(case=name, limit=limit, **setup.compare(ours, reference))
 
 
-def predict_once(classes: int, device: str) -> float:
-    """Peak GiB of a process that predicts one image of 512 pixels."""
+def predict_once(setup: Setup, classes: int) -> float:
+    """Peak GiB of a process that predicts one photo."""
     init_default_scope('mmseg')
-    model = without_names(MODELS.build(maskclip_config(classes)), device)
-    shape = dict(img_shape=(512, 512), ori_shape=(512, 512))
+    model = without_names(MODELS.build(maskclip_config(setup.arch, classes)), setup.device)
+    shape = dict.fromkeys(('img_shape', 'ori_shape'), (setup.size, setup.size))
     with torch.inference_mode():
-        model(torch.randn(1, 3, 512, 512, device=device), [SegDataSample(metainfo=shape)],
-              mode='predict')
-    return peak_gb(device)
+        model(setup.photos(), [SegDataSample(metainfo=shape)], mode='predict')
+    return peak_gb(setup.device)
 
 
-def memory(runs: int, device: str) -> Iterator[dict]:
-    """Peak memory of 847 classes over that of 20, each in a process of its own; GiB."""
+def train_twice(setup: Setup, options: dict) -> float:
+    """Peak GiB of a process that trains for two steps: the first makes the optimizer's state."""
+    step = training_step(setup, zegclip_model(setup, **options))
+    step()
+    step()
+    return peak_gb(setup.device)
+
+
+def memory(setup: Setup) -> Iterator[dict]:
+    """Peak GiB of processes of their own: 847 classes over 20, and ZegCLIP's step as released."""
     context = multiprocessing.get_context('spawn')
-    peaks = []
-    for classes in (847, 20):
-        with context.Pool(1) as pool:
-            peaks.append(pool.apply(predict_once, (classes, device)))
-    many, few = peaks
-    yield dict(case='peak GiB of MaskCLIP, 847 classes vs 20', limit=1.3, ours=many, reference=few,
-               ratio=many / few, ratio_min=many / few, ratio_max=many / few)
+
+    def row(case: str, limit: float, run: Callable, ours: object, reference: object) -> dict:
+        peaks = []
+        for argument in (ours, reference):
+            with context.Pool(1) as pool:
+                peaks.append(pool.apply(run, (setup, argument)))
+        ratio = peaks[0] / peaks[1]
+        return dict(case=f'peak GiB of {case}', limit=limit, ours=peaks[0], reference=peaks[1],
+                    ratio=ratio, ratio_min=ratio, ratio_max=ratio)
+
+    yield row('MaskCLIP, 847 classes vs 20', 1.3, predict_once, 847, 20)
+    for sizes in (VOC, STUFF):
+        step, eager = f'ZegCLIP step of 2, {sizes[1]} classes', dict(sizes=sizes, eager=True)
+        yield row(f'{step}, vs as released', 1.0, train_twice, dict(sizes=sizes), eager)
+        yield row(f'{step}, with_cp, vs as released', 0.6, train_twice,
+                  dict(sizes=sizes, with_cp=True), eager)
 
 
-def training_step(bare: nn.Module, classes: int, prompts: int, runs: int, device: str) -> dict:
-    """One step of batch 2 per image, in forwards of the bare tower, and the peak memory."""
-    model = zegclip_model(classes, prompts, device).train()
-    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4)
-    imgs = torch.randn(2, 3, 512, 512, device=device)
-    labels = torch.randint(0, classes, (2, 1, 16, 16)).float()
-    labels = nn.functional.interpolate(labels, size=(512, 512)).long().to(device)
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
-
-    def step() -> None:
-        loss, _ = model.parse_losses(model(imgs, samples, mode='loss'))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    def forwards() -> Tensor:
-        with torch.inference_mode():
-            return bare(imgs)
-
-    if device == 'cuda':
-        torch.cuda.reset_peak_memory_stats()
-    before = peak_gb(device)
-    out = compare(step, forwards, max(runs // 2, 3), device)
-    return dict(case=f'ZegCLIP training step, batch 2, {classes} classes, per bare forward',
-                limit=2.67, peak_gb=peak_gb(device), before_gb=before, **out)
-
-
-SUITES = dict(tower=tower, zegclip=zegclip, maskclip=maskclip, memory=memory)
+SUITES = dict(tower=tower, zegclip=zegclip, windows=windows, bfloat16=bfloat16, compiled=compiled,
+              maskclip=maskclip, memory=memory)
 
 
 def main() -> None:
@@ -208,6 +304,8 @@ def main() -> None:
     parser.add_argument('suites', nargs='*', default=list(SUITES), help=f'of {", ".join(SUITES)}')
     parser.add_argument('--runs', type=int, default=10, help='pairs of runs')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--arch', default='ViT-B-16', help='a ViT')
+    parser.add_argument('--size', type=int, default=512, help='pixels on a side')
     parser.add_argument('--json', help='file to write')
     args = parser.parse_args()
     unknown = set(args.suites) - set(SUITES)
@@ -215,18 +313,19 @@ def main() -> None:
         parser.error(f'unknown suite {sorted(unknown)}; legal: {", ".join(SUITES)}')
     where = torch.cuda.get_device_name() if args.device == 'cuda' else (
         f'{platform.machine()}, {torch.get_num_threads()} threads')
-    print(f'torch {torch.__version__}, {where}, {args.runs} pairs\n')
+    setup = Setup(args.runs, args.device, args.arch, args.size)
+    print(f'torch {torch.__version__}, {where}, {args.runs} pairs, {args.arch} at {args.size} pixels\n')
     print(f'{"case":68} {"ours s":>8} {"ref s":>8} {"ratio":>6} {"min-max":>11} {"limit":>6}')
     rows = []
     for name in args.suites:
-        for row in SUITES[name](args.runs, args.device):
+        for row in SUITES[name](setup):
             rows.append(row)
             print(f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.2f} '
-                  f'{row["ratio_min"]:5.2f}-{row["ratio_max"]:.2f} {row["limit"]:6.2f}'
-                  + (f'  peak {row["peak_gb"]:.1f} GiB' if 'peak_gb' in row else ''), flush=True)
+                  f'{row["ratio_min"]:5.2f}-{row["ratio_max"]:.2f} {row["limit"]:6.2f}', flush=True)
     if args.json:
         with open(args.json, 'w') as file:
-            json.dump(dict(torch=torch.__version__, machine=where, rows=rows), file, indent=1)
+            json.dump(dict(torch=torch.__version__, machine=where, arch=args.arch, size=args.size,
+                           rows=rows), file, indent=1)
 
 
 if __name__ == '__main__':
