@@ -106,6 +106,6 @@ CLAIMS = [
     Claim('Training on seen masks is better than none, on seen classes', 'this project', 'mIoU(S)',
           ZEGCLIP, ['maskclip'], note='maskclip: the value path, no training, on the same CLIP.'),
 ]
-SUITE = Suite('zegclip', 'ZegCLIP (CVPR 2023)', RUNS, CLAIMS, quick_steps=800,
+SUITE = Suite('zegclip', 'ZegCLIP (CVPR 2023)', RUNS, CLAIMS, quick_steps=400,
               quick_options={'test_dataloader.dataset.length': 100,
                              'train_dataloader.dataset.length': 1000})
