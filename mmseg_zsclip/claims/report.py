@@ -39,7 +39,9 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def spread(mean: float, std: float, digits: int = 1) -> str:
-    """'31.2 ± 0.4', or '31.2' where there is one seed."""
+    """'31.2 ± 0.4', '31.2' where there is one seed, or '-' where there is no number."""
+    if math.isnan(mean):
+        return '-'
     return f'{mean:.{digits}f}' + ('' if math.isnan(std) else f' ± {std:.{digits}f}')
 
 

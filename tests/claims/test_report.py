@@ -1,10 +1,11 @@
 import json
+import math
 
 import pytest
 
 from mmseg_zsclip.claims.judge import Measured, judge
 from mmseg_zsclip.claims.measure import SuiteResults
-from mmseg_zsclip.claims.report import as_json, console, markdown
+from mmseg_zsclip.claims.report import as_json, console, markdown, spread
 from mmseg_zsclip.claims.suite import Claim, Run, Suite
 
 ABOUT = dict(command='python tools/claims.py', machine='a machine', date='2026-11-21', seeds=2,
@@ -79,3 +80,10 @@ def test_json_is_plain_and_complete(measured):
     assert suite['claims'][0]['comparisons'][0]['noise'] > 0
     assert len(suite['runs']['good']) == 2
     assert 'areas' not in suite['runs']['good'][0]
+
+
+def test_a_metric_that_a_run_has_not_is_a_dash():
+    """Of a test without unseen classes."""
+    assert spread(math.nan, math.nan) == '-'
+    assert spread(31.24, math.nan) == '31.2'
+    assert spread(31.24, 0.41) == '31.2 ± 0.4'
