@@ -1,7 +1,25 @@
-"""What several tests need: a folder of small photos with label maps."""
+"""What several tests need: a folder of small photos with label maps, and tools as modules."""
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+
+TOOLS = Path(__file__).parents[1] / 'tools'
+
+
+@pytest.fixture(scope='session')
+def load_tool():
+    """A script below `tools`, by its path there, as a fresh module."""
+    def load(name):
+        path = TOOLS / name
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope='session')

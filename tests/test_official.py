@@ -1,5 +1,4 @@
 """tools/model_converters/official.py: what the authors' code writes, there and back."""
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +18,13 @@ from mmseg_zsclip.registry import MODELS
 
 from .test_goldens import check, goldens
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'model_converters' / 'official.py'
 TINY = CLIPArch('tiny', 16, 32, 2, 24, 16, 2, 8, 1, 1, activation='quick_gelu')
 NAMES = ['cat', 'dog', 'red bus', 'sofa', 'tree', 'sky']
 
 
 @pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('official', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool('model_converters/official.py')
 
 
 def tree(**parts):

@@ -1,22 +1,15 @@
 """tools/probe_maskclip.py: what it counts, on labels whose answer is known and on two scenes."""
-import importlib.util
 import logging
-from pathlib import Path
 
 import pytest
 import torch
 
 from mmseg_zsclip.apis.launch import load_config
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'probe_maskclip.py'
-
 
 @pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('probe_maskclip', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool('probe_maskclip.py')
 
 
 @pytest.fixture

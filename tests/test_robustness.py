@@ -1,24 +1,18 @@
 """tools/robustness.py: the paper's table of corruptions by severities, in cells that are kept."""
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config, ConfigDict
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'robustness.py'
 QUICK = ['toy_maskclip', '--weights', 'toy', '--corruptions', 'gaussian_blur', '--severities', '1', '5',
          '--cfg-options', 'test_dataloader.dataset.length=2', 'test_dataloader.num_workers=0',
          'test_dataloader.persistent_workers=False']
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def tool(tmp_path, monkeypatch, load_tool):
     monkeypatch.chdir(tmp_path)
-    spec = importlib.util.spec_from_file_location('robustness', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('robustness.py')
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -81,6 +80,8 @@ class ClassMapsHook(Hook):
         if 'seg_logits' not in sample:
             raise ValueError('the model predicts labels alone, so there is no score to show: '
                              'test_cfg.keep_scores is False. Remove it.')
+        import mmcv
+
         image = mmcv.imread(sample.img_path, channel_order='rgb')
         maps = {name: getattr(sample, key).data[0].numpy() for name, key in
                 (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg')) if key in sample}

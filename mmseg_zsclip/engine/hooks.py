@@ -1,6 +1,6 @@
 """Hooks that turn silent failures into errors."""
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -8,8 +8,11 @@ from ..registry import HOOKS
 
 
 def bare_model(runner: Runner) -> nn.Module:
-    """The runner's model without a wrapper such as DDP's."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+    """The runner's model without its wrappers: DDP's, and that of test-time augmentation."""
+    model = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 @HOOKS.register_module()

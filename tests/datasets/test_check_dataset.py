@@ -1,6 +1,4 @@
 """tools/check_dataset.py: a config's label files, before a long run."""
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,15 +6,10 @@ from PIL import Image
 
 from mmseg_zsclip.datasets.label_files import write_label_file
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'check_dataset.py'
-
 
 @pytest.fixture
-def main():
-    spec = importlib.util.spec_from_file_location('check_dataset', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(load_tool):
+    return load_tool('check_dataset.py').main
 
 
 @pytest.fixture

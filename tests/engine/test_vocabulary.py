@@ -57,3 +57,13 @@ def test_other_classes_than_the_test_data():
 def test_a_model_of_fixed_vocabulary():
     with pytest.raises(TypeError, match='Identity has a fixed vocabulary'):
         SetClassesHook(['cat']).before_test(runner_of(nn.Identity(), 1))
+
+
+def test_the_model_gets_the_classes_behind_test_time_augmentation():
+    from mmseg.models.segmentors import SegTTAModel  # behind the ops fallback
+
+    model = Renamed()
+    model.test_step = None  # what MMEngine asks of a model to augment
+    wrapped = SegTTAModel(module=model)
+    SetClassesHook(['cat', 'dog']).before_test(runner_of(wrapped, 2))
+    assert model.num_classes == 2

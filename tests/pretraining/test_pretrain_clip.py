@@ -1,9 +1,7 @@
 """tools/pretrain_clip.py, from the command line to a file that load_clip reads."""
 
-import importlib.util
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,17 +13,13 @@ from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.tokenizer import tokenize
 from mmseg_zsclip.pretraining.recipe import Recipe, trained_by
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'pretrain_clip.py'
 TINY = archs.CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 32, 2, 1)
 
 
 @pytest.fixture
-def tool(monkeypatch):
+def tool(monkeypatch, load_tool):
     monkeypatch.setitem(archs.ARCHS, 'tiny', TINY)
-    spec = importlib.util.spec_from_file_location('pretrain_clip', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('pretrain_clip.py')
 
 
 @pytest.fixture(scope='module')
