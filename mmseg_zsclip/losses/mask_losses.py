@@ -3,6 +3,7 @@
 Plain function first; the registered class takes mmseg's loss arguments, so it fits any head.
 """
 from collections.abc import Iterator
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -11,22 +12,46 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..registry import MODELS
+from ..upsample import interpolation
 
 # Logits at a time on a CPU: they and their temporaries stay in its cache.
-PIECE = 2**17
+PIECE = 2**19
 
 
-def pieces(logits: Tensor) -> Iterator[tuple[int, slice]]:
-    """(image, pixels) that cover logits (B, C, N): whole images on a GPU."""
-    images, classes, pixels = logits.shape
-    step = pixels if logits.is_cuda else max(PIECE // classes, 1)
-    return ((i, slice(start, start + step))
-            for i in range(images) for start in range(0, pixels, step))
+class Strips:
+    """Logits (B, C, h, w) resized bilinearly to (H, W), a few rows at a time: whole images on a GPU.
+
+    Iterates over (image, rows, lines, weights, strip): `strip` (r, C, W) are the image's `rows`, a
+    slice of H, made of its `lines`, a slice of h, by `weights`.
+    """
+
+    def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
+        self.down, self.across = (
+            interpolation(sides).to(logits) for sides in zip(logits.shape[2:], size, strict=True))
+        self.resized = logits.permute(0, 2, 1, 3) @ self.across.T  # (B, h, C, W)
+        used = self.down != 0
+        self.first = used.int().argmax(dim=1).tolist()
+        self.last = (used.shape[1] - 1 - used.flip(1).int().argmax(dim=1)).tolist()
+        self.rows = size[0] if logits.is_cuda else max(PIECE // self.resized[0, 0].numel(), 1)
+
+    def __iter__(self) -> Iterator[tuple[int, slice, slice, Tensor, Tensor]]:
+        for image, start in product(range(len(self.resized)), range(0, len(self.down), self.rows)):
+            end = min(start + self.rows, len(self.down))
+            lines = slice(self.first[start], self.last[end - 1] + 1)
+            weights = self.down[start:end, lines]
+            part = self.resized[image, lines]
+            strip = (weights @ part.flatten(1)).unflatten(1, part.shape[1:])
+            yield image, slice(start, end), lines, weights, strip
 
 
-def flip_own(z: Tensor, own: Tensor, known: Tensor) -> Tensor:
-    """Logits (C, N), their sign changed at the own class of each known pixel: those of being wrong."""
-    return z.scatter(0, own, z.gather(0, own) * (1 - 2 * known))
+def over_pixels(strip: Tensor, counted: Tensor) -> Tensor:
+    """Sums of (r, C, W) over the pixels (r, 1, W) that count: (C,)."""
+    return (strip @ counted.transpose(1, 2)).sum(0)[:, 0]
+
+
+def flip_own(strip: Tensor, own: Tensor, known: Tensor) -> Tensor:
+    """Logits (r, C, W), the sign changed at the own class of each known pixel: those of being wrong."""
+    return strip.scatter_(1, own, strip.gather(1, own) * (1 - 2 * known))
 
 
 class MaskSums(torch.autograd.Function):
@@ -34,67 +59,74 @@ class MaskSums(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits: Tensor, own: Tensor, known: Tensor, counted: Tensor, alpha: float,
-                gamma: float, power: int, smooth: float) -> tuple[Tensor, Tensor]:
-        """logits (B, C, N); own class (B, 1, N), 0 where unknown; known, counted (B, 1, N), 0 or 1.
+                gamma: float, power: int, smooth: float) -> tuple[Tensor, ...]:
+        """logits (B, C, h, w); own class (B, H, 1, W), 0 where unknown; known, counted
+        (B, H, 1, W), 0 or 1.
 
         Returns:
-            focal and dice, (B, C).
+            focal, dice and pixels of the class, (B, C); known pixels whose largest logit is right.
         """
-        focal, area, overlap = logits.new_zeros(3, *logits.shape[:2])
-        for i, at in pieces(logits):
-            z, c, k, n = (x[i, :, at] for x in (logits, own, known, counted))
-            wrong = flip_own(z, c, k)
+        focal, area, overlap, size = logits.new_zeros(4, *logits.shape[:2])
+        right = logits.new_zeros(())
+        for i, rows, _, _, strip in Strips(logits, (own.shape[1], own.shape[3])):
+            c, k, n = (x[i, rows] for x in (own, known, counted))
+            right += ((strip.gather(1, c) >= strip.amax(1, keepdim=True)) * k).sum()
+            wrong = flip_own(strip, c, k)
             q = wrong.sigmoid()
-            loss = q**gamma * F.softplus(wrong)  # Eq. 4: -log of the right answer, weighed by q
-            q_own, loss_own = q.gather(0, c) * k, loss.gather(0, c) * k
+            loss = F.softplus(wrong).mul_(q**gamma)  # Eq. 4: -log of the right answer, weighed by q
+            q_own, loss_own = q.gather(1, c) * k, loss.gather(1, c) * k
             p_own = k - q_own
-            focal[i] += (1 - alpha) * loss @ n[0]
-            focal[i].scatter_add_(0, c[0], (2 * alpha - 1) * loss_own[0])
-            area[i] += q**power @ n[0]
-            area[i].scatter_add_(0, c[0], (p_own**power - q_own**power + k)[0])
-            overlap[i].scatter_add_(0, c[0], 2 * p_own[0])
-        pixels = counted.sum(2).clamp(min=1)
+            focal[i] += (1 - alpha) * over_pixels(loss, n)
+            area[i] += over_pixels(q**power, n)
+            for sums, value in ((focal, (2 * alpha - 1) * loss_own), (overlap, 2 * p_own),
+                                (area, p_own**power - q_own**power + k), (size, k)):
+                sums[i].scatter_add_(0, c.flatten(), value.flatten())
+        count = counted.flatten(1).sum(1, keepdim=True).clamp(min=1)
         area = (area + smooth).clamp(min=torch.finfo(area.dtype).eps)
         overlap += smooth
-        ctx.save_for_backward(logits, own, known, counted, pixels, area, overlap)
+        ctx.save_for_backward(logits, own, known, counted, count, area, overlap)
         ctx.options = alpha, gamma, power
-        return focal / pixels, 1 - overlap / area  # Eq. 5
+        ctx.mark_non_differentiable(size, right)
+        return focal / count, 1 - overlap / area, size, right  # Eq. 5
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, to_focal: Tensor, to_dice: Tensor) -> tuple[Tensor | None, ...]:
-        logits, own, known, counted, pixels, area, overlap = ctx.saved_tensors
+    def backward(ctx, to_focal: Tensor, to_dice: Tensor, *_) -> tuple[Tensor | None, ...]:
+        logits, own, known, counted, count, area, overlap = ctx.saved_tensors
         alpha, gamma, power = ctx.options
-        to_focal = (to_focal / pixels)[..., None]
-        to_area = (to_dice * overlap / area**2 * power)[..., None]  # times p^power (1 - p)
-        to_own = (-2 * to_dice / area)[..., None]  # times p (1 - p) where the class is the pixel's
-        grad = torch.empty_like(logits)
-        for i, at in pieces(logits):
-            z, c, k, n = (x[i, :, at] for x in (logits, own, known, counted))
-            wrong = flip_own(z, c, k)
+        strips = Strips(logits, (own.shape[1], own.shape[3]))
+        to_focal = to_focal / count
+        to_area = to_dice * overlap / area**2 * power  # times p^power (1 - p)
+        to_own = -2 * to_dice / area  # times p (1 - p) where the class is the pixel's
+        grad = torch.zeros_like(strips.resized)
+        for i, rows, lines, weights, strip in strips:
+            c, k, n = (x[i, rows] for x in (own, known, counted))
+            wrong = flip_own(strip, c, k)
             q = wrong.sigmoid()
             right = 1 - q
-            focal = q**gamma * (gamma * right * F.softplus(wrong) + q)
-            others = (1 - alpha) * to_focal[i] * focal + to_area[i] * q**power * right
+            focal = F.softplus(wrong).mul_(right).mul_(gamma).add_(q).mul_(q**gamma)
+            others = (q**power).mul_(right).mul_(to_area[i, :, None])
+            others.addcmul_(focal, (1 - alpha) * to_focal[i, :, None])
             # At the pixel's own class the sign was changed and p is 1 - q.
-            p, q, focal = (x.gather(0, c) for x in (right, q, focal))
-            a, b, f = (x[i].expand_as(z).gather(0, c) for x in (to_area, to_own, to_focal))
+            p, q, focal = (x.gather(1, c) for x in (right, q, focal))
+            a, b, f = (x[i][c] for x in (to_area, to_own, to_focal))
             mine = (a * p**power + b * p) * q - alpha * f * focal
-            others.scatter_(0, c, mine.where(k > 0, others.gather(0, c)))
-            torch.mul(others, n, out=grad[i, :, at])
-        return grad, *[None] * 7
+            others.scatter_(1, c, mine.where(k > 0, others.gather(1, c))).mul_(n)
+            grad[i, lines].flatten(1).addmm_(weights.T, others.flatten(1))
+        return (grad @ strips.across).permute(0, 2, 1, 3), *[None] * 7
 
 
 def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
                 gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
-                count_ignored_as_negative: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+                count_ignored_as_negative: bool = False) -> tuple[Tensor, ...]:
     """Focal and dice loss of every class of every image (ZegCLIP, Eq. 4 and 5).
 
     Both need the probability q of the wrong answer alone: the logit's sign is flipped at the pixel's
-    own class. So no one-hot mask is built, and one sigmoid serves both.
+    own class. So no one-hot mask is built, and one sigmoid serves both. Coarse logits are resized
+    here, so that those of every class at every pixel are never kept.
 
     Args:
-        logits: (B, C, H, W) before the sigmoid.
+        logits: (B, C, h, w) before the sigmoid; resized bilinearly to the labels' size.
         labels: (B, H, W) int64, values 0..C-1 or `ignore_index`.
         alpha, gamma: of the focal loss, balanced as in RetinaNet: positives weigh alpha, negatives
             1 - alpha. `alpha=0.5, gamma=0` is half the binary cross-entropy.
@@ -104,18 +136,16 @@ def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: 
             of every class; by default it takes no part.
 
     Returns:
-        focal (B, C), a mean over the pixels of an image; dice (B, C); present (B, C) bool, the
-        classes that an image has.
+        focal (B, C), a mean over the pixels of an image; dice (B, C); size (B, C), the pixels of a
+        class; and, one number, the labelled pixels whose largest logit is that of their class.
     """
-    labels = labels.flatten(1)[:, None]
+    labels = labels[:, :, None]
     known = labels != ignore_index
     own = labels.where(known, 0)
     known = known.to(logits.dtype)
     counted = torch.ones_like(known) if count_ignored_as_negative else known
-    focal, dice = MaskSums.apply(
-        logits.flatten(2), own, known, counted, alpha, gamma, 2 if squared else 1, smooth)
-    size = torch.zeros_like(focal).scatter_add_(1, own[:, 0], known[:, 0])
-    return focal, dice, size > 0
+    return MaskSums.apply(
+        logits, own, known, counted, alpha, gamma, 2 if squared else 1, smooth)
 
 
 def count_masks(present: Tensor) -> Tensor:
@@ -155,19 +185,24 @@ class MaskLoss(nn.Module):
 
     def terms(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
               ignore_index: int = 255) -> dict[str, Tensor]:
-        """pred (B, C, H, W) logits, target (B, H, W) int64 -> weighted scalars by name."""
+        """pred (B, C, h, w) logits, target (B, H, W) int64 -> weighted scalars by name, and
+        `acc_seg`, the percentage of labelled pixels whose largest logit is right."""
         if weight is not None:
             raise ValueError(f'{type(self).__name__} takes no pixel weights; remove `sampler` from '
                              'the head.')
         with torch.autocast(pred.device.type, enabled=False):
-            focal, dice, present = mask_losses(pred.float(), target, ignore_index, **self.options)
+            focal, dice, size, right = mask_losses(
+                pred.float(), target, ignore_index, **self.options)
+            present = size > 0
             count = count_masks(present)
             terms = dict(loss_focal=self.focal_weight * focal.sum() / count,
                          loss_dice=self.dice_weight * (dice * present).sum() / count)
-        return {name: terms[name] for name, factor in (
-            ('loss_focal', self.focal_weight), ('loss_dice', self.dice_weight)) if factor}
+        weights = dict(loss_focal=self.focal_weight, loss_dice=self.dice_weight)
+        return dict(acc_seg=100 * right / size.sum().clamp(min=1),
+                    **{name: terms[name] for name, factor in weights.items() if factor})
 
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
                 ignore_index: int = 255) -> Tensor:
-        """The sum of `terms`."""
-        return sum(self.terms(pred, target, weight, ignore_index).values())
+        """The sum of the losses among `terms`."""
+        terms = self.terms(pred, target, weight, ignore_index)
+        return sum(value for name, value in terms.items() if name.startswith('loss_'))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..registry import MODELS
 from .pamr import refine
-from .upsample import best_classes
+from ..upsample import best_classes
 
 
 def window_starts(size: int, crop: int, stride: int) -> list[int]:

@@ -18,7 +18,7 @@ from ..datasets.vocabulary import canonical
 from ..registry import MODELS
 from .encoders import freeze
 from .segmentor import ZeroShotSegmentor
-from .upsample import best_classes
+from ..upsample import best_classes
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode

@@ -81,10 +81,11 @@ class CrossAttention(nn.Module):
     def masks(self, queries: Tensor, patches: Tensor) -> Tensor:
         """(B, C, d), (B, N, d) -> (B, C, N): Q K^T / sqrt(head width), averaged over heads.
 
-        The mean over heads of their dot products is the whole dot product over the head count.
+        The mean over heads of their dot products is the whole dot product over the head count. There
+        are fewer queries than patches, so that W_k is applied to them: Q (P W_k^T)^T = (Q W_k) P^T.
         """
-        scale = 1 / (self.heads * math.sqrt(queries.shape[-1] / self.heads))
-        return self.q(queries) @ self.k(patches).transpose(1, 2) * scale  # Eq. 2
+        q = self.q(queries) / (self.heads * math.sqrt(queries.shape[-1] / self.heads))
+        return q @ self.k.weight @ patches.transpose(1, 2) + (q @ self.k.bias)[..., None]  # Eq. 2
 
     def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
         """(B, C, d), (B, N, d) -> (B, C, d)."""
@@ -253,18 +254,21 @@ class ZegCLIPHead(BaseDecodeHead):
         labels = self._stack_batch_gt(batch_data_samples)
         if seg_logits.shape[1] == len(self.seen):
             labels = self.seen_labels(labels)
-        logits = resize(seg_logits, size=labels.shape[2:], mode='bilinear',
-                        align_corners=self.align_corners)
-        weight = self.sampler.sample(logits, labels) if self.sampler else None
-        labels = labels.squeeze(1)
-        losses = dict(acc_seg=accuracy(logits, labels, ignore_index=self.ignore_index))
         modules = self.loss_decode
-        for loss in modules if isinstance(modules, nn.ModuleList) else [modules]:
-            value = getattr(loss, 'terms', loss)(
-                logits, labels, weight=weight, ignore_index=self.ignore_index)
-            terms = value if isinstance(value, dict) else {loss.loss_name: value}
-            losses |= {name: losses.get(name, 0) + term for name, term in terms.items()}
-        return losses
+        modules = list(modules) if isinstance(modules, nn.ModuleList) else [modules]
+        terms, labels = {}, labels.squeeze(1)
+        if self.align_corners or self.sampler or not all(hasattr(m, 'terms') for m in modules):
+            seg_logits = resize(seg_logits, size=labels.shape[1:], mode='bilinear',
+                                align_corners=self.align_corners)
+            terms['acc_seg'] = accuracy(seg_logits, labels, ignore_index=self.ignore_index)
+        weight = self.sampler.sample(seg_logits, labels[:, None]) if self.sampler else None
+        for module in modules:
+            value = getattr(module, 'terms', module)(
+                seg_logits, labels, weight=weight, ignore_index=self.ignore_index)
+            value = value if isinstance(value, dict) else {module.loss_name: value}
+            for name, term in value.items():
+                terms[name] = terms.get(name, 0) + term if 'loss' in name else term
+        return terms
 
     def seen_labels(self, labels: Tensor) -> Tensor:
         """Class indices -> rows of the seen classes; unlabelled pixels are ignored.

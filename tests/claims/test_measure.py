@@ -11,7 +11,7 @@ import pytest
 from mmseg_zsclip.claims import jobs, pool
 from mmseg_zsclip.claims.jobs import Job, execute
 from mmseg_zsclip.claims.measure import measure, plan
-from mmseg_zsclip.claims.suite import load_suite
+from mmseg_zsclip.claims.suite import load_suite, shipped_suites
 from mmseg_zsclip.provenance import PACKAGE, digest
 
 
@@ -57,6 +57,20 @@ def test_quick_shortens_schedule_and_test_set(suite_file, tmp_path):
     assert (cfg.test_dataloader.dataset.indices, cfg.train_dataloader.dataset.indices) == (2, 3)
     assert job(suite_file, 'untrained', tmp_path, quick=True).config.train_dataloader is None
     assert cfg.train_dataloader.num_workers == 0
+
+
+@pytest.mark.parametrize('name', shipped_suites())
+def test_every_shipped_run_has_its_data_when_it_is_quick(name, tmp_path):
+    from mmengine.registry import init_default_scope
+
+    from mmseg_zsclip.registry import DATASETS
+
+    init_default_scope('mmseg')
+    (planned,) = plan([name], 1, True, tmp_path)
+    for one in planned:
+        splits = ['test', 'train'] if one.run.trains else ['test']
+        for split in splits:
+            assert len(DATASETS.build(one.config[f'{split}_dataloader'].dataset))
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(suite_file, tmp_path, monkeypatch):

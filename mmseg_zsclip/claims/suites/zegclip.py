@@ -3,7 +3,8 @@
 The paper's numbers are of PASCAL VOC, inductive. A run's name is its tower (fix: frozen, ft:
 fine-tuned, dpt: prompted) and its designs (nel: non-exclusive loss, rd: relationship descriptor).
 Runs train as long as their configs, 2000 steps: at half of that the order of the designs is still
-the order in which they learn, prompts and yes-or-no losses last.
+the order in which they learn, prompts and yes-or-no losses last. Those of table 2 train for 4000: the
+model is its own teacher from the middle on, and has to know something by then.
 """
 from itertools import product
 
@@ -33,8 +34,9 @@ ZEGCLIP = 'dpt_nel_rd'
 OTHERS = [name for name in TABLE_5 if name != ZEGCLIP]
 
 
-def trained(name: str, options: dict | None = None, config: str = 'toy_inductive') -> Run:
-    return Run(name, config, {**TOY, **(options or {})}, trains=True)
+def trained(name: str, options: dict | None = None, config: str = 'toy_inductive',
+            **kwargs) -> Run:
+    return Run(name, config, {**TOY, **(options or {})}, trains=True, **kwargs)
 
 
 RUNS = [
@@ -42,15 +44,16 @@ RUNS = [
       for (tower, config), (design, switches) in product(TOWERS.items(), DESIGNS.items())),
     trained('plain', config='toy_plain'),
     *(trained(name, {HEAD + 'query': terms}) for name, terms in QUERIES.items()),
+    trained('inductive', steps=4000),
     trained('transductive', config='toy_transductive'),
-    trained('fully', config='toy_fully'),
+    trained('fully', config='toy_fully', steps=4000),
     trained('to_target', config='toy_to_target'),
     trained('to_target_t', TEXT_ALONE, 'toy_to_target'),
     Run('maskclip', 'toy_maskclip', TOY),
     Run('maskclip_target', 'toy_target_maskclip', {**TOY, 'test_evaluator.unseen': 'none'}),
 ]
 TABLE_2 = {  # VOC: mIoU(S), mIoU(U), hIoU
-    ZEGCLIP: (91.9, 77.8, 84.3), 'transductive': (92.3, 89.9, 91.1), 'fully': (92.4, 90.9, 91.6)}
+    'inductive': (91.9, 77.8, 84.3), 'transductive': (92.3, 89.9, 91.1), 'fully': (92.4, 90.9, 91.6)}
 
 
 def table_5(says: str, metric: str, better: str, *than: str, **kwargs) -> Claim:
@@ -69,8 +72,9 @@ def table_2(says: str, metric: str, better: str, than: str, **kwargs) -> Claim:
 
 CLAIMS = [
     table_2('Transductive is better than inductive on unseen classes', 'mIoU(U)', 'transductive',
-            ZEGCLIP),
-    table_2('It costs the seen classes nothing', 'mIoU(S)', 'transductive', ZEGCLIP, margin=-0.5),
+            'inductive'),
+    table_2('It costs the seen classes nothing', 'mIoU(S)', 'transductive',
+            'inductive', margin=-0.5),
     table_2('Fully supervised is the upper bound on unseen classes', 'mIoU(U)', 'fully',
             'transductive'),
     table_5('DPT + NEL + RD has the highest unseen mIoU of twelve', 'mIoU(U)', ZEGCLIP, *OTHERS),
@@ -107,5 +111,4 @@ CLAIMS = [
           ZEGCLIP, ['maskclip'], note='maskclip: the value path, no training, on the same CLIP.'),
 ]
 SUITE = Suite('zegclip', 'ZegCLIP (CVPR 2023)', RUNS, CLAIMS, quick_steps=400,
-              quick_options={'test_dataloader.dataset.length': 100,
-                             'train_dataloader.dataset.length': 1000})
+              quick_options={'test_dataloader.dataset.length': 100})

@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_zsclip.models import upsample
-from mmseg_zsclip.models.upsample import best_classes, contenders, interpolation
+from mmseg_zsclip import upsample
+from mmseg_zsclip.upsample import best_classes, contenders, interpolation
 
 
 def whole(scores, sizes, align_corners=False):
