@@ -4,8 +4,8 @@ Differs from the released code:
 - The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
   (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly, once and for all
   (`image_size=512`).
-- Prompts are keys and values alone: Eq. 3 discards their outputs, so no queries, projection or MLP
-  of theirs are computed, and what is computed is shared by the photos of a batch.
+- Prompts are keys and values alone: Eq. 3 discards their outputs, so that no attention, projection
+  or MLP of theirs is computed.
 """
 import math
 from collections.abc import Sequence
@@ -41,13 +41,11 @@ def prompted_blocks(choice: str | Sequence[int], count: int) -> list[int]:
 def attend_to_prompts(block: nn.Module, x: Tensor, prompts: Tensor) -> Tensor:
     """A block over tokens (B, N, D) and prompts (M, D) whose own outputs are discarded (Eq. 3).
 
-    The prompts are keys and values alone: computed once for the batch, and asked nothing.
+    They answer no query, so that nothing of theirs but keys and values is used.
     """
-    q, k, v = block.attn.qkv(block.ln_1(x))
-    _, prompt_k, prompt_v = block.attn.qkv(block.ln_1(prompts[None]))
-    k = torch.cat([k, prompt_k.expand(len(x), -1, -1, -1)], dim=2)
-    v = torch.cat([v, prompt_v.expand(len(x), -1, -1, -1)], dim=2)
-    x = x + block.attn.attend(q, k, v)
+    tokens, own = block.ln_1(x), block.ln_1(prompts)
+    q, k, v = block.attn.qkv(torch.cat([tokens, own.expand(len(x), -1, -1)], dim=1))
+    x = x + block.attn.attend(q[:, :, :x.shape[1]], k, v)
     return x + block.mlp(block.ln_2(x))
 
 

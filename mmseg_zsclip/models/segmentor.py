@@ -8,8 +8,8 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from ..registry import MODELS
-from .pamr import refine
 from ..upsample import best_classes
+from .pamr import refine
 
 
 def window_starts(size: int, crop: int, stride: int) -> list[int]:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from ..datasets.labels import UNLABELLED, check_labels
 from ..datasets.vocabulary import canonical
 from ..registry import MODELS
+from ..upsample import best_classes
 from .encoders import freeze
 from .segmentor import ZeroShotSegmentor
-from ..upsample import best_classes
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
