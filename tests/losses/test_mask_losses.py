@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from torchvision.ops import sigmoid_focal_loss as reference_focal
@@ -54,6 +56,30 @@ def test_dice_is_equation_5_or_the_released_one(batch, squared, smooth, released
     torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-12)
     grads = [torch.autograd.grad(x.sum(), logits)[0] for x in (ours, expected)]
     torch.testing.assert_close(*grads, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize('size', [(11, 9), (40, 7), (3, 7)])
+@pytest.mark.parametrize('piece', [1, 100, 10**6])
+def test_coarse_logits_are_resized_strip_by_strip(batch, size, piece, monkeypatch):
+    from mmseg.models.losses import accuracy
+
+    monkeypatch.setattr(sys.modules['mmseg_zsclip.losses.mask_losses'], 'PIECE', piece)
+    logits, _ = batch
+    labels = torch.randint(0, 3, (2, *size))
+    labels[:, :2, 1] = 255
+    resized = torch.nn.functional.interpolate(logits, size, mode='bilinear')
+    results = []
+    for source in (logits, resized):
+        focal, dice, sizes, right = mask_losses(source, labels)
+        total = (focal + dice * torch.arange(3)).sum()
+        results.append([focal, dice, sizes, right, *torch.autograd.grad(total, logits)])
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-7)  # float32 interpolation
+    known = labels != 255
+    assert results[0][2].sum() == known.sum()
+    assert results[0][3] == (resized.argmax(1) == labels)[known].sum()
+    percent = accuracy(resized, labels, ignore_index=255)
+    torch.testing.assert_close(MaskLoss().terms(logits, labels)['acc_seg'], percent[0])
 
 
 def test_present_classes(batch):
