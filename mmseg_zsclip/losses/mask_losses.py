@@ -26,20 +26,28 @@ class Strips:
     """
 
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
-        self.down, self.across = (
-            interpolation(sides).to(logits) for sides in zip(logits.shape[2:], size, strict=True))
-        self.resized = logits.permute(0, 2, 1, 3) @ self.across.T  # (B, h, C, W)
-        used = self.down != 0
+        down, across = (interpolation(sides) for sides in zip(logits.shape[2:], size, strict=True))
+        used = down != 0
         self.first = used.int().argmax(dim=1).tolist()
         self.last = (used.shape[1] - 1 - used.flip(1).int().argmax(dim=1)).tolist()
-        self.rows = size[0] if logits.is_cuda else max(PIECE // self.resized[0, 0].numel(), 1)
+        self.down = down.to(logits)
+        # None: as wide as the labels already, as in a head that resizes by itself
+        self.across = None if across.shape[0] == across.shape[1] else across.to(logits)
+        self.lines = logits.permute(0, 2, 1, 3)  # (B, h, C, W)
+        if self.across is not None:
+            self.lines = self.lines @ self.across.T
+        self.rows = size[0] if logits.is_cuda else max(PIECE // self.lines[0, 0].numel(), 1)
+
+    def to_logits(self, grad: Tensor) -> Tensor:
+        """Gradient of the lines (B, h, C, W) -> of the logits (B, C, h, w)."""
+        return (grad if self.across is None else grad @ self.across).permute(0, 2, 1, 3)
 
     def __iter__(self) -> Iterator[tuple[int, slice, slice, Tensor, Tensor]]:
-        for image, start in product(range(len(self.resized)), range(0, len(self.down), self.rows)):
+        for image, start in product(range(len(self.lines)), range(0, len(self.down), self.rows)):
             end = min(start + self.rows, len(self.down))
             lines = slice(self.first[start], self.last[end - 1] + 1)
             weights = self.down[start:end, lines]
-            part = self.resized[image, lines]
+            part = self.lines[image, lines]
             strip = (weights @ part.flatten(1)).unflatten(1, part.shape[1:])
             yield image, slice(start, end), lines, weights, strip
 
@@ -50,7 +58,7 @@ def over_pixels(strip: Tensor, counted: Tensor) -> Tensor:
 
 
 def flip_own(strip: Tensor, own: Tensor, known: Tensor) -> Tensor:
-    """Logits (r, C, W), the sign changed at the own class of each known pixel: those of being wrong."""
+    """Logits (r, C, W) of being wrong: in place, the sign changed at the own class of a known pixel."""
     return strip.scatter_(1, own, strip.gather(1, own) * (1 - 2 * known))
 
 
@@ -98,7 +106,7 @@ class MaskSums(torch.autograd.Function):
         to_focal = to_focal / count
         to_area = to_dice * overlap / area**2 * power  # times p^power (1 - p)
         to_own = -2 * to_dice / area  # times p (1 - p) where the class is the pixel's
-        grad = torch.zeros_like(strips.resized)
+        grad = logits.new_zeros(strips.lines.shape)
         for i, rows, lines, weights, strip in strips:
             c, k, n = (x[i, rows] for x in (own, known, counted))
             wrong = flip_own(strip, c, k)
@@ -113,7 +121,7 @@ class MaskSums(torch.autograd.Function):
             mine = (a * p**power + b * p) * q - alpha * f * focal
             others.scatter_(1, c, mine.where(k > 0, others.gather(1, c))).mul_(n)
             grad[i, lines].flatten(1).addmm_(weights.T, others.flatten(1))
-        return (grad @ strips.across).permute(0, 2, 1, 3), *[None] * 7
+        return strips.to_logits(grad), *[None] * 7
 
 
 def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
