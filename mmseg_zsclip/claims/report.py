@@ -190,8 +190,10 @@ def run_table(one: SuiteResults) -> list[str]:
                  str(len(results)) if results[0]['trained'] else '-']
         for metric in SHOWN:
             values = [result['metrics'].get(metric, math.nan) for result in results]
-            std = statistics.stdev(values) if len(values) > 1 else math.nan
-            cells.append(spread(statistics.fmean(values), std))
+            mean = statistics.fmean(values)
+            # stdev fails on nan before Python 3.13
+            several = len(values) > 1 and not math.isnan(mean)
+            cells.append(spread(mean, statistics.stdev(values) if several else math.nan))
         lines.append('| ' + ' | '.join(map(escape, cells)) + f' | `{how(one.suite, name)}` |')
     return lines
 
@@ -202,7 +204,9 @@ def how(suite: Suite, name: str) -> str:
     options = [shlex.quote(f'{key}={_option(value)}') for key, value in run.options.items()]
     words = ['zsclip', 'train' if run.trains else 'test', run.config]
     words += ['--tta'] if run.tta else []
-    return ' '.join([*words, *(['--cfg-options', *options] if options else [])]).replace('|', '\\|')
+    words += ['--cfg-options', *options] if options else []
+    words += [f'# its schedule stretched to {run.steps} steps'] if run.steps else []
+    return ' '.join(words).replace('|', '\\|')
 
 
 def _option(value) -> str:

@@ -57,6 +57,14 @@ def test_every_table_row_has_as_many_cells_as_its_head(measured):
     assert {row.count('|') for row in rows} == {8, 11}
 
 
+def test_a_metric_that_no_seed_has_is_a_dash(measured):
+    for one in measured.results['poor'].values():
+        one['metrics'] = {k: v for k, v in one['metrics'].items() if k != 'hIoU'}
+    row = next(line for line in markdown([measured], ABOUT).splitlines()
+               if line.startswith('| poor |'))
+    assert row.split(' | ')[-2] == '-'
+
+
 def test_quick_and_random_weights_are_said(measured):
     for seeds in measured.results.values():
         for one in seeds.values():
