@@ -1,5 +1,5 @@
 """The best class of every pixel from coarse scores, without the scores of every class at every pixel."""
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -15,6 +15,14 @@ def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
     steps = (F.interpolate(torch.eye(a)[None], b, mode='linear', align_corners=align_corners)[0]
              for a, b in pairwise(sizes))
     return reduce(torch.matmul, steps).T
+
+
+def row_strips(down: Tensor, count: int) -> Iterator[tuple[slice, slice]]:
+    """Rows of an interpolation (H, h), `count` at a time, and the lines of h that they are made of."""
+    for start in range(0, len(down), count):
+        rows = slice(start, min(start + count, len(down)))
+        used = down[rows].any(dim=0).nonzero()[:, 0].tolist()
+        yield rows, slice(used[0], used[-1] + 1)
 
 
 def contenders(scores: Tensor, support: tuple[int, int]) -> Tensor:
@@ -55,11 +63,10 @@ def best_classes(scores: Tensor, sizes: Sequence[Sequence[int]],
     may_win = contenders(scores, (high, wide))
     lines = (scores @ across.T).permute(2, 1, 0, 3)  # (h, C, B, W)
     labels = []
-    for rows in down.split(max(STRIP // (batch * scores.shape[1] * len(across)), 8)):
-        used = rows.any(dim=0).nonzero()[:, 0].tolist()
-        first, last = min(used[0], height - high), used[-1]
-        classes = may_win[:, first:max(last - high + 1, first) + 1].any(dim=1).nonzero()[:, 0]
-        part = lines[first:last + 1, classes]
-        strip = (rows[:, first:last + 1] @ part.flatten(1)).unflatten(1, part.shape[1:])
+    for rows, used in row_strips(down, max(STRIP // (batch * scores.shape[1] * len(across)), 8)):
+        first, end = min(used.start, height - high), used.stop
+        classes = may_win[:, first:max(end - high, first) + 1].any(dim=1).nonzero()[:, 0]
+        part = lines[first:end, classes]
+        strip = (down[rows, first:end] @ part.flatten(1)).unflatten(1, part.shape[1:])
         labels.append(classes[strip.argmax(dim=1)])
     return torch.cat(labels).transpose(0, 1)

@@ -1,4 +1,5 @@
 """What several tests need: a folder of small photos with label maps, and tools as modules."""
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -18,6 +19,16 @@ def load_tool():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+    return load
+
+
+@pytest.fixture
+def import_tool(monkeypatch):
+    """A script of `tools` that imports others beside it, by its module name."""
+    def load(name):
+        monkeypatch.syspath_prepend(TOOLS)
+        return importlib.import_module(name)
 
     return load
 

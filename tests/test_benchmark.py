@@ -1,21 +1,17 @@
 """tools/benchmark.py: its opponent is the same model, and its cases run."""
-import importlib
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
 from mmseg_zsclip.losses import MaskLoss
 
-TOOLS = Path(__file__).parents[1] / 'tools'
 SIZES = (6, 4, 3)  # classes, seen ones, prompts
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module('benchmark')
+def tool(import_tool):
+    return import_tool('benchmark')
 
 
 @pytest.fixture

@@ -1,17 +1,12 @@
 """tools/efficiency.py: the counts are the paper's, and what is run is measured."""
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[1] / 'tools'
-
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module('efficiency')
+def tool(import_tool):
+    return import_tool('efficiency')
 
 
 @pytest.mark.parametrize(('config', 'trained', 'macs', 'ours'), [

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..registry import MODELS
-from ..upsample import interpolation
+from ..upsample import interpolation, row_strips
 
 # Logits at a time on a CPU: they and their temporaries stay in its cache.
 PIECE = 2**19
@@ -27,29 +27,24 @@ class Strips:
 
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
         down, across = (interpolation(sides) for sides in zip(logits.shape[2:], size, strict=True))
-        used = down != 0
-        self.first = used.int().argmax(dim=1).tolist()
-        self.last = (used.shape[1] - 1 - used.flip(1).int().argmax(dim=1)).tolist()
-        self.down = down.to(logits)
         # None: as wide as the labels already, as in a head that resizes by itself
         self.across = None if across.shape[0] == across.shape[1] else across.to(logits)
         self.lines = logits.permute(0, 2, 1, 3)  # (B, h, C, W)
         if self.across is not None:
             self.lines = self.lines @ self.across.T
-        self.rows = size[0] if logits.is_cuda else max(PIECE // self.lines[0, 0].numel(), 1)
+        count = size[0] if logits.is_cuda else max(PIECE // self.lines[0, 0].numel(), 1)
+        self.parts = [(rows, lines, down[rows, lines].to(logits))
+                      for rows, lines in row_strips(down, count)]
 
     def to_logits(self, grad: Tensor) -> Tensor:
         """Gradient of the lines (B, h, C, W) -> of the logits (B, C, h, w)."""
         return (grad if self.across is None else grad @ self.across).permute(0, 2, 1, 3)
 
     def __iter__(self) -> Iterator[tuple[int, slice, slice, Tensor, Tensor]]:
-        for image, start in product(range(len(self.lines)), range(0, len(self.down), self.rows)):
-            end = min(start + self.rows, len(self.down))
-            lines = slice(self.first[start], self.last[end - 1] + 1)
-            weights = self.down[start:end, lines]
+        for image, (rows, lines, weights) in product(range(len(self.lines)), self.parts):
             part = self.lines[image, lines]
             strip = (weights @ part.flatten(1)).unflatten(1, part.shape[1:])
-            yield image, slice(start, end), lines, weights, strip
+            yield image, rows, lines, weights, strip
 
 
 def over_pixels(strip: Tensor, counted: Tensor) -> Tensor:
