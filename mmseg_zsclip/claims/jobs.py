@@ -72,8 +72,8 @@ class Job:
         resolved = {name: value for name, value in self.config.to_dict().items()
                     if name not in ('work_dir', 'launcher')}
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
-        text = json.dumps([VERSION, resolved, files, self.run.trains, self.run.tta],
-                          sort_keys=True, default=str)
+        how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
+        text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -115,14 +115,15 @@ def execute(job: Job) -> dict:
             type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
             max_keep_ckpts=1, save_last=True)
         if not checkpoint.is_file():
-            train(copy.deepcopy(cfg), resume=True)
+            train(copy.deepcopy(cfg), resume=True, amp=job.run.amp)
     keep_areas(cfg, str(job.path('.npz')))
-    metrics = evaluate(cfg, checkpoint, tta=job.run.tta)
+    metrics = evaluate(cfg, checkpoint, tta=job.run.tta, amp=job.run.amp)
     result = dict(
         version=VERSION, config=job.run.config, options=dict(job.run.options), seed=job.seed,
         trained=job.run.trains, steps=cfg.train_cfg.max_iters if job.run.trains else 0,
-        tta=job.run.tta, metrics=metrics, checkpoints=job.checkpoints, sources=source_digest(),
-        date=time.strftime('%Y-%m-%d'), seconds=round(time.time() - start, 1), machine=machine())
+        tta=job.run.tta, amp=job.run.amp, metrics=metrics, checkpoints=job.checkpoints,
+        sources=source_digest(), date=time.strftime('%Y-%m-%d'),
+        seconds=round(time.time() - start, 1), machine=machine())
     write_json(job.path('.json'), result)
     for path in job.folder.glob('*.pth'):
         path.unlink()

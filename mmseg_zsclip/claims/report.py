@@ -203,7 +203,7 @@ def how(suite: Suite, name: str) -> str:
     run: Run = suite.run(name)
     options = [shlex.quote(f'{key}={_option(value)}') for key, value in run.options.items()]
     words = ['zsclip', 'train' if run.trains else 'test', run.config]
-    words += ['--tta'] if run.tta else []
+    words += [f'--{flag}' for flag in ('tta', 'amp') if getattr(run, flag)]
     words += ['--cfg-options', *options] if options else []
     words += [f'# its schedule stretched to {run.steps} steps'] if run.steps else []
     return ' '.join(words).replace('|', '\\|')

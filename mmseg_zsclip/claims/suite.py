@@ -20,6 +20,7 @@ class Run:
         trains: False tests the model as its initialisation leaves it; such a run has no seeds.
         steps: training steps in place of the config's own; its schedule shrinks or stretches.
         tta: test-time augmentation of the config.
+        amp: mixed precision, training and test; bfloat16 on a CPU.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Run:
     trains: bool = False
     steps: int | None = None
     tta: bool = False
+    amp: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ SUITE = Suite(
         Run('untrained', FREE),
         Run('trained', CONFIG, trains=True),
         Run('short', CONFIG, trains=True, steps=1, options={{'model.decode_head.query': 't'}}),
+        Run('mixed', CONFIG, trains=True, amp=True),
         Run('nowhere', 'no_such_config'),
     ],
     claims=[

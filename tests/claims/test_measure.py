@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from mmseg_zsclip.claims import jobs, pool
 from mmseg_zsclip.claims.jobs import Job, execute
@@ -26,8 +27,8 @@ def test_a_key_follows_whatever_decides_the_result(suite_file, tmp_path, monkeyp
     others = [
         job(suite_file, 'trained', tmp_path, seed=1),
         job(suite_file, 'trained', tmp_path, quick=True),
-        job(suite_file, 'untrained', tmp_path), job(suite_file, 'short', tmp_path)]
-    assert len({key, *(other.key for other in others)}) == 5
+        *(job(suite_file, name, tmp_path) for name in ('untrained', 'short', 'mixed'))]
+    assert len({key, *(other.key for other in others)}) == 6
     config = tmp_path / 'tiny_config.py'
     before = config.read_text()
     config.write_text(before.replace('lr=1e-3', 'lr=2e-3'))
@@ -98,6 +99,20 @@ def test_a_killed_training_goes_on_from_its_checkpoint(suite_file, tmp_path, mon
     assert result['metrics'] == pytest.approx(result['areas'].scores)
     assert (result['steps'], result['seed'], result['trained']) == (2, 0, True)
     assert not list(one.folder.glob('*.pth'))
+
+
+def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypatch):
+    from mmseg_zsclip.models import ZegCLIPHead
+
+    seen, once = [], ZegCLIPHead.forward
+    monkeypatch.setattr(ZegCLIPHead, 'forward', lambda self, *args, **kwargs: (
+        seen.append((self.training, torch.is_autocast_enabled('cpu'))),
+        once(self, *args, **kwargs))[1])
+    assert execute(job(suite_file, 'mixed', tmp_path / 'out'))['amp']
+    assert set(seen) == {(True, True), (False, True)}
+    seen.clear()
+    execute(job(suite_file, 'trained', tmp_path / 'out'))
+    assert set(seen) == {(True, False), (False, False)}
 
 
 def test_a_result_that_cannot_be_read_is_none(suite_file, tmp_path):
