@@ -44,8 +44,10 @@ RUNS = [
       for (tower, config), (design, switches) in product(TOWERS.items(), DESIGNS.items())),
     trained('plain', config='toy_plain'),
     trained('amp', amp=True),
+    trained('no_offset', config='toy_no_offset'),
     *(trained(name, {HEAD + 'query': terms}) for name, terms in QUERIES.items()),
     trained('inductive', steps=4000),
+    trained('inductive_no_offset', config='toy_no_offset', steps=4000),
     trained('transductive', config='toy_transductive'),
     trained('fully', config='toy_fully', steps=4000),
     trained('to_target', config='toy_to_target'),
@@ -55,6 +57,8 @@ RUNS = [
 ]
 TABLE_2 = {  # VOC: mIoU(S), mIoU(U), hIoU
     'inductive': (91.9, 77.8, 84.3), 'transductive': (92.3, 89.9, 91.1), 'fully': (92.4, 90.9, 91.6)}
+NO_OFFSET = ('as in the release, inductive runs subtract 0.1 from the scores of the seen classes, '
+             'transductive runs nothing.')
 
 
 def table_5(says: str, metric: str, better: str, *than: str, **kwargs) -> Claim:
@@ -74,8 +78,12 @@ def table_2(says: str, metric: str, better: str, than: str, **kwargs) -> Claim:
 CLAIMS = [
     table_2('Transductive is better than inductive on unseen classes', 'mIoU(U)', 'transductive',
             'inductive'),
+    Claim('also where no offset is subtracted from the seen classes', 'this project', 'mIoU(U)',
+          'transductive', ['inductive_no_offset'], note=NO_OFFSET),
     table_2('It costs the seen classes nothing', 'mIoU(S)', 'transductive',
             'inductive', margin=-0.5),
+    Claim('also where no offset is subtracted from the seen classes', 'this project', 'mIoU(S)',
+          'transductive', ['inductive_no_offset'], margin=-0.5, note=NO_OFFSET),
     table_2('Fully supervised is the upper bound on unseen classes', 'mIoU(U)', 'fully',
             'transductive'),
     table_5('DPT + NEL + RD has the highest unseen mIoU of twelve', 'mIoU(U)', ZEGCLIP, *OTHERS),
@@ -104,6 +112,8 @@ CLAIMS = [
           paper={'t*g': 77.8, 't': 49.0}),
     Claim('A sum t+g is worse than t alone', 'ZegCLIP, table 4', 'hIoU', 't', ['t+g'],
           paper={'t': 49.0, 't+g': 24.1}),
+    Claim("Subtracting an offset from the seen classes' scores helps hIoU", "ZegCLIP's release", 'hIoU',
+          ZEGCLIP, ['no_offset']),
     Claim('Mixed precision costs two points at most', 'this project', 'mIoU', 'amp', [ZEGCLIP],
           margin=-2),
     Claim('Another data set needs the relationship descriptor too', 'as ZegCLIP, table 7', 'mIoU',
