@@ -1,4 +1,4 @@
-"""The only file that knows versions of mmcv, mmengine and torch. Standard library at import."""
+"""The only file that adapts to versions of mmcv, mmengine and torch. Standard library at import."""
 import importlib.metadata
 import importlib.util
 import logging
@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 LITE_MMCV = 'pip install "mmcv-lite==2.1.0"'
-FULL_MMCV = (
-    'pip uninstall -y mmcv-lite && pip install "setuptools<82" wheel && '
-    'pip install --no-build-isolation "mmcv==2.1.0"   (compiles: needs g++, and nvcc for a GPU)')
 
 # distribution: (versions this release is tested with, command that brings one)
 SUPPORTED = {

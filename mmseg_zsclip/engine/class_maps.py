@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ..demo.pictures import SCALE, paint, star
+from ..pictures import SCALE, paint, star
 from .hooks import bare_model
 
 SIDE = 384  # of a tile, pixels

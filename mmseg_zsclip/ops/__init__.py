@@ -69,4 +69,4 @@ def find_op(name: str):
     """Return the function that computes the op `name`, or one that raises `MissingOpError`."""
     if name in OPS:
         return getattr(importlib.import_module(f'{__name__}.{OPS[name]}'), name)
-    return missing_op(name)
+    return missing_op(name, OPS)

@@ -2,7 +2,7 @@
 import torch
 from torchvision.ops import roi_align
 
-from mmseg_zsclip.ops.missing import MissingOpError, full_mmcv
+from mmseg_zsclip.ops.missing import FULL_MMCV, MissingOpError
 from mmseg_zsclip.ops.recompute import at_least_float32, gradients
 
 
@@ -22,7 +22,7 @@ def roi_align_forward(
     if pool_mode == 0:
         raise MissingOpError(
             "roi_align with pool_mode='max' is not in mmseg_zsclip.ops, which has 'avg'. "
-            f"Use pool_mode='avg' or install the full mmcv: {full_mmcv()}")
+            f"Use pool_mode='avg' or install the full mmcv: {FULL_MMCV}")
     size = (aligned_height, aligned_width)
     data, boxes = at_least_float32(input, rois)
     output.copy_(
