@@ -106,8 +106,9 @@ def console(measured: Sequence[SuiteResults]) -> str:
 
 
 def stale_note(labels: Sequence[str]) -> str:
+    runs = dict.fromkeys(label.rpartition(', seed ')[0] or label for label in labels)
     return (f'{len(labels)} cached results are of an earlier version of the sources '
-            f'({", ".join(labels)}); --fresh measures them again.')
+            f'({", ".join(runs)}); --fresh measures them again.')
 
 
 def as_json(measured: Sequence[SuiteResults], about: Mapping) -> dict:
