@@ -1,5 +1,4 @@
 """What several tests need: a folder of small photos with label maps, and tools as modules."""
-import importlib
 import importlib.util
 from pathlib import Path
 
@@ -12,23 +11,15 @@ TOOLS = Path(__file__).parents[1] / 'tools'
 
 @pytest.fixture(scope='session')
 def load_tool():
-    """A script below `tools`, by its path there, as a fresh module."""
+    """A script below `tools`, by its path there, as a fresh module; it can import those beside it."""
     def load(name):
         path = TOOLS / name
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(path.parent)
+            spec.loader.exec_module(module)
         return module
-
-    return load
-
-
-@pytest.fixture
-def import_tool(monkeypatch):
-    """A script of `tools` that imports others beside it, by its module name."""
-    def load(name):
-        monkeypatch.syspath_prepend(TOOLS)
-        return importlib.import_module(name)
 
     return load
 

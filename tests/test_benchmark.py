@@ -10,8 +10,8 @@ SIZES = (6, 4, 3)  # classes, seen ones, prompts
 
 
 @pytest.fixture
-def tool(import_tool):
-    return import_tool('benchmark')
+def tool(load_tool):
+    return load_tool('benchmark.py')
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@ import json
 
 import pytest
 
+from mmseg_zsclip.apis.configs import find_config
+
 
 @pytest.fixture
-def tool(import_tool):
-    return import_tool('efficiency')
+def tool(load_tool):
+    return load_tool('efficiency.py')
 
 
 @pytest.mark.parametrize(('config', 'trained', 'macs', 'ours'), [
@@ -23,6 +25,19 @@ def test_table_3_of_zegclip(tool, config, trained, macs, ours):
 @pytest.mark.parametrize('config', ['toy_shallow', 'toy_fixed', 'toy_stages', 'toy_maskclip'])
 def test_what_the_release_cannot_be_is_not_counted_for_it(tool, config):
     out = tool.cost(config, (64, 64), runs=0)
+    assert out['macs'] > 0
+    assert 'macs_as_released' not in out
+
+
+def test_the_head_on_another_backbone_is_counted(tool, tmp_path):
+    path = tmp_path / 'other.py'
+    path.write_text(f"""
+_base_ = [{str(find_config('toy_text_query'))!r}]
+model = dict(
+    backbone=dict(_delete_=True, type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-T-8'),
+    decode_head=dict(in_channels=192))
+""")
+    out = tool.cost(path, runs=0)
     assert out['macs'] > 0
     assert 'macs_as_released' not in out
 

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import load_config
-from mmseg_zsclip.models.zegclip import ZegCLIPHead, unbuilt_parameters
+from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead, unbuilt_parameters
 from mmseg_zsclip.registry import MODELS
 
 
@@ -47,8 +47,10 @@ def count(config: ConfigDict, size: tuple[int, int]) -> tuple[nn.Module, dict]:
 def released(config: ConfigDict, model: nn.Module) -> ConfigDict | None:
     """The config of the release's formulation; None where it has none."""
     head, backbone = model.decode_head, model.backbone
-    if (not isinstance(head, ZegCLIPHead) or head.use_stages > 1 or backbone.shallow
-            or not backbone.num_prompts or len(backbone.prompt_blocks) < len(backbone.visual.blocks)):
+    if not isinstance(head, ZegCLIPHead) or not isinstance(backbone, DeepPromptedViT):
+        return None
+    if (head.use_stages > 1 or backbone.shallow or not backbone.num_prompts
+            or len(backbone.prompt_blocks) < len(backbone.visual.blocks)):
         return None
     config = copy.deepcopy(config)
     config.backbone.type, config.decode_head.type = EagerViT, EagerHead
