@@ -72,6 +72,7 @@ class Job:
         resolved = {name: value for name, value in self.config.to_dict().items()
                     if name not in ('work_dir', 'launcher')}
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
+        # 'amp' where it is on alone: results from before there was such a switch keep their keys
         how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
         text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

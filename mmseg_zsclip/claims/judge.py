@@ -137,8 +137,8 @@ def compare(claim: Claim, rival: str, measured: Mapping[str, Measured],
     draws = side(claim.better, 'draws') - claim.factor * side(rival, 'draws')
     difference = float(differences.mean())
     noise = math.hypot(seed_noise(differences), scene_noise(draws))
-    return Comparison(rival, float(better.mean()), spread(better), float(other.mean()),
-                      spread(other), difference, noise, verdict(difference, noise))
+    return Comparison(rival, float(better.mean()), seed_std(better), float(other.mean()),
+                      seed_std(other), difference, noise, verdict(difference, noise))
 
 
 def verdict(difference: float, noise: float) -> str:
@@ -171,6 +171,6 @@ def scene_noise(draws: np.ndarray) -> float:
     return float(NORMAL_95 * known.std(ddof=1))
 
 
-def spread(values: np.ndarray) -> float:
+def seed_std(values: np.ndarray) -> float:
     """Standard deviation over seeds; NaN at one."""
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan

@@ -1,12 +1,12 @@
 """Claims and runs as a console table, JSON and Markdown."""
 import math
 import shlex
-import statistics
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from prettytable import PrettyTable
 
-from mmseg_zsclip.claims.judge import MISSING, RESAMPLES, Comparison, Judgement
+from mmseg_zsclip.claims.judge import MISSING, RESAMPLES, Comparison, Judgement, seed_std
 from mmseg_zsclip.claims.measure import SuiteResults
 from mmseg_zsclip.claims.suite import Run, Suite
 
@@ -190,11 +190,8 @@ def run_table(one: SuiteResults) -> list[str]:
                  str(results[0]['steps'] or '-'),
                  str(len(results)) if results[0]['trained'] else '-']
         for metric in SHOWN:
-            values = [result['metrics'].get(metric, math.nan) for result in results]
-            mean = statistics.fmean(values)
-            # stdev fails on nan before Python 3.13
-            several = len(values) > 1 and not math.isnan(mean)
-            cells.append(spread(mean, statistics.stdev(values) if several else math.nan))
+            values = np.array([result['metrics'].get(metric, math.nan) for result in results])
+            cells.append(spread(values.mean(), seed_std(values)))
         lines.append('| ' + ' | '.join(map(escape, cells)) + f' | `{how(one.suite, name)}` |')
     return lines
 

@@ -35,7 +35,8 @@ def measured(run_of):
                 for name, seeds in results.items()}
     return SuiteResults(
         suite, results, [judge(claim, measured) for claim in suite.claims],
-        dict(lost='ended with code 1; lost.log:\nValueError: no weights'), ['poor, seed 0', 'poor, seed 1', 'good, seed 0'])
+        dict(lost='ended with code 1; lost.log:\nValueError: no weights'),
+        ['poor, seed 0', 'poor, seed 1', 'good, seed 0'])
 
 
 def test_the_page_says_what_a_reader_must_know(measured):

@@ -57,8 +57,6 @@ RUNS = [
 ]
 TABLE_2 = {  # VOC: mIoU(S), mIoU(U), hIoU
     'inductive': (91.9, 77.8, 84.3), 'transductive': (92.3, 89.9, 91.1), 'fully': (92.4, 90.9, 91.6)}
-NO_OFFSET = ('as in the release, inductive runs subtract 0.1 from the scores of the seen classes, '
-             'transductive runs nothing.')
 
 
 def table_4(says: str, better: str, *than: str) -> Claim:
@@ -84,11 +82,13 @@ CLAIMS = [
     table_2('Transductive is better than inductive on unseen classes', 'mIoU(U)', 'transductive',
             'inductive'),
     Claim('also where no offset is subtracted from the seen classes', 'this project', 'mIoU(U)',
-          'transductive', ['inductive_no_offset'], note=NO_OFFSET),
+          'transductive', ['inductive_no_offset'],
+          note='as in the release, inductive runs subtract 0.1 from the scores of the seen classes, '
+               'transductive runs nothing.'),
     table_2('It costs the seen classes nothing', 'mIoU(S)', 'transductive',
             'inductive', margin=-0.5),
     Claim('also where no offset is subtracted from the seen classes', 'this project', 'mIoU(S)',
-          'transductive', ['inductive_no_offset'], margin=-0.5, note=NO_OFFSET),
+          'transductive', ['inductive_no_offset'], margin=-0.5),
     table_2('Fully supervised is the upper bound on unseen classes', 'mIoU(U)', 'fully',
             'transductive'),
     table_5('DPT + NEL + RD has the highest unseen mIoU of twelve', 'mIoU(U)', ZEGCLIP, *OTHERS),
