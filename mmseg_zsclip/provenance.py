@@ -11,8 +11,12 @@ from mmseg_zsclip.clip.archs import embedded
 from mmseg_zsclip.pretraining.recipe import trained_by
 
 PACKAGE = Path(__file__).resolve().parent
-# What decides a score; the rest of the package can change without making a result stale.
-SOURCES = ('clip', 'datasets', 'engine', 'evaluation', 'losses', 'models', 'ops', 'toy')
+# What cannot change a score: pages, pictures, progress bars, verdicts on results, the making of a
+# CLIP (a result names its bytes). All else counts, so a new module does before anybody thinks of it.
+EXCLUDED = (
+    'claims/judge.py', 'claims/measure.py', 'claims/pool.py', 'claims/report.py', 'claims/suites',
+    'claims/worker.py', 'cli', 'demo', 'engine/class_maps.py', 'engine/progress.py', 'pictures.py',
+    'pretraining')
 
 
 def clip_files(model: dict) -> list[dict]:
@@ -59,20 +63,31 @@ def clip_meta(path: Path) -> dict:
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of files, and of the files of folders, by name and content."""
+    """SHA-256 of files by name and content, and of the files of folders by their place there."""
     total = hashlib.sha256()
     for path in paths:
-        files = sorted(path.rglob('*')) if path.is_dir() else [path]
-        for file in files:
+        inside = path.is_dir()
+        for file in sorted(path.rglob('*')) if inside else [path]:
             if file.is_file():
-                total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+                name = file.relative_to(path).as_posix() if inside else file.name
+                total.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()
 
 
-def source_digest() -> str:
-    """Of the sources that decide scores, so that a report can say which results are older."""
-    files = (path for part in SOURCES for path in sorted((PACKAGE / part).rglob('*.py')))
-    return digest(files)[:16]
+def source_files(package: Path = PACKAGE) -> dict[str, Path]:
+    """The sources that decide scores, modules and class lists, by their place in the package."""
+    files = {file.relative_to(package).as_posix(): file
+             for ending in ('py', 'txt') for file in sorted(package.rglob(f'*.{ending}'))}
+    return {name: file for name, file in files.items() if not name.startswith('.')
+            and not any(name == part or name.startswith(f'{part}/') for part in EXCLUDED)}
+
+
+def source_digest(package: Path = PACKAGE) -> str:
+    """Of `source_files`, so that a report can say which results are older."""
+    total = hashlib.sha256()
+    for name, file in source_files(package).items():
+        total.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:16]
 
 
 def machine() -> str:
