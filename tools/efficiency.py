@@ -5,9 +5,10 @@
     python tools/efficiency.py coco_stuff_inductive --runs 0      # counts alone, in seconds
 
 Rule of the count: one multiply-accumulate per weight and output of every convolution and matrix
-product, those inside attention included; norms, activations and resizing count nothing. No weights
-are read: for the counts shapes alone are followed, and random weights take as long as any. Of
-ZegCLIP it also counts what its release declares and computes.
+product, those inside attention included; norms, activations and resizing count nothing. The same
+under every version of torch: `tools/macs.py` counts. No weights are read: for the counts shapes
+alone are followed, and random weights take as long as any. Of ZegCLIP it also counts what its
+release declares and computes.
 """
 import argparse
 import copy
@@ -17,11 +18,11 @@ import statistics
 import torch
 from benchmark import peak_gb, timed, without_names
 from eager_zegclip import EagerHead, EagerViT
+from macs import count_macs
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import load_config
@@ -38,10 +39,9 @@ def count(config: ConfigDict, size: tuple[int, int]) -> tuple[nn.Module, dict]:
     sizes = {p: p.numel() for p in model.parameters()}
     trained = sum(number for p, number in sizes.items() if p.requires_grad)
     model.requires_grad_(False)
-    with shapes_alone, torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.empty(1, 3, *size), mode='tensor')
-    return model, dict(
-        trained=trained, total=sum(sizes.values()), macs=counter.get_total_flops() // 2)
+    with shapes_alone:
+        macs = count_macs(lambda: model(torch.empty(1, 3, *size), mode='tensor'))
+    return model, dict(trained=trained, total=sum(sizes.values()), macs=macs)
 
 
 def released(config: ConfigDict, model: nn.Module) -> ConfigDict | None:
