@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .forward import PATHS
+from .muon import Muon
 
 
 @dataclass
@@ -115,13 +116,9 @@ def build_optimizers(model: nn.Module, extra: list[nn.Parameter], recipe: Recipe
     for name, parameter in model.named_parameters():
         if parameter is not words.weight:
             (matrices if parameter.ndim == 2 and 'resblocks' in name else rest).append(parameter)
-    if recipe.optimizer == 'muon' and not hasattr(torch.optim, 'Muon'):
-        raise ValueError(
-            f'torch {torch.__version__} has no torch.optim.Muon (2.9 has);'
-            ' use --optimizer adamw or update torch'
-        )
     if recipe.optimizer == 'muon':
-        optimizers = [torch.optim.Muon(matrices, lr=recipe.lr, weight_decay=recipe.weight_decay)]
+        muon = getattr(torch.optim, 'Muon', Muon)  # torch has it since 2.9
+        optimizers = [muon(matrices, lr=recipe.lr, weight_decay=recipe.weight_decay)]
         groups = [dict(params=rest + extra, weight_decay=0.0)]
     else:
         optimizers = []
