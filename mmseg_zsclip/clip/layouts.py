@@ -3,11 +3,9 @@
 OpenAI's names: `visual.*`, the text tower without a prefix (`transformer.*`,
 `token_embedding.weight`, `positional_embedding`, `ln_final.*`, `text_projection`), `logit_scale`.
 """
-import json
+import math
 import re
-import warnings
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -15,16 +13,21 @@ import torch
 from torch import Tensor
 
 from .archs import CLIP_MEAN, CLIP_STD, CLIPArch, arch_from_config
+from .tensor_files import ScriptState, inside, read_content, read_json
 
 # not weights: sizes and constants that some exporters keep among the tensors
 _CONSTANTS = ('input_resolution', 'context_length', 'vocab_size', 'attn_mask')
 OPEN_CLIP_CONFIG = 'open_clip_config.json'
 OPEN_CLIP_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 TRANSFORMERS_CONFIG = 'config.json'
+# says how images are normalised; older exports lack it
+TRANSFORMERS_IMAGES = 'preprocessor_config.json'
 TRANSFORMERS_FILES = ('model.safetensors', 'pytorch_model.bin')
 TOKENS = 'token_embedding.weight'
 # entry of our own files: the ids of the rows of TOKENS that are stored
 TOKEN_ROWS = 'token_rows'
+# sizes that a file may record: the largest CLIPs have 49,408 tokens of 1280 channels
+_LARGEST, _LARGEST_TABLE = 1 << 20, 1 << 27
 
 
 @dataclass(frozen=True)
@@ -151,51 +154,9 @@ def transformers_arch(config: dict, name: str) -> CLIPArch:
         vision_mlp_ratio=ratio)
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any('/code/' in name for name in archive.namelist())
-
-
-def _torchscript_state(path: Path) -> dict[str, Tensor]:
-    # TorchScript runs a module's __setstate__ while loading; OpenAI's archives have none
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if '/code/' in name and name.endswith('.py') and b'__setstate__' in archive.read(name):
-                raise ValueError(f'{path}: the TorchScript archive would run code when loaded '
-                                 f'({name} defines __setstate__); refused. Use a state dict.')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        return dict(torch.jit.load(str(path), map_location='cpu').state_dict())
-
-
-def _torch_load(path: Path):
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises pickle's, zip's and its own errors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f'{path} ({path.stat().st_size} bytes) cannot be read as weights: {reason} '
-            'Either it is damaged or incomplete (fetch it again), or it holds Python objects, '
-            'which are refused (weights_only=True) because loading them would run their code: '
-            'save its state dict alone, as .safetensors or with torch.save.') from error
-
-
-def _safetensors_state(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise ValueError(f'{path} ({path.stat().st_size} bytes) cannot be read as safetensors: '
-                         f'{error}. Fetch it again.') from error
-
-
-def _load_file(path: Path):
-    return _safetensors_state(path) if path.suffix == '.safetensors' else _torch_load(path)
-
-
 def _state_of(path: Path, content) -> Mapping[str, Tensor]:
+    if isinstance(content, ScriptState):
+        return content.state
     content = content if isinstance(content, Mapping) else {type(content).__name__: None}
     state = content.get('state_dict', content)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -210,9 +171,7 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
         FileNotFoundError: no such file.
         ValueError: no state dict, damaged file, or one that only loads by running its code.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'no such file: {path} (current directory {Path.cwd()})')
-    return _state_of(path, _load_file(path))
+    return _state_of(path, read_content(path))
 
 
 def _from_mapping(path: Path, content) -> RawWeights:
@@ -256,6 +215,30 @@ def expand_rows(table: Tensor, rows: Tensor, size: int) -> Tensor:
     return out
 
 
+def _sensible(arch: CLIPArch, state: Mapping[str, Tensor], source: Path) -> CLIPArch:
+    """`arch`, whose sizes came with the file, before anything is built of them.
+
+    Raises:
+        ValueError: sizes that are no numbers, that are too large, or with more layers than tensors.
+    """
+    sizes = {field.name: getattr(arch, field.name) for field in fields(CLIPArch)}
+    for name, value in sizes.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if name in ('name', 'activation') or (name == 'patch_size' and number is None):
+                continue
+            exact = name not in ('norm_eps', 'vision_mlp_ratio')
+            if isinstance(number, bool) or not isinstance(number, int if exact else (int, float)) \
+                    or not 0 < number <= _LARGEST:
+                raise ValueError(f'{source}: it records {name}={value!r}; expected '
+                                 f'{"whole " if exact else ""}numbers above 0, up to {_LARGEST}')
+    layers = arch.text_layers + (
+        sum(arch.vision_layers) if arch.is_resnet else arch.vision_layers)
+    if layers > len(state):
+        raise ValueError(f'{source}: it records {layers} layers but holds {len(state)} tensors; '
+                         'it is incomplete or damaged, fetch it again')
+    return arch
+
+
 def _from_ours(path: Path, content: Mapping, state: Mapping[str, Tensor]) -> RawWeights:
     sizes = content['arch']
     known = {field.name for field in fields(CLIPArch)}
@@ -263,9 +246,13 @@ def _from_ours(path: Path, content: Mapping, state: Mapping[str, Tensor]) -> Raw
         differ = ', '.join(sorted(known ^ set(sizes)))
         raise ValueError(f'{path}: it was written by another version of mmseg_zsclip: its recorded '
                          f'sizes differ from what this version knows ({differ})')
-    arch, state = CLIPArch(**sizes), from_openai(state)
+    arch, state = _sensible(CLIPArch(**sizes), state, path), from_openai(state)
     if TOKEN_ROWS in content and TOKENS in state:
         try:
+            if state[TOKENS].ndim != 2 or state[TOKENS].shape[1] != arch.text_width or (
+                    arch.vocab_size * arch.text_width > _LARGEST_TABLE):
+                raise ValueError(f'{tuple(state[TOKENS].shape)} rows for a table of '
+                                 f'{arch.vocab_size} x {arch.text_width}')
             state[TOKENS] = expand_rows(state[TOKENS], content[TOKEN_ROWS], arch.vocab_size)
         except ValueError as error:
             raise ValueError(f'{path}: the token embeddings are damaged: {error}. Fetch the file '
@@ -280,37 +267,77 @@ def _some(mapping: Mapping, limit: int = 6) -> str:
 
 
 def _read_file(path: Path) -> RawWeights:
-    if _is_torchscript(path):
-        return RawWeights(from_openai(_torchscript_state(path)), 'OpenAI TorchScript', 'quick_gelu')
-    return _from_mapping(path, _load_file(path))
+    content = read_content(path)
+    if isinstance(content, ScriptState):
+        return RawWeights(from_openai(content.state), 'OpenAI TorchScript', 'quick_gelu')
+    return _from_mapping(path, content)
 
 
 def _folder_state(folder: Path, names: tuple[str, ...]) -> Mapping[str, Tensor]:
     for name in names:
         if (folder / name).is_file():
-            return _load_file(folder / name)
+            path = inside(folder, name)
+            return _state_of(path, read_content(path))
         index = folder / f'{name}.index.json'
         if index.is_file():
-            state: dict[str, Tensor] = {}
-            for shard in sorted(set(json.loads(index.read_text())['weight_map'].values())):
-                state.update(_load_file(folder / shard))
-            return state
+            return _shards(folder, inside(folder, index.name))
     raise FileNotFoundError(f'{folder} has none of {", ".join(names)}')
+
+
+def _shards(folder: Path, index: Path) -> dict[str, Tensor]:
+    parts = read_json(index).get('weight_map')
+    if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts.values()):
+        raise ValueError(f'{index} has no weight_map of tensor names to file names; fetch it again')
+    state: dict[str, Tensor] = {}
+    for shard in sorted(set(parts.values())):
+        path = inside(folder, shard)
+        state.update(_state_of(path, read_content(path)))
+    return state
+
+
+def _statistics(config: Mapping, mean: str, std: str, where: Path) -> tuple[tuple, tuple]:
+    """Mean and std of the weights' own preprocessing; CLIP's where it leaves them out."""
+    found = []
+    for key, default in ((mean, CLIP_MEAN), (std, CLIP_STD)):
+        values = config.get(key, default)
+        if not isinstance(values, list | tuple) or len(values) != 3 or not all(
+                isinstance(value, int | float) and math.isfinite(value) for value in values):
+            raise ValueError(f'{where}: {key} is {values!r}; expected three numbers')
+        found.append(tuple(map(float, values)))
+    if min(found[1]) <= 0:
+        raise ValueError(f'{where}: {std} is {found[1]}; expected three numbers above 0')
+    return found[0], found[1]
+
+
+def _recorded(read: Callable[[], CLIPArch], state: Mapping[str, Tensor], where: Path) -> CLIPArch:
+    try:
+        arch = read()
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f'{where} records no sizes that can be used '
+                         f'({type(error).__name__}: {error}); fetch it again') from error
+    return _sensible(arch, state, where)
 
 
 def _read_folder(folder: Path) -> RawWeights:
     if (folder / OPEN_CLIP_CONFIG).is_file():
-        config = json.loads((folder / OPEN_CLIP_CONFIG).read_text())
-        arch = arch_from_config(folder.name, config['model_cfg'])
-        image = config.get('preprocess_cfg', {})
+        where = inside(folder, OPEN_CLIP_CONFIG)
+        config = read_json(where)
+        sizes, image = config.get('model_cfg'), config.get('preprocess_cfg', {})
+        if not isinstance(sizes, dict) or not isinstance(image, dict):
+            raise ValueError(f'{where} has no model_cfg; fetch it again')
         raw = _from_mapping(folder, _folder_state(folder, OPEN_CLIP_FILES))
+        arch = _recorded(lambda: arch_from_config(folder.name, sizes), raw.state, where)
         return RawWeights(raw.state, 'open_clip folder', arch.activation, arch,
-                          tuple(image.get('mean', CLIP_MEAN)), tuple(image.get('std', CLIP_STD)))
+                          *_statistics(image, 'mean', 'std', where))
     if (folder / TRANSFORMERS_CONFIG).is_file():
-        arch = transformers_arch(
-            json.loads((folder / TRANSFORMERS_CONFIG).read_text()), folder.name)
+        where = inside(folder, TRANSFORMERS_CONFIG)
         state = from_transformers(_folder_state(folder, TRANSFORMERS_FILES))
-        return RawWeights(state, 'transformers folder', arch.activation, arch)
+        arch = _recorded(lambda: transformers_arch(read_json(where), folder.name), state, where)
+        image = {}
+        if (folder / TRANSFORMERS_IMAGES).is_file():
+            image = read_json(inside(folder, TRANSFORMERS_IMAGES))
+        return RawWeights(state, 'transformers folder', arch.activation, arch, *_statistics(
+            image, 'image_mean', 'image_std', folder / TRANSFORMERS_IMAGES))
     raise ValueError(f'{folder} has neither {OPEN_CLIP_CONFIG} nor {TRANSFORMERS_CONFIG}; give the '
                      'folder of an open_clip model or of a transformers CLIPModel, or a file')
 
