@@ -1,6 +1,7 @@
 """Label maps on disk: reading, writing, and what each stored value means."""
 import io
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine import fileio
@@ -41,6 +42,30 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
             ' one channel of whole numbers (L, P, I;16, I). Colours must first be converted to'
             ' label values (tools/dataset_converters).')
     return labels
+
+
+def check_sizes(photo: str | None, photo_shape: Sequence[int], path: str,
+                label_shape: Sequence[int]) -> None:
+    """That a label map lies on its photo.
+
+    Args:
+        photo_shape: (H, W, ...) of the photo as it was read, upright.
+        label_shape: (H, W, ...) of the label map.
+
+    Raises:
+        ValueError: the sizes differ; names both files and sizes.
+    """
+    (high, wide), (rows, columns) = photo_shape[:2], label_shape[:2]
+    if (high, wide) == (rows, columns):
+        return
+    turned = (high, wide) == (columns, rows)
+    raise ValueError(
+        f'label file {path} has {columns} x {rows} pixels, its photo {photo or "(an array)"} '
+        f'{wide} x {high} (width x height). '
+        + ('The photo was turned by its EXIF orientation, as every viewer does, and the labels were '
+           'drawn on the stored pixels: turn the label map too.' if turned else
+           'Every pixel needs its own label: write the map at the size of its photo (resize labels '
+           'with nearest neighbour).'))
 
 
 def write_label_file(labels: np.ndarray, path: str | os.PathLike) -> None:

@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_zsclip.registry import TRANSFORMS
 
-from ..label_files import LabelReader
+from ..label_files import LabelReader, check_sizes
 from ..labels import UNLABELLED
 from ..vocabulary import load_classes
 
@@ -15,7 +15,9 @@ from ..vocabulary import load_classes
 class LoadLabels(BaseTransform):
     """Label map as int32, so that 847 classes survive (mmseg's loader reads uint8: 256 -> 0).
 
-    Required keys: ``seg_map_path``, ``reduce_zero_label``, ``label_map``, ``seg_fields``.
+    Required keys: ``reduce_zero_label``, ``label_map``, ``seg_fields``, and ``seg_map_path``; a
+    photo without it, as mmseg's ``inference_model`` gives one, passes as it is. ``ori_shape``, which
+    the loader of the photo sets, must be the size of the label map.
     Added key: ``gt_seg_map`` (H, W) int32 in ``{0..C-1, ignore}``.
 
     Args:
@@ -25,6 +27,7 @@ class LoadLabels(BaseTransform):
 
     Raises:
         FileNotFoundError, ValueError: see :class:`LabelReader`.
+        ValueError: the label map has another size than its photo.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class LoadLabels(BaseTransform):
         self._readers = {}
 
     def transform(self, results: dict) -> dict:
+        if results.get('seg_map_path') is None:
+            return results
         reduce_zero = self.reduce_zero_label
         if reduce_zero is None:
             reduce_zero = results.get('reduce_zero_label', False)
@@ -47,7 +52,11 @@ class LoadLabels(BaseTransform):
         if key not in self._readers:
             self._readers[key] = LabelReader(
                 self.num_classes, reduce_zero, label_map, self.backend_args)
-        results['gt_seg_map'] = self._readers[key](results['seg_map_path'])
+        labels = self._readers[key](results['seg_map_path'])
+        if 'ori_shape' in results:
+            check_sizes(results.get('img_path'), results['ori_shape'], results['seg_map_path'],
+                        labels.shape)
+        results['gt_seg_map'] = labels
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 

@@ -103,3 +103,25 @@ def test_wrong_values_name_the_file(tmp_path):
     write_label_file(np.array([[11]], np.uint8), tmp_path / 'a.png')
     with pytest.raises(ValueError, match=r'a\.png holds 11; legal: 0 to 10'):
         LoadLabels('camvid').transform(results(tmp_path / 'a.png'))
+
+
+@pytest.mark.parametrize('shape', [(48, 128), (96, 128), (32, 64), (47, 64), (64, 48)])
+def test_a_label_map_of_another_size_is_an_error(tmp_path, shape):
+    """RandomResize and RandomCrop would train on, with most labels on the wrong pixels."""
+    write_label_file(np.zeros(shape, np.uint8), tmp_path / 'a.png')
+    given = results(tmp_path / 'a.png', img_path='a.jpg', ori_shape=(48, 64))
+    sizes = rf'a\.png has {shape[1]} x {shape[0]} pixels, its photo a\.jpg 64 x 48'
+    with pytest.raises(ValueError, match=sizes) as error:
+        LoadLabels('camvid').transform(given)
+    assert ('EXIF' in str(error.value)) == (shape == (64, 48))
+
+
+def test_labels_loaded_behind_resize_are_compared_with_the_photo_as_it_was_read(tmp_path):
+    write_label_file(np.zeros((48, 64), np.uint8), tmp_path / 'a.png')
+    given = results(tmp_path / 'a.png', ori_shape=(48, 64), img_shape=(96, 128))
+    assert LoadLabels('camvid').transform(given)['gt_seg_map'].shape == (48, 64)
+
+
+def test_a_photo_without_a_label_path_passes_so_that_mmsegs_inference_works():
+    given = dict(img_path='a.jpg', ori_shape=(48, 64))
+    assert LoadLabels('camvid').transform(dict(given)) == given
