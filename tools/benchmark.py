@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from mmseg_zsclip.clip.checkpoint import load_visual
 from mmseg_zsclip.models import ClassEmbeddings
+from mmseg_zsclip.models.encoders import CLIPBackbone
 from mmseg_zsclip.models.self_training import Teacher, best_of
 from mmseg_zsclip.registry import MODELS
 
@@ -225,8 +226,10 @@ def maskclip_config(arch: str, classes: int, **head) -> dict:
 
 
 def without_names(model: nn.Module, device: str) -> nn.Module:
-    """The model in evaluation mode, its class embeddings random: names need not be embedded."""
+    """The model in evaluation mode, its class embeddings and tower random: nothing is read."""
     for module in model.modules():
+        if isinstance(module, CLIPBackbone):
+            module.filled = True
         if isinstance(module, ClassEmbeddings):
             module.embeddings = nn.functional.normalize(
                 torch.randn_like(module.embeddings), dim=-1)

@@ -35,7 +35,7 @@ def count(config: ConfigDict, size: tuple[int, int]) -> tuple[nn.Module, dict]:
     shapes_alone = FakeTensorMode()
     with shapes_alone:
         model = MODELS.build(config).eval()
-    model.decode_head.class_embeddings.computed = True
+    model.decode_head.class_embeddings.computed = model.backbone.filled = True
     sizes = {p: p.numel() for p in model.parameters()}
     trained = sum(number for p, number in sizes.items() if p.requires_grad)
     model.requires_grad_(False)

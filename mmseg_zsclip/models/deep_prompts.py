@@ -157,6 +157,7 @@ class DeepPromptedViT(CLIPBackbone):
         return self.prompt_norm(x[:, :count]) if self.num_prompts else x, kept
 
     def forward(self, img: Tensor) -> tuple[Tensor, ...]:
+        self.check_filled()
         x, grid = self.embed(img)
         x, kept = self.encode(x)
         if kept:

@@ -318,24 +318,55 @@ BLOCK_ATTENTIONS: dict[str, Callable[..., BlockAttention]] = {
 }
 
 
-def check_attention(table: Mapping[str, Callable], attention: str) -> str:
-    if attention not in table:
-        raise ValueError(f"attention is {attention!r}; legal values: {', '.join(table)}. MaskCLIP's "
-                         "are 'value' and, as its baseline, 'last'.")
+METHODS = dict(maskclip='value', clip='last', sclip='qq+kk', clearclip='qq', naclip='kk')
+
+
+def check_attention(table: Mapping[str, Callable], attention: str, also: Sequence[str] = ()) -> str:
+    if attention not in table and attention not in also:
+        raise ValueError(f"attention is {attention!r}; legal values: {', '.join([*table, *also])}. "
+                         "MaskCLIP's are 'value' and, as its baseline, 'last'.")
     return attention
 
 
+def attention_options(attention: str | dict) -> tuple[str, dict]:
+    """A name, or a dict of `type` and options -> the name, checked, and the options."""
+    options = dict(type=attention) if isinstance(attention, str) else dict(attention)
+    return check_attention(BLOCK_ATTENTIONS, options.pop('type', None), tuple(METHODS)), options
+
+
 def build_attention(attention: str | dict) -> BlockAttention:
-    """A key of `BLOCK_ATTENTIONS`, or a dict of `type` and options, to the attention.
+    """A key of `BLOCK_ATTENTIONS` or `METHODS`, or a dict of `type` and options, to the attention.
 
     Raises:
         ValueError: unknown name, unknown option, option out of range.
     """
-    options = dict(type=attention) if isinstance(attention, str) else dict(attention)
-    name = check_attention(BLOCK_ATTENTIONS, options.pop('type', None))
+    name, options = attention_options(attention)
+    name = METHODS.get(name, name)
     legal = list(inspect.signature(BLOCK_ATTENTIONS[name]).parameters)
     unknown = sorted(set(options) - set(legal))
     if unknown:
         raise ValueError(f'attention {name!r} has no option {", ".join(unknown)}; legal: '
                          f'{", ".join(legal) or "none"}.')
     return BLOCK_ATTENTIONS[name](**options)
+
+
+def kept_parts(attention: str | dict, residual: bool | None,
+               ffn: bool | None) -> tuple[bool, bool]:
+    """Whether the block keeps its residual and its feed-forward network: as the attention's method
+    does where None is given.
+
+    Raises:
+        ValueError: a method with settings that may make it another one.
+    """
+    name, options = attention_options(attention)
+    raw = METHODS.get(name, name)
+    own = raw in ('value', 'last', 'qq+kk')  # the table above, last column
+    given = {key: value for key, value in dict(residual=residual, ffn=ffn).items()
+             if value not in (None, own)}
+    if name in METHODS and (given or options):
+        settings = ', '.join(f'{key}={value}' for key, value in {**options, **given}.items())
+        raise ValueError(
+            f'attention {name!r} is a whole method, {raw!r} with residual={own} and ffn={own}, and '
+            f'takes no other settings; got {settings}. Leave them out, or write attention={raw!r}, '
+            'which takes any.')
+    return own if residual is None else residual, own if ffn is None else ffn

@@ -45,6 +45,10 @@ class CLIPBackbone(BaseModule):
             package, 'hf-hub:org/name', a file or folder; None leaves random weights. They are read
             by `init_weights`, not at build.
         image_size: pixels on a side of the grid that the positions belong to; CLIP's if left out.
+
+    Raises:
+        RuntimeError: by `forward`, while named weights have neither been read by `init_weights` nor
+            come from a checkpoint that fills the tower: it would run at random.
     """
 
     def __init__(self, arch: str | CLIPArch, weights: str | None = None,
@@ -54,6 +58,7 @@ class CLIPBackbone(BaseModule):
         self.weights = weights
         self.visual = build_visual(
             replace(self.arch, image_size=image_size or self.arch.image_size))
+        self.filled = weights is None  # random on purpose
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -69,6 +74,21 @@ class CLIPBackbone(BaseModule):
 
     def load_tower(self, state: dict[str, Tensor]) -> None:
         self.visual.load_state_dict(state)
+        self.filled = True
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if not self.filled:
+            saved = ((state_dict.get(f'{prefix}visual.{name}'), value)
+                     for name, value in self.visual.state_dict().items())
+            self.filled = all(one is not None and one.shape == value.shape for one, value in saved)
+
+    def check_filled(self) -> None:
+        if not self.filled:
+            raise RuntimeError(
+                f'{type(self).__name__}: the weights {self.weights!r} of its {self.arch.name} were '
+                'never read, so it would run at random. Call model.init_weights(), or load a '
+                'checkpoint that holds the tower; weights=None runs at random on purpose.')
 
 
 @MODELS.register_module()
@@ -104,6 +124,7 @@ class CLIPVisionTransformer(CLIPBackbone):
                    *blocks[:frozen_stages])
 
     def forward(self, img: Tensor) -> tuple[Tensor, ...]:
+        self.check_filled()
         x, grid = self.visual.embed(img)
         maps = {}
         for i, block in enumerate(self.visual.blocks[:max(self.out_indices) + 1]):
@@ -151,6 +172,7 @@ class CLIPResNet(CLIPBackbone):
         return self
 
     def forward(self, img: Tensor) -> tuple[Tensor, ...]:
+        self.check_filled()
         x = self.visual.stem(img)
         maps = {}
         for i, stage in enumerate(list(self.visual.stages)[:max(self.out_indices) + 1]):

@@ -32,7 +32,7 @@ from ..datasets.vocabulary import (
 )
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
-from .dense_attention import Tokens, build_attention, check_attention
+from .dense_attention import Tokens, build_attention, check_attention, kept_parts
 from .encoders import CLIPBackbone, freeze
 
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
@@ -65,9 +65,12 @@ class MaskCLIPViT(FrozenTower):
     Args:
         arch, weights: see `CLIPBackbone`.
         attention: of the last block: 'value', or another one of `dense_attention`, by name or as
-            a dict with its options, e.g. dict(type='kk', gaussian_std=3.0).
-        residual: add the block's input to the attention's output, as the paper does.
-        ffn: run the block's feed-forward network on the sum, as the paper does.
+            a dict with its options, e.g. dict(type='kk', gaussian_std=3.0); or a method ('naclip'),
+            which takes no other settings.
+        residual: add the block's input to the attention's output, as the paper does; as the
+            attention's own method does if left out.
+        ffn: run the block's feed-forward network on the sum, as the paper does; as the attention's
+            own method does if left out.
         released_keys: keys through `out_proj`, as released.
         released_tower: GELU and epsilon 1e-6, as released, whatever the weights were trained with.
 
@@ -77,16 +80,15 @@ class MaskCLIPViT(FrozenTower):
     """
 
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 attention: str | dict = 'value', residual: bool = True, ffn: bool = True,
-                 released_keys: bool = False, released_tower: bool = False,
+                 attention: str | dict = 'value', residual: bool | None = None,
+                 ffn: bool | None = None, released_keys: bool = False, released_tower: bool = False,
                  init_cfg: dict | None = None) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use MaskCLIPResNet, or a ViT-* name.')
         self.attention = build_attention(attention)
+        self.residual, self.ffn = kept_parts(attention, residual, ffn)
         self.read_blocks = self.attention.reads(len(self.visual.blocks))
-        self.residual = residual
-        self.ffn = ffn
         self.released_keys = released_keys
         if released_tower:
             for block in self.visual.blocks:
@@ -112,6 +114,7 @@ class MaskCLIPViT(FrozenTower):
         return out, attn.out_proj(keys) if self.released_keys else keys
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
+        self.check_filled()
         x, grid = self.visual.embed(img)
         blocks = self.visual.blocks
         inputs = {}
@@ -161,6 +164,7 @@ class MaskCLIPResNet(FrozenTower):
         return features, keys.transpose(1, 2).unflatten(2, x.shape[-2:])
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
+        self.check_filled()
         return self.pool(self.visual.features(img))
 
 

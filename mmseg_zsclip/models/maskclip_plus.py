@@ -10,9 +10,11 @@ from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
+from ..datasets.labels import UNLABELLED, check_labels
 from ..datasets.vocabulary import BACKGROUND, canonical, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
+from .self_training import relabelled
 
 
 class TextClassifier(BaseModule):
@@ -52,8 +54,9 @@ class TextClassifier(BaseModule):
         return torch.cat([text[:row], self.background[None], text[row + 1:]])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, h, w) -> logits (B, C, h, w)."""
-        return F.conv2d(self.proj(x), self.text()[:, :, None, None].to(x.dtype))
+        """(B, channels, h, w) -> logits (B, C, h, w), float32 under autocast too, so that losses and
+        scores are."""
+        return F.conv2d(self.proj(x), self.text()[:, :, None, None].to(x.dtype)).float()
 
 
 @MODELS.register_module()
@@ -71,7 +74,8 @@ class TextHead(BaseModule):
         learned_background: see `TextClassifier`.
 
     Raises:
-        ValueError: a head that has no such classifier; unknown class names.
+        ValueError: a head that has no such classifier; unknown class names; "ground-truth leak"
+            when a training label is an unseen class.
     """
 
     plain_scores = True  # see `ZeroShotSegmentor`, keep_scores
@@ -139,9 +143,20 @@ class TextHead(BaseModule):
             handle.remove()
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
-        return self.head.loss(inputs, batch_data_samples, train_cfg)
+        """Losses by name; unlabelled pixels are ignored.
+
+        Raises:
+            ValueError: a label that is no class, or of an unseen class ("ground-truth leak").
+        """
+        labels = self.head._stack_batch_gt(batch_data_samples)
+        check_labels(labels, self.class_embeddings.classes, self.unseen, self.ignore_index,
+                     'inductive')
+        labels = labels.masked_fill(labels == UNLABELLED, self.ignore_index)
+        samples = relabelled(batch_data_samples, labels.squeeze(1))
+        return self.head.loss(inputs, samples, train_cfg)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict:
+        """As the head's own, for labels that `loss` or `SelfTrainedSegmentor` has checked."""
         return self.head.loss_by_feat(seg_logits, batch_data_samples)
 
     def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict],

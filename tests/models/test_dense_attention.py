@@ -281,3 +281,28 @@ def test_softmax_is_in_float32_under_autocast(spec, monkeypatch):
 def test_wrong_attentions_are_errors_when_the_tower_is_built(spec, message):
     with pytest.raises(ValueError, match=message.replace('+', r'\+')):
         tower(spec)
+
+
+@pytest.mark.parametrize(('name', 'kept'), [
+    ('value', True), ('last', True), ('qq+kk', True), ('qq', False), ('kk', False), ('rcs', False),
+    ('sc', False), ('maskclip', True), ('clip', True), ('sclip', True), ('clearclip', False),
+    ('naclip', False)])
+def test_an_attention_brings_its_methods_own_residual_and_ffn(name, kept):
+    model = tower(name)
+    assert (model.residual, model.ffn) == (kept, kept)
+
+
+@pytest.mark.parametrize('settings', [
+    dict(attention='naclip', residual=True), dict(attention='sclip', ffn=False),
+    dict(attention=dict(type='naclip', gaussian_std=None))], ids=str)
+def test_a_method_with_a_setting_of_another_one_is_refused(settings):
+    with pytest.raises(ValueError, match='is a whole method.* takes no other settings; got'):
+        tower(**settings)
+
+
+@torch.no_grad()
+def test_a_methods_name_is_its_attention_with_its_settings():
+    img = torch.randn(1, 3, GRID[0] * 8, GRID[1] * 8)
+    named, raw = tower('naclip'), tower('kk', residual=False, ffn=False)
+    raw.load_state_dict(named.state_dict())
+    assert torch.equal(named(img)[0], raw(img)[0])

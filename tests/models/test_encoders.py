@@ -5,6 +5,7 @@ import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.clip.archs import CLIPArch, get_arch
 from mmseg_zsclip.clip.checkpoint import save_clip
 from mmseg_zsclip.clip.model import CLIP
+from mmseg_zsclip.models import DeepPromptedViT, MaskCLIPResNet, MaskCLIPViT
 from mmseg_zsclip.models.encoders import CLIPResNet, CLIPVisionTransformer
 
 TINY_RN = CLIPArch('RN-tiny', 32, 64, (1, 1, 1, 1), 8, None, 4, 16, 2, 1)
@@ -101,3 +102,33 @@ def test_published_tag_brings_its_activation():
         assert CLIPVisionTransformer('ViT-B-16', 'openai').arch.activation == 'quick_gelu'
         laion = CLIPVisionTransformer('ViT-B-16', 'laion2b_s34b_b88k', out_indices=(11,))
     assert laion.arch.activation == 'gelu'
+
+
+@pytest.mark.parametrize('build', [
+    CLIPVisionTransformer, MaskCLIPViT, DeepPromptedViT])
+def test_a_tower_whose_weights_were_never_read_does_not_run_at_random(build, tmp_path):
+    save_clip(CLIP(get_arch('ViT-XS-8')), tmp_path / 'clip.pt')
+    named = dict(arch='ViT-XS-8', weights=str(tmp_path / 'clip.pt'))
+    img = torch.randn(1, 3, 32, 32)
+    model = build(**named).eval()
+    with pytest.raises(RuntimeError, match=r'never read.*init_weights\(\)'):
+        model(img)
+    model.init_weights()
+    expected = model(img)
+    restored = build(**named).eval()
+    part = {k: v for k, v in model.state_dict().items() if k != 'visual.proj'}
+    restored.load_state_dict(part, strict=False)
+    with pytest.raises(RuntimeError, match='never read'):
+        restored(img)
+    restored.load_state_dict(model.state_dict())
+    torch.testing.assert_close(restored(img), expected)
+
+
+def test_a_resnet_tower_whose_weights_were_never_read_does_not_run_at_random(tmp_path):
+    save_clip(CLIP(TINY_RN), tmp_path / 'clip.pt')
+    for build in (CLIPResNet, MaskCLIPResNet):
+        model = build(TINY_RN, str(tmp_path / 'clip.pt')).eval()
+        with pytest.raises(RuntimeError, match=r'init_weights\(\)'):
+            model(torch.randn(1, 3, 64, 64))
+        model.init_weights()
+        model(torch.randn(1, 3, 64, 64))

@@ -104,3 +104,26 @@ def test_a_learned_background_needs_its_class():
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="'sky' is the only class"):
         text_head(classes=['sky'])
+
+
+def labelled(value):
+    return [SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 64, 64), value)))] * 2
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_an_unseen_label_never_trains_a_text_head_in_a_plain_segmentor(name):
+    head = text_head(name, unseen=['car'])
+    with pytest.raises(ValueError, match=r"ground-truth leak: labels of \['car'\]"):
+        head.loss(maps(), labelled(3), None)
+    assert head.loss(maps(), labelled(2), None)['loss_ce'] > 0
+    assert head.loss(maps(), labelled(-1), None)['loss_ce'] == 0
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_scores_are_float32_in_mixed_precision(name):
+    head = text_head(name).eval()
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        assert head.head.conv_seg.proj(torch.randn(1, head.head.conv_seg.proj.in_channels, 2, 2)
+                                       ).dtype == torch.bfloat16
+        assert head(maps()).dtype == torch.float32
+        assert head.predict(maps(), [dict(img_shape=(64, 64))] * 2, None).dtype == torch.float32

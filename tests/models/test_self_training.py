@@ -241,3 +241,15 @@ def test_bad_phases():
         model.phase = 'both'
     with pytest.raises(ValueError, match="phase is 'guided', but the model has no `teacher`"):
         model.phase = 'guided'
+
+
+def test_pseudo_labels_of_unseen_classes_are_no_leak_in_an_auxiliary_text_head(batch):
+    images, labels = batch
+    head = dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1,
+                loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
+    model = segmentor(auxiliary_head=dict(
+        type='mmseg_zsclip.TextHead', classes=NAMES, unseen=['tree', 'car'], text=TEXT, head=head))
+    assert model.loss(images, samples(labels))['aux.loss_ce'] > 0
+    labels[0, 20, 20] = 3
+    with pytest.raises(ValueError, match='ground-truth leak'):
+        model.loss(images, samples(labels))
