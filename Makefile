@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The tested set of versions, so that tomorrow's release of a dependency changes nothing here;
+# `make install CONSTRAINTS=` lifts it. The build of this package itself follows it too.
+CONSTRAINTS ?= requirements/constraints.txt
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
@@ -15,7 +18,8 @@ $(DEMO_STAMP): EXTRAS := lite,demo
 
 $(STAMP) $(DEMO_STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	$(if $(CONSTRAINTS),PIP_BUILD_CONSTRAINT=$(CONSTRAINTS)) $(BIN)/python -m pip install \
+		$(addprefix -c ,$(CONSTRAINTS)) -e '.[$(EXTRAS)]'
 	@# OpenCV's ordinary wheel needs a display's libraries, which a server may lack.
 	$(BIN)/python -c 'import cv2' || { $(BIN)/python -m pip uninstall -y opencv-python && \
 		$(BIN)/python -m pip install opencv-python-headless; }

@@ -23,6 +23,28 @@ SUPPORTED = {
     'regex': ('', 'pip install regex'),
 }
 PYTHON = '>=3.10,<3.14'
+
+
+class Pair(NamedTuple):
+    """Two distributions that are each allowed and cannot work together: with `first` inside its
+    specifier, `second` inside its own fails; `fix` repairs it, `why` says how it shows."""
+    first: str
+    first_is: str
+    second: str
+    second_is: str
+    why: str
+    fix: str
+
+
+PAIRS = (
+    Pair('torch', '<2.4', 'transformers', '>=5', 'mmdet cannot be imported',
+         'pip install "transformers<4.50"'),
+    Pair('torch', '<2.3', 'numpy', '>=2', 'torch says that numpy is not available',
+         'pip install "numpy<2" "opencv-python<4.12"'),
+)
+# (distribution, another): what the first declares of the second must hold, or importing it fails
+DECLARED = (('torchvision', 'torch'), ('torch', 'triton'), ('transformers', 'tokenizers'),
+            ('transformers', 'huggingface-hub'))
 STATISTICS = ('min', 'max', 'mean', 'current')
 
 logger = logging.getLogger('mmseg_zsclip')
@@ -77,6 +99,9 @@ def warn_of_versions() -> None:
             logger.warning(
                 '%s %s is outside the tested versions %s. To repair: %s',
                 row.name, row.found, row.wanted, row.fix)
+    for row in pair_rows():
+        logger.warning('%s cannot work together: %s; wanted: %s. To repair: %s',
+                       row.name, row.found, row.wanted, row.fix)
 
 
 def compiled_ops() -> str | None:
@@ -207,6 +232,46 @@ def package_rows() -> list[Row]:
     return rows
 
 
+def pair_rows() -> list[Row]:
+    """One row per pair of installed distributions that cannot work together."""
+    from packaging.specifiers import SpecifierSet
+
+    def is_in(name: str, specifier: str) -> bool:
+        found = installed_version(name)
+        return found is not None and SpecifierSet(specifier).contains(found, prereleases=True)
+
+    rows = []
+    for pair in PAIRS:
+        if is_in(pair.first, pair.first_is) and is_in(pair.second, pair.second_is):
+            found = f'{installed_version(pair.first)} with {installed_version(pair.second)}: {pair.why}'
+            wanted = f'{pair.second} outside {pair.second_is} for {pair.first}{pair.first_is}'
+            rows.append(Row(f'{pair.first} and {pair.second}', found, wanted, False, pair.fix))
+    for name, other in DECLARED:
+        needed, found = declared(name, other), installed_version(other)
+        if needed and found and not is_in(other, needed):
+            both = f'{installed_version(name)} with {found}'
+            # The first moves: its fitting release is found by pip, which leaves `other` alone.
+            rows.append(Row(f'{name} and {other}', both, f'{other}{needed}', False,
+                            f'pip install "{name}" "{other}=={found.partition("+")[0]}"'
+                            if name == 'torchvision' else f'pip install "{other}{needed}"'))
+    return rows
+
+
+def declared(name: str, other: str) -> str:
+    """The specifier that an installed distribution's metadata give for another; '' if none."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    if installed_version(name) is None:
+        return ''
+    for text in importlib.metadata.requires(name) or ():
+        requirement = Requirement(text)
+        if canonicalize_name(requirement.name) == canonicalize_name(other) and (
+                requirement.marker is None or requirement.marker.evaluate({'extra': ''})):
+            return str(requirement.specifier)
+    return ''
+
+
 def environment_report() -> list[Row]:
     """What is installed, what is wanted, and the command that repairs each; imports torch only."""
     from packaging.specifiers import SpecifierSet
@@ -214,7 +279,7 @@ def environment_report() -> list[Row]:
     python = '.'.join(map(str, sys.version_info[:3]))
     fits = SpecifierSet(PYTHON).contains(python, prereleases=True)
     rows = [Row('python', python, PYTHON, fits, '' if fits else 'install Python 3.12')]
-    rows += package_rows()
+    rows += [*package_rows(), *pair_rows()]
     if installed_version('mmcv') and installed_version('mmcv-lite'):
         both = f'{installed_version("mmcv")} and mmcv-lite {installed_version("mmcv-lite")}'
         fix = f'pip uninstall -y mmcv mmcv-lite && {LITE_MMCV}'

@@ -19,6 +19,11 @@ STACK = {
     'safetensors': '0.8', 'transformers': '5.0'}
 
 
+def lines_of(file):
+    lines = (ROOT / 'requirements' / file).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
 @pytest.fixture
 def diagnose(monkeypatch, capsys):
     """Runs the doctor as if exactly the given distributions were installed."""
@@ -26,7 +31,7 @@ def diagnose(monkeypatch, capsys):
         'runtime': None, 'lite': 'lite', 'mminstall': 'mim', 'optional': 'optional'}
     requires = []
     for file, extra in lines.items():
-        for line in (ROOT / 'requirements' / f'{file}.txt').read_text().split():
+        for line in lines_of(f'{file}.txt'):
             requires.append(f'{line}; extra == "{extra}"' if extra else line)
     versions = {}
 
@@ -99,6 +104,39 @@ def test_an_old_version_is_told_from_a_missing_one(diagnose):
     assert '0.9.0, wanted: >=0.10.7,<1.0.0' in report
 
 
+@pytest.mark.parametrize(('changes', 'pair', 'repair'), [
+    (dict(torch='2.1.2+cu121', torchvision='0.16.2', transformers='5.24.0'),
+     'torch and transformers', 'pip install "transformers<4.50" "torch==2.1.2+cu121"'),
+    (dict(torch='2.3.1', transformers='5.0.0'), 'torch and transformers', 'transformers<4.50'),
+    (dict(torch='2.1.2', numpy='2.4.6'), 'torch and numpy',
+     'pip install "numpy<2" "opencv-python<4.12" "torch==2.1.2"')])
+def test_a_pair_that_cannot_work_is_named_with_its_repair(diagnose, changes, pair, repair):
+    status, report = diagnose(**changes)
+    assert status == 1
+    assert re.search(rf'^!! {pair} +\S+ with ', report, re.MULTILINE)
+    assert repair in report
+
+
+@pytest.mark.parametrize('changes', [
+    dict(torch='2.1.2', transformers='4.49.0'), dict(torch='2.6.0', transformers='5.24.0'),
+    dict(torch='2.1.2', transformers=None, numpy='1.26.4'),
+    dict(torch='2.3.0', transformers=None, numpy='2.4.6')])
+def test_a_pair_that_works_is_not_named(diagnose, changes):
+    _, report = diagnose(**changes)
+    assert not re.search(r'!! torch and ', report), report
+
+
+def test_a_torchvision_for_another_torch_is_named_with_its_repair(monkeypatch):
+    real = compat.installed_version
+    monkeypatch.setattr(compat, 'installed_version',
+                        lambda name: '2.2.0' if name == 'torch' else real(name))
+    monkeypatch.setattr(importlib.metadata, 'requires',
+                        lambda name: ['torch==2.6.0'] if name == 'torchvision' else [])
+    row, = (row for row in compat.pair_rows() if row.name == 'torchvision and torch')
+    assert row.wanted == 'torch==2.6.0'
+    assert row.fix == 'pip install "torchvision" "torch==2.2.0"'
+
+
 def test_what_is_optional_is_no_fault(diagnose):
     status, report = diagnose(transformers=None)
     assert status == 0
@@ -144,7 +182,7 @@ def test_compat_and_the_requirements_agree_on_versions():
 
     listed = {}
     for file in ('runtime', 'lite', 'mminstall'):
-        for line in (ROOT / 'requirements' / f'{file}.txt').read_text().split():
+        for line in lines_of(f'{file}.txt'):
             listed[Requirement(line).name] = Requirement(line).specifier
     for name, (wanted, _) in compat.SUPPORTED.items():
         allowed = SpecifierSet(wanted)

@@ -23,7 +23,8 @@ HEAVY = STACK | {'open_clip_torch', 'open-clip-torch', 'timm', 'transformers'}
 
 def names(extra: str) -> set[str]:
     lines = (ROOT / 'requirements' / f'{extra}.txt').read_text().splitlines()
-    return {re.match(r'[\w.-]+', line).group().lower() for line in lines if line.strip()}
+    return {re.match(r'[\w.-]+', line).group().lower() for line in lines
+            if line.strip() and not line.startswith('#')}
 
 
 def build(kind: str, source: Path, out: Path) -> Path:

@@ -100,13 +100,11 @@ def package_findings() -> Iterator[Finding]:
     for name, requirement in needed.items():
         if name not in compat.SUPPORTED:
             yield requirement_finding(requirement)
-    for name, requirement in optional.items():
+    for name in optional:
         if name in needed:
             continue
-        if compat.installed_version(name) is None:
-            yield Finding(name, 'absent (optional)')
-        else:
-            yield requirement_finding(requirement)
+        # The extra's bounds fit every torch; what cannot work with this one is in `compat.PAIRS`.
+        yield Finding(name, compat.installed_version(name) or 'absent (optional)')
 
 
 def requirements(extra: str) -> dict:
