@@ -13,8 +13,10 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.datasets.output_names import OutputNames
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
 from mmseg_zsclip.engine.hooks import bare_model
+from mmseg_zsclip.engine.output_names import OutputNamesHook
 from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
@@ -104,7 +106,9 @@ def build_runner(cfg: Config) -> Runner:
         cfg.experiment_name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{next(_runs)}'
         if isinstance(cfg.get('visualizer'), dict):  # or its curves would go to the first's folder
             cfg.visualizer.name = cfg.experiment_name
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(OutputNamesHook())
+    return runner
 
 
 def train(
@@ -265,16 +269,20 @@ class OverlayHook(Hook):
 
     def __init__(self, show_dir: str | Path):
         self.show_dir = Path(show_dir)
+        self.names = OutputNames()
+
+    def before_test(self, runner) -> None:
+        self.names = OutputNames(runner.test_dataloader.dataset)
 
     def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         import mmcv
 
-        self.show_dir.mkdir(parents=True, exist_ok=True)
         for sample in outputs:
             image = mmcv.imread(sample.img_path, channel_order='rgb')
             runner.visualizer.add_datasample(
                 sample.img_path, image, data_sample=sample.cpu(),
-                out_file=str(self.show_dir / f'{Path(sample.img_path).stem}.png'))
+                out_file=str(self.names.place(
+                    self.show_dir, sample.img_path, sample.get('seg_map_path'))))
 
     def after_test(self, runner) -> None:
         if is_main_process():

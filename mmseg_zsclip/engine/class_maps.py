@@ -8,6 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from ..datasets.output_names import OutputNames
+from ..files import whole_file
 from ..pictures import SCALE, paint, star
 from .hooks import bare_model
 
@@ -59,16 +61,21 @@ class ClassMapsHook(Hook):
     def __init__(self, out_dir: str | Path, limit: int = 9) -> None:
         self.out_dir = Path(out_dir)
         self.limit = limit
+        self.names = OutputNames()
+
+    def before_test(self, runner: Runner) -> None:
+        self.names = OutputNames(runner.test_dataloader.dataset)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                         outputs: Sequence | None = None) -> None:
         meta = runner.test_dataloader.dataset.metainfo
         head = bare_model(runner).decode_head
         unseen = {meta['classes'][i] for i in getattr(head, 'unseen', ())}
-        self.out_dir.mkdir(parents=True, exist_ok=True)
         for sample in outputs:
             picture = self.picture(sample.cpu(), meta['classes'], meta['palette'], unseen)
-            picture.save(self.out_dir / f'{Path(sample.img_path).stem}.png')
+            path = self.names.place(self.out_dir, sample.img_path, sample.get('seg_map_path'))
+            with whole_file(path) as partial:
+                picture.save(partial, format='PNG')
 
     def picture(self, sample, classes: Sequence[str], palette: Sequence[Sequence[int]],
                 unseen: Collection[str]) -> Image.Image:
@@ -85,6 +92,8 @@ class ClassMapsHook(Hook):
         image = mmcv.imread(sample.img_path, channel_order='rgb')
         maps = {name: getattr(sample, key).data[0].numpy() for name, key in
                 (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg')) if key in sample}
+        if 'truth' in maps and not np.isin(maps['truth'], np.arange(len(classes))).any():
+            del maps['truth']
         tiles = [tile(image, Path(sample.img_path).stem)]
         for name, labels in maps.items():
             small = shrink(labels, SIDE // SCALE, cv2.INTER_NEAREST)

@@ -1,11 +1,8 @@
 """The metric of generalised zero-shot segmentation: seen, unseen, and their harmonic mean."""
-import os
 from collections.abc import Sequence
-from os.path import basename, splitext
 
 import numpy as np
 import torch
-from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from prettytable import PrettyTable
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.datasets.labels import ignore_index
+from mmseg_zsclip.datasets.output_names import OutputNames
 from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
 from mmseg_zsclip.registry import METRICS
 
@@ -36,7 +34,8 @@ class ZeroShotIoUMetric(BaseMetric):
             over the unseen classes only (some papers' easier "unseen" number; never compare it
             with ``mIoU(U)``). Needs ``seg_logits`` of all classes.
         output_dir: write every prediction there as PNG, 16-bit where 255 is a class; where the
-            data set reduces the zero label, values begin with 1, as its files do.
+            data set reduces the zero label, values begin with 1, as its files do. Sub-folders of
+            the photos are kept, see :class:`OutputNames`.
         format_only: write the predictions and score nothing (no ground truth).
         areas_file: also write every image's pixel areas there, see :func:`write_areas`.
         collect_device: see mmengine's ``BaseMetric``.
@@ -44,7 +43,7 @@ class ZeroShotIoUMetric(BaseMetric):
 
     Raises:
         ValueError: an unseen name that is no class of the data set, values outside the classes,
-            ``format_only`` without ``output_dir``.
+            ``format_only`` without ``output_dir``, two photos whose predictions would be one file.
     """
 
     def __init__(
@@ -68,8 +67,7 @@ class ZeroShotIoUMetric(BaseMetric):
         self.format_only = format_only
         self.areas_file = areas_file
         self.per_class = []
-        if output_dir and is_main_process():
-            os.makedirs(output_dir, exist_ok=True)
+        self.names = OutputNames()  # the data set's own, where our launcher runs the test
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch; each sample has ``pred_sem_seg`` and ``gt_sem_seg``,
@@ -79,17 +77,20 @@ class ZeroShotIoUMetric(BaseMetric):
             pred = sample['pred_sem_seg']['data'].squeeze(0)
             if self.output_dir:
                 self._save(pred, sample, num_classes)
+            photo = sample.get('img_path') if self.output_dir else None
             if self.format_only:
-                self.results.append(None)
+                self.results.append((None, None, photo))
                 continue
             label = sample['gt_sem_seg']['data'].squeeze(0).to(pred.device)
             ignore = ignore_index(num_classes)
             areas = pixel_areas(pred, label, num_classes, ignore)
             novel = self._novel_areas(sample, label, ignore) if self.novel_only else None
-            self.results.append((areas.int().cpu(), novel))
+            self.results.append((areas.int().cpu(), novel, photo))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Scores of the whole data set from every image's areas."""
+        for *_, photo in results if self.output_dir else ():
+            self.names.name(photo)  # raises where another process wrote the same file
         if self.format_only:
             print_log(f'predictions are in {self.output_dir}', 'current')
             return {}
@@ -147,9 +148,8 @@ class ZeroShotIoUMetric(BaseMetric):
         first = int(bool(sample.get('reduce_zero_label', False)))
         wide = num_classes - 1 + first >= ignore_index(1)
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
-        path = os.path.join(
-            self.output_dir, splitext(basename(sample['img_path']))[0] + '.png')
-        write_label_file(values, path)
+        write_label_file(values, self.names.place(
+            self.output_dir, sample['img_path'], sample.get('seg_map_path')))
 
 
 def _total(results: list, which: int) -> np.ndarray:
