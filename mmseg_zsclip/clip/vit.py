@@ -3,6 +3,7 @@
 Parameter names are OpenAI's (`conv1`, `ln_pre`, `transformer.resblocks.0.attn.in_proj_weight`),
 so published towers load with no renaming. Source: CLIP (Radford et al., 2021), section 2.4.
 """
+import math
 from collections import OrderedDict
 
 import torch
@@ -120,9 +121,10 @@ def resize_positions(positions: Tensor, grid: tuple[int, int], mode: str = 'bicu
     Returns:
         (1 + h * w, D).
     """
-    side = round((positions.shape[0] - 1)**0.5)
-    if side * side != positions.shape[0] - 1:
-        raise ValueError(f'positions has {positions.shape[0]} rows; expected 1 + s * s for a '
+    rows = int(positions.shape[0])  # a parameter's, but a tensor while torch.jit.trace runs
+    side = math.isqrt(max(rows - 1, 0))
+    if side * side != rows - 1:
+        raise ValueError(f'positions has {rows} rows; expected 1 + s * s for a '
                          'square pre-training grid of s x s patches.')
     if grid == (side, side):
         return positions

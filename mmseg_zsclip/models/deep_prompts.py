@@ -44,7 +44,7 @@ def attend_to_prompts(block: nn.Module, x: Tensor, prompts: Tensor) -> Tensor:
     They answer no query, so that nothing of theirs but keys and values is used.
     """
     tokens, own = block.ln_1(x), block.ln_1(prompts)
-    q, k, v = block.attn.qkv(torch.cat([tokens, own.expand(len(x), -1, -1)], dim=1))
+    q, k, v = block.attn.qkv(torch.cat([tokens, own.expand(x.shape[0], -1, -1)], dim=1))
     x = x + block.attn.attend(q[:, :, :x.shape[1]], k, v)
     return x + block.mlp(block.ln_2(x))
 
@@ -147,7 +147,7 @@ class DeepPromptedViT(CLIPBackbone):
         if self.num_prompts:
             prompts = self.prompt_dropout(self.prompt_proj(self.prompts)).to(x.dtype)
             if self.shallow:
-                x = torch.cat([x, prompts.expand(len(x), -1, -1)], dim=1)
+                x = torch.cat([x, prompts.expand(x.shape[0], -1, -1)], dim=1)
             else:
                 at = dict(zip(self.prompt_blocks, prompts, strict=True))
         for i, block in enumerate(self.visual.blocks):

@@ -163,6 +163,9 @@ class TextHead(BaseModule):
                 test_cfg: dict) -> Tensor:
         return self.head.predict(inputs, batch_img_metas, test_cfg)
 
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        return self.head.predict_by_feat(seg_logits, batch_img_metas)
+
 
 @MODELS.register_module()
 class DeepLabV2Head(BaseDecodeHead):

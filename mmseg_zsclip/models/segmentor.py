@@ -1,49 +1,40 @@
 """The segmentor of every dense method here: mmseg's EncoderDecoder with batched sliding windows."""
 import inspect
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from ..registry import MODELS
 from ..upsample import best_classes
 from .pamr import refine
+from .windows import check_test_cfg, mean_over_windows
 
 
-def window_starts(size: int, crop: int, stride: int) -> list[int]:
-    """First pixels of windows of `crop` that cover `size`; the last one ends at the border."""
-    if size <= crop:
-        return [0]
-    return [*range(0, size - crop, stride), size - crop]
+def finite_or_named(scores: Tensor, images: Tensor, metas: Sequence[Mapping]) -> Tensor:
+    """The coarse scores (B, C, h, w) of images (B, 3, H, W), unless NaN or +infinity is in them: an
+    argmax would turn those into plausible labels. -infinity is legal, a class that is forbidden.
 
-
-def mean_over_windows(img: Tensor, crop: Sequence[int], stride: Sequence[int],
-                      score: Callable[[Tensor], Tensor], batch: int | None = None) -> Tensor:
-    """Mean at every pixel of the scores of the windows that hold it.
-
-    Args:
-        img: (B, 3, H, W); windows larger than it shrink to it.
-        crop, stride: (h, w) in pixels.
-        score: windows (n, 3, h, w) -> (n, C, h, w).
-        batch: windows a call; all at once if left out.
-
-    Returns:
-        (B, C, H, W).
+    Raises:
+        ValueError: names the image, and whether it or the model is to blame.
     """
-    height, width = img.shape[2:]
-    high, wide = min(crop[0], height), min(crop[1], width)
-    corners = [(y, x) for y in window_starts(height, high, stride[0])
-               for x in window_starts(width, wide, stride[1])]
-    windows = torch.cat([img[:, :, y:y + high, x:x + wide] for y, x in corners])
-    scores = torch.cat([score(part) for part in windows.split(batch or len(windows))])
-    total = scores.new_zeros(len(img), scores.shape[1], height, width)
-    count = scores.new_zeros(height, width)
-    for (y, x), part in zip(corners, scores.split(len(img)), strict=True):
-        total[:, :, y:y + high, x:x + wide] += part
-        count[y:y + high, x:x + wide] += 1
-    return total / count
+    broken = ~(scores < torch.inf).flatten(1).all(dim=1)
+    if not broken.any():
+        return scores
+    rows = broken.nonzero()[:, 0].tolist()
+    names = list(dict.fromkeys(
+        str(metas[i].get('img_path') or f'image {i} of the batch') for i in rows))
+    if all(images[i].isfinite().all() for i in rows):
+        raise ValueError(
+            f'{", ".join(names)}: the image is finite, but the model makes NaN or infinity of it: '
+            'its weights are damaged or overflow. Check the checkpoint, or test without --amp.')
+    raise ValueError(f'{", ".join(names)}: the image that the model gets holds NaN or infinity. '
+                     "Repair or leave out the file, or look at the data_preprocessor's mean and std.")
 
 
 @MODELS.register_module()
@@ -56,6 +47,12 @@ class ZeroShotSegmentor(EncoderDecoder):
     `keep_scores=False` predicts labels alone: the same ones, and the scores of every class at every
     pixel, 0.9 GB for 847 classes at 512, are never made.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.test_cfg = ConfigDict(self.test_cfg or {})
+        self.test_cfg.setdefault('mode', 'whole')
+        check_test_cfg(self.test_cfg)
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None, **options) -> None:
@@ -79,7 +76,7 @@ class ZeroShotSegmentor(EncoderDecoder):
                 "test_cfg.keep_scores=False needs mode='whole', no pamr, images that are neither "
                 'padded nor flipped, and a head whose scores are interpolated as they are '
                 '(MaskCLIPHead without key smoothing, TextHead). Remove keep_scores.')
-        scores = self.decode_head(self.extract_feat(inputs))
+        scores = self.coarse(inputs, metas)
         for sample, meta, one in zip(data_samples, metas, scores.split(1), strict=True):
             sizes = [inputs.shape[2:], meta['ori_shape']]
             sample.pred_sem_seg = PixelData(data=best_classes(one, sizes, self.align_corners))
@@ -87,6 +84,7 @@ class ZeroShotSegmentor(EncoderDecoder):
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores as the head gives them: (B, 3, H, W) -> (B, C, H, W)."""
+        check_test_cfg(self.test_cfg)
         scores = super().inference(inputs, batch_img_metas)
         options = self.test_cfg.get('pamr')
         if options is None:
@@ -97,13 +95,49 @@ class ZeroShotSegmentor(EncoderDecoder):
                              f'with any of {", ".join(legal)}.')
         return refine(scores, inputs, **options)
 
+    @property
+    def in_two_steps(self) -> bool:
+        """The head makes coarse scores by `forward`, and `predict_by_feat` finishes them image by
+        image, as every head does that leaves mmseg's `predict` as it is."""
+        head = getattr(self.decode_head, 'head', self.decode_head)  # TextHead hands on to its own
+        return getattr(type(head), 'predict', None) is BaseDecodeHead.predict
+
+    def coarse(self, inputs: Tensor, batch_img_metas: Sequence[Mapping]) -> Tensor:
+        """Checked scores of the head: (B, 3, H, W) -> (B, C, h, w), at the head's own size."""
+        scores = self.decode_head.forward(self.extract_feat(inputs))
+        return finite_or_named(scores, inputs, batch_img_metas)
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Scores at the model's input size: (B, 3, H, W) -> (B, C, H, W).
+
+        Raises:
+            ValueError: NaN or infinity, see `finite_or_named`.
+        """
+        if self.in_two_steps:
+            return self.decode_head.predict_by_feat(
+                self.coarse(inputs, batch_img_metas), batch_img_metas)
+        scores = super().encode_decode(inputs, batch_img_metas)
+        return finite_or_named(scores, inputs, batch_img_metas)
+
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Mean of the window scores at every pixel: (B, 3, H, W) -> (B, C, H, W)."""
-        crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
-        if any(s > c for s, c in zip(stride, crop, strict=True)):
-            raise ValueError(f'stride {tuple(stride)} is larger than crop_size {tuple(crop)}: '
-                             'pixels between the windows would have no score. Use stride <= crop.')
+        """Mean of the window scores at every pixel: (B, 3, H, W) -> (B, C, H, W).
+
+        Raises:
+            ValueError: windows that are not legal, see `check_test_cfg`; NaN or infinity.
+        """
+        check_test_cfg(self.test_cfg)
+        turn = itertools.cycle(batch_img_metas)
+
+        def window_metas(part: Tensor) -> list[dict]:
+            return [{**meta, 'img_shape': part.shape[2:]}
+                    for meta in itertools.islice(turn, len(part))]
+
+        windows = (inputs, self.test_cfg.crop_size, self.test_cfg.stride)
+        batch = self.test_cfg.get('window_batch', 16)
+        if not self.in_two_steps:
+            return mean_over_windows(
+                *windows, lambda part: self.encode_decode(part, window_metas(part)), batch)
+        shape = torch.Size(map(min, zip(self.test_cfg.crop_size, inputs.shape[2:], strict=True)))
         return mean_over_windows(
-            inputs, crop, stride,
-            lambda part: self.encode_decode(part, [dict(img_shape=part.shape[2:])] * len(part)),
-            self.test_cfg.get('window_batch', 16))
+            *windows, lambda part: self.coarse(part, window_metas(part)), batch,
+            lambda one: self.decode_head.predict_by_feat(one, [dict(img_shape=shape)]))

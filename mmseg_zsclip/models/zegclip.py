@@ -233,7 +233,7 @@ class ZegCLIPHead(BaseDecodeHead):
         if rows is not None:
             text = text[rows]
         if cls is None:
-            cls = text.new_zeros(patches.shape[0], text.shape[1])
+            cls = torch.zeros_like(patches[:, 0], dtype=text.dtype)  # any batch, exported too
         queries = self.query_proj(class_queries(text, F.normalize(cls, dim=-1), self.query))
         for layer in self.layers:
             queries = layer(queries, patches)

@@ -5,7 +5,7 @@ from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.models.segmentor import window_starts
+from mmseg_zsclip.models.windows import window_starts
 from mmseg_zsclip.registry import MODELS
 
 NAMES = ['sky', 'road', 'tree', 'car']

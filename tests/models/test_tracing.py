@@ -1,0 +1,59 @@
+"""MMEngine's counter, torch.jit.trace and ONNX on the models of the toy configs."""
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.analysis import get_model_complexity_info
+from mmengine.registry import init_default_scope
+
+from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.registry import MODELS
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs').glob('*/toy_*.py'))
+
+
+def model_of(config):
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(config, weights=None).model)
+    model.init_weights()
+    return model.eval()
+
+
+def test_there_are_toy_configs():
+    assert len(CONFIGS) > 10
+
+
+@pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
+@torch.no_grad()
+def test_a_traced_model_runs_at_any_batch_and_is_counted(config):
+    model = model_of(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # TracerWarning: sizes become constants, as they should
+        traced = torch.jit.trace(model, torch.randn(2, 3, 96, 128), check_trace=False)
+        counted = get_model_complexity_info(
+            model, (3, 64, 64), show_table=False, show_arch=False)
+    for batch in (1, 2, 3):
+        img = torch.randn(batch, 3, 96, 128)
+        torch.testing.assert_close(traced(img), model(img), rtol=1e-4, atol=1e-4)
+    assert counted['flops'] > 1e6
+
+
+@pytest.mark.parametrize('name', ['toy_inductive', 'toy_text_query', 'toy_maskclip'])
+@torch.no_grad()
+def test_an_exported_model_runs_at_another_batch(name, tmp_path):
+    pytest.importorskip('onnx')
+    runtime = pytest.importorskip('onnxruntime')
+    model = model_of(next(path for path in CONFIGS if path.stem == name))
+    file = str(tmp_path / 'model.onnx')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(model, (torch.randn(2, 3, 64, 64),), file, dynamo=False,
+                          input_names=['img'], output_names=['scores'],
+                          dynamic_axes=dict(img={0: 'batch'}, scores={0: 'batch'}))
+    session = runtime.InferenceSession(file)
+    for batch in (1, 2, 3):
+        img = torch.randn(batch, 3, 64, 64)
+        scores, = session.run(None, dict(img=img.numpy()))
+        torch.testing.assert_close(torch.from_numpy(scores), model(img), rtol=1e-3, atol=1e-3)
