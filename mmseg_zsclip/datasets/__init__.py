@@ -13,7 +13,7 @@ from .benchmarks import (
 from .camvid import CamVidDataset
 from .settings import hide_labels
 from .toy import ToyDataset, ToyTargetDataset
-from .transforms import Corrupt, HideUnseen, LoadLabels, NoLabels
+from .transforms import Corrupt, HideUnseen, LoadLabels, LoadPhoto, NoLabels
 
 __all__ = [
     'ADE150Dataset',
@@ -28,6 +28,7 @@ __all__ = [
     'Corrupt',
     'HideUnseen',
     'LoadLabels',
+    'LoadPhoto',
     'NoLabels',
     'ToyDataset',
     'ToyTargetDataset',

@@ -2,10 +2,13 @@
 import os.path as osp
 from collections.abc import Sequence
 
+from mmcv.transforms import LoadImageFromFile
 from mmseg.datasets import BaseSegDataset
 
 from mmseg_zsclip.registry import DATASETS
 
+from .labels import IGNORE, ignore_index
+from .transforms.load_labels import LoadPhoto
 from .vocabulary import canonical, load_classes
 
 
@@ -34,15 +37,52 @@ def distinct_colours(n: int) -> list[list[int]]:
     return colours
 
 
+def settled(transforms: list, ignored: int) -> list:
+    """The transforms of a pipeline with our loader in the place of mmcv's, and with this ignored
+    value where mmseg's default, 255, would be a class: in `RandomCrop` and in all that pads."""
+    out = []
+    for transform in transforms:
+        if type(transform) is LoadImageFromFile:
+            loader = LoadPhoto.__new__(LoadPhoto)
+            loader.__dict__.update(transform.__dict__)
+            transform = loader
+        for name in ('ignore_index', 'seg_pad_val', 'seg_fill_in'):
+            if getattr(transform, name, None) == IGNORE:
+                setattr(transform, name, ignored)
+        pad = getattr(transform, 'pad_val', None)
+        if isinstance(pad, dict) and pad.get('seg') == IGNORE:
+            transform.pad_val = {**pad, 'seg': ignored}
+        out.append(transform)
+    return out
+
+
 @DATASETS.register_module()
 class SegDataset(BaseSegDataset):
     """mmseg's data set with checks added. For photos and label maps of your own, give
-    ``metainfo=dict(classes=[...])``, ``data_root`` and ``data_prefix``.
+    ``metainfo=dict(classes=[...])`` (or a file, as :func:`load_classes` takes it), ``data_root`` and
+    ``data_prefix``. In its pipeline ``LoadImageFromFile`` is :class:`LoadPhoto`, and padding has the
+    ignored value of its number of classes.
 
     Raises:
         FileNotFoundError: the folder of the images or the list of names does not exist.
-        ValueError: the folder or the list of names gives no image.
+        ValueError: the folder or the list of names gives no image; bad class names.
     """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if self._metainfo.get('classes'):
+            self.ignore_index = ignore_index(len(self._metainfo['classes']))
+        self.pipeline.transforms = settled(self.pipeline.transforms, self.ignore_index)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        """As mmengine's, with the class names read by :func:`load_classes`, as everywhere."""
+        if metainfo is None or metainfo.get('classes') is None:
+            return super()._load_metainfo(metainfo)
+        names = load_classes(metainfo['classes'])
+        if cls.METAINFO.get('classes'):  # whose names have no synonyms, and are compared
+            names = [canonical(name) for name in names]
+        return super()._load_metainfo({**metainfo, 'classes': names})
 
     def load_data_list(self) -> list[dict]:
         """One dict an image, sorted by path: ``img_path``, ``seg_map_path``, ``label_map``,

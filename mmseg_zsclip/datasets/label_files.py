@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmengine import fileio
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..files import whole_file
 from .labels import IGNORE, ignore_index
+from .photo_files import DECODE_ERRORS, ORIENTATION
 
 ILLEGAL = -2
 # Raw COCO-Stuff ids run to 181; among the first 171 values these never occur.
@@ -22,26 +23,51 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an image, or an image of colours.
+        ValueError: not an image, one of colours, of fractions, of several frames, compressed with
+            loss, or with an EXIF orientation.
     """
     try:
-        image = Image.open(io.BytesIO(fileio.get(path, backend_args=backend_args)))
+        image = Image.open(io.BytesIO(fileio.get(str(path), backend_args=backend_args)))
         labels = np.asarray(image)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'label file {path} does not exist. Check data_prefix["seg_map_path"] and'
             ' seg_map_suffix, or run the converter of the data set'
             ' (tools/dataset_converters).') from error
-    except (UnidentifiedImageError, OSError) as error:
+    except DECODE_ERRORS as error:
         raise ValueError(
             f'label file {path} cannot be read as an image ({error}). Write it again with the'
             ' converter of the data set (tools/dataset_converters).') from error
+    if labels.dtype == bool:  # 1 bit a pixel
+        labels = labels.astype(np.uint8)
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            f'label file {path} is no label map: mode {image.mode}, shape {labels.shape}; legal:'
-            ' one channel of whole numbers (L, P, I;16, I). Colours must first be converted to'
-            ' label values (tools/dataset_converters).')
+            f'label file {path} is no label map: mode {image.mode}, shape {labels.shape}'
+            f'{_values(labels)}; legal: one channel of whole numbers (L, P, I;16, I). Colours must'
+            ' first be converted to label values (tools/dataset_converters).')
+    _check_kind(path, image)
     return labels
+
+
+def _values(labels: np.ndarray) -> str:
+    if labels.ndim != 2:
+        return ''
+    return f', values such as {", ".join(map(str, np.unique(labels)[:5].tolist()))}'
+
+
+def _check_kind(path: str, image: Image.Image) -> None:
+    if getattr(image, 'n_frames', 1) > 1:
+        raise ValueError(
+            f'label file {path} holds {image.n_frames} frames; legal: 1. Store each as its own.')
+    if image.format == 'JPEG':
+        raise ValueError(
+            f'label file {path} is a JPEG, which smears label values. Store label maps as PNG.')
+    turned = image.getexif().get(ORIENTATION, 1)
+    if turned != 1:
+        raise ValueError(
+            f'label file {path} has EXIF orientation {turned}; label maps are read as they are'
+            f' stored, so it would be unclear which way is up. Take the tag out: exiftool'
+            f' -Orientation= {path}')
 
 
 def check_sizes(photo: str | None, photo_shape: Sequence[int], path: str,
@@ -120,15 +146,16 @@ class LabelReader:
                 named), or 255 in an 8-bit file where 255 is a class.
         """
         stored = read_label_file(path, self.backend_args)
-        if stored.dtype == np.uint8:
-            if self.ignore_index != IGNORE and (stored == IGNORE).any():
-                raise ValueError(
-                    f'label file {path} has 8 bits and holds 255, which among'
-                    f' {self.num_classes} classes could be a class or an ignored pixel. Store 16'
-                    f' bits, ignored = {self.ignore_index} (tools/dataset_converters).')
-        elif stored.dtype != np.uint16:
-            stored = np.clip(stored, -1, len(self.table) - 1)
-        labels = self.table[stored]
+        if (stored.dtype == np.uint8 and self.ignore_index != IGNORE
+                and (stored == IGNORE).any()):
+            raise ValueError(
+                f'label file {path} has 8 bits and holds 255, which among {self.num_classes} classes'
+                f' could be a class or an ignored pixel. Store 16 bits, ignored ='
+                f' {self.ignore_index} (tools/dataset_converters).')
+        known = stored
+        if stored.dtype not in (np.uint8, np.uint16):  # wider or signed: the last row is illegal
+            known = np.where((stored >= 0) & (stored < len(self.table)), stored, len(self.table) - 1)
+        labels = self.table[known]
         if labels.min() == ILLEGAL:
             raise ValueError(self._outside(path, np.unique(stored[labels == ILLEGAL])))
         return labels

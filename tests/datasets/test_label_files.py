@@ -104,3 +104,34 @@ def test_what_is_no_label_map_is_refused(tmp_path):
     whole = store(tmp_path / 'a.png', np.random.default_rng(0).integers(0, 2, (64, 64)))
     (tmp_path / 'half.png').write_bytes(Path(whole).read_bytes()[:-100])
     assert 'cannot be read as an image' in message_of(reader, str(tmp_path / 'half.png'))
+
+
+@pytest.mark.parametrize(('values', 'dtype', 'shown'), [
+    ([[-3, 0]], np.int32, 'holds -3;'), ([[70000, 0]], np.int32, 'holds 70000;'),
+    ([[0, -3, -40000]], np.int32, 'holds -40000, -3;')])
+def test_values_of_wide_maps_are_named_as_they_are(tmp_path, values, dtype, shown):
+    Image.fromarray(np.array(values, dtype)).save(tmp_path / 'b.tif')
+    assert shown in message_of(LabelReader(3), str(tmp_path / 'b.tif'))
+
+
+def test_fractions_name_their_values(tmp_path):
+    Image.fromarray(np.array([[0.5, 1]], np.float32)).save(tmp_path / 'f.tif')
+    assert 'values such as 0.5, 1.0' in message_of(LabelReader(3), str(tmp_path / 'f.tif'))
+
+
+def test_a_map_of_one_bit_is_a_map_of_two_classes(tmp_path):
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / 'a.png')
+    assert LabelReader(2)(str(tmp_path / 'a.png')).tolist() == [[1, 0]]
+
+
+def test_lossy_animated_and_turned_label_files_are_refused(tmp_path):
+    image = Image.fromarray(np.zeros((8, 8), np.uint8))
+    image.save(tmp_path / 'a.jpg')
+    assert 'is a JPEG, which smears' in message_of(LabelReader(2), str(tmp_path / 'a.jpg'))
+    exif = Image.Exif()
+    exif[0x112] = 6
+    image.save(tmp_path / 'e.png', exif=exif)
+    assert 'has EXIF orientation 6' in message_of(LabelReader(2), str(tmp_path / 'e.png'))
+    other = Image.fromarray(np.ones((8, 8), np.uint8))
+    image.save(tmp_path / 'm.tif', save_all=True, append_images=[other])
+    assert 'holds 2 frames' in message_of(LabelReader(2), str(tmp_path / 'm.tif'))

@@ -1,5 +1,5 @@
 from .corrupt import Corrupt
 from .hide_unseen import HideUnseen
-from .load_labels import LoadLabels, NoLabels
+from .load_labels import LoadLabels, LoadPhoto, NoLabels
 
-__all__ = ['Corrupt', 'HideUnseen', 'LoadLabels', 'NoLabels']
+__all__ = ['Corrupt', 'HideUnseen', 'LoadLabels', 'LoadPhoto', 'NoLabels']

@@ -1,14 +1,47 @@
-"""The loader of label maps for pipelines, and one for photos that have none."""
+"""The loaders of photos and of label maps for pipelines, and one for photos that have none."""
 from collections.abc import Sequence
 
 import numpy as np
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from mmseg_zsclip.registry import TRANSFORMS
 
 from ..label_files import LabelReader, check_sizes
 from ..labels import UNLABELLED
+from ..photo_files import check_finite, photo_bytes, read_photo
 from ..vocabulary import load_classes
+
+
+@TRANSFORMS.register_module()
+class LoadPhoto(LoadImageFromFile):
+    """mmcv's loader with one rule for EXIF and errors that name the file (:func:`read_photo`);
+    arguments and pixels of a sound photo are mmcv's. :class:`SegDataset` puts it in the place of
+    ``LoadImageFromFile``.
+
+    Required key: ``img_path``. Added keys: ``img`` (H, W, 3), BGR, ``img_shape``, ``ori_shape``.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read_photo`.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        path = results['img_path']
+        if (self.color_type, self.imdecode_backend) != ('color', 'cv2') or self.file_client_args:
+            if not (self.ignore_empty or self.file_client_args):
+                photo_bytes(path, self.backend_args)  # names a missing or an empty file
+            results = super().transform(results)
+            if results is not None:
+                check_finite(path, results['img'])
+            return results
+        try:
+            image = read_photo(path, backend_args=self.backend_args)
+        except (FileNotFoundError, ValueError):
+            if self.ignore_empty:
+                return None
+            raise
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
 
 @TRANSFORMS.register_module()
