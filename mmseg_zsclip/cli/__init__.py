@@ -7,6 +7,7 @@ import sys
 COMMANDS = {
     'train': 'train a config, shipped or your own',
     'test': 'evaluate a config with a checkpoint',
+    'config': 'write a config with all that it inherits as one file, to change as you like',
     'demo': 'draw a world, test and train two methods on it, and show them on a web page',
     'doctor': 'what is installed, what is missing, and the command that repairs it',
 }
