@@ -40,12 +40,13 @@ def load_classes(source: str | Path | Sequence[str]) -> list[str]:
             or the list itself.
 
     Raises:
-        ValueError: unknown name, no class, an empty line inside the list, a duplicate.
+        ValueError: unknown name, no class, an empty line or synonym, a duplicate whatever its case,
+            a file that is not UTF-8; the line of a file is named.
         FileNotFoundError: a path that does not exist.
     """
     if not isinstance(source, str | Path):
         return _checked(list(source), 'the given list')
-    return _checked(_read_lines(source, vocabularies(), '', 'class list'), str(source))
+    return _checked(_read_lines(source, vocabularies(), '', 'class list'), str(source), lines=True)
 
 
 def load_unseen(
@@ -66,7 +67,8 @@ def load_unseen(
     if source is None or source == 'none':
         source = []
     if isinstance(source, str | Path):
-        source = _read_lines(source, splits(), '.unseen', 'seen/unseen split')
+        lines = _read_lines(source, splits(), '.unseen', 'seen/unseen split')
+        source = _checked(lines, str(source), lines=True, empty=True)
     names = [canonical(name) for name in source]
     if classes is not None:
         _, unseen = split_indices(classes, names)
@@ -125,24 +127,64 @@ def _read_lines(source: str | Path, shipped: list[str], ending: str, what: str) 
         raise FileNotFoundError(
             f'{what} file {source} does not exist. Write one class a line, or use a shipped name:'
             f' {", ".join(shipped)}.')
-    return [line.strip() for line in path.read_text(encoding='utf-8').rstrip().splitlines()]
+    return _decoded(path).rstrip().split('\n')
 
 
-def _checked(names: list[str], where: str) -> list[str]:
-    if not names or names == ['']:
-        raise ValueError(f'{where} holds no class. Give at least one class name.')
-    seen = {}
-    for i, name in enumerate(names):
-        key = canonical(name)
-        if not key:
+def _decoded(path: Path) -> str:
+    """Text of a file: UTF-8 with or without a mark, lines ended by any system's habit."""
+    content = path.read_bytes()
+    try:
+        text = content.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        text = '\0' if content[:2] in (b'\xff\xfe', b'\xfe\xff') else None
+        if text is None:
+            line = content[:error.start].count(b'\n') + 1
             raise ValueError(
-                f'{where}: class {i} is empty ({name!r}). Every label value needs a name.')
+                f'{path}, line {line}: byte {content[error.start]:#x} is not UTF-8. Save the file as'
+                ' UTF-8.') from error
+    if '\0' in text:
+        raise ValueError(f'{path}, line 1: this is UTF-16 or no text. Save the file as UTF-8.')
+    return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def _checked(names: list[str], where: str, lines: bool = False, empty: bool = False) -> list[str]:
+    """The one parser of class lists: names with single spaces and synonyms by ', '. An error names
+    the position in a list, the line in a file."""
+    if not names or names == ['']:
+        if empty:
+            return []
+        raise ValueError(f'{where} holds no class. Give at least one class name.')
+    seen, out = {}, []
+    for i, name in enumerate(names):
+        place = f'{where}, line {i + 1}: class {i}' if lines else f'{where}: class {i}'
+        synonyms = _synonyms(name, place)
+        key = synonyms[0].lower()
         if key in seen:
             raise ValueError(
-                f'{where}: {key!r} names both class {seen[key]} and class {i}.'
-                ' Give each class its own first name.')
+                f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does not'
+                ' matter). Give each class its own first name.')
         seen[key] = i
-    return names
+        out.append(', '.join(synonyms))
+    return out
+
+
+def _synonyms(name: str, place: str) -> list[str]:
+    if not isinstance(name, str):
+        raise TypeError(f'{place} is {name!r} ({type(name).__name__}), no text. Put it in quotes.')
+    if not name.strip():
+        raise ValueError(f'{place} is empty ({name!r}). Every label value needs a name.')
+    shown = name.strip().replace('\xa0', ' ')  # a space that does not break is a space
+    if shown.startswith('#') or not shown.isprintable():
+        raise ValueError(
+            f'{place}, {name!r}, has a tab, a comment or an invisible character. Write the name'
+            ' alone, synonyms by comma.')
+    synonyms = [' '.join(part.split()) for part in name.split(',')]
+    if not all(synonyms):
+        raise ValueError(
+            f"{place}, {name!r}, has an empty synonym. Write 'cat' or 'cat, kitten'.")
+    if len({synonym.lower() for synonym in synonyms}) < len(synonyms):
+        raise ValueError(f'{place}, {name!r}, has a synonym twice. Keep one.')
+    return synonyms
 
 
 def _lookup(classes: Sequence[str]) -> list[dict[str, int]]:

@@ -147,3 +147,37 @@ def test_bad_splits(source, words):
 def test_a_class_given_twice_or_nothing_seen_is_an_error():
     assert 'given twice' in error(split_indices, ['cat', 'dog'], ['cat', 'Cat'])
     assert 'all 2 classes are unseen' in error(split_indices, ['cat', 'dog'], ['cat', 'dog'])
+
+
+def test_marks_line_ends_and_trailing_blank_lines_of_a_file_do_not_matter(tmp_path):
+    path = tmp_path / 'mine.txt'
+    path.write_bytes('\ufeffcat,  kitten\r\nsofa\xa0bed\r\n\r\n'.encode())
+    assert load_classes(path) == ['cat, kitten', 'sofa bed']
+    (tmp_path / 'none.txt').write_text('\n')
+    assert load_unseen(tmp_path / 'none.txt') == []
+
+
+@pytest.mark.parametrize(('names', 'words'), [
+    (['dog', 'Cat', 'cat'], "'cat' names both class 1 and class 2"),
+    (['dog', 'car', 'cat, cat'], 'class 2, .* has a synonym twice'),
+    (['dog', 'car', 'a,,b'], 'class 2, .* has an empty synonym'),
+    (['dog', 'car', ' , '], 'class 2, .* has an empty synonym'),
+    (['dog', 'car', '2\tcat'], 'class 2, .* has a tab'),
+    (['dog', 'car', '# cat'], 'class 2, .* has a tab, a comment'),
+    (['dog', '', 'cat'], 'class 1 is empty')])
+def test_a_list_and_a_file_have_one_parser_which_names_the_line(tmp_path, names, words):
+    with pytest.raises(ValueError, match=words):
+        load_classes(names)
+    path = tmp_path / 'mine.txt'
+    path.write_text('\n'.join(names))
+    with pytest.raises(ValueError, match=rf'mine\.txt, line {2 if "" in names else 3}: .*{words}'):
+        load_classes(path)
+
+
+@pytest.mark.parametrize(('content', 'words'), [
+    ('cat\nmaïs'.encode('latin-1'), r'line 2: byte 0xef is not UTF-8'),
+    ('cat\ndog'.encode('utf-16'), 'UTF-16'), ('cat\ndog'.encode('utf-16-le'), 'UTF-16')])
+def test_another_encoding_names_the_file_and_the_line(tmp_path, content, words):
+    (tmp_path / 'mine.txt').write_bytes(content)
+    with pytest.raises(ValueError, match=rf'mine\.txt, .*{words}'):
+        load_classes(tmp_path / 'mine.txt')
