@@ -72,6 +72,7 @@ def setup() -> None:
     install_ops()
     allow_checkpoints()
     replace_pkg_resources()
+    inherit_shipped_configs()
 
 
 def _doctor_runs() -> bool:
@@ -166,6 +167,29 @@ def _statistic(owner: type, name: str):
             f'{", ".join(STATISTICS)} of mmengine.logging.HistoryBuffer are allowed. '
             'It was not written by mmengine: do not trust it.')
     return getattr(HistoryBuffer, name)
+
+
+def inherit_shipped_configs() -> None:
+    """Let any config say `_base_ = 'mmseg_zsclip::zegclip/toy_inductive.py'`.
+
+    mmengine knows the packages of such paths by a fixed table, and looks for `.mim` beside the
+    sources, where an editable install has none.
+    """
+    if not importlib.util.find_spec('mmengine'):
+        return
+    from mmengine.config import Config
+
+    others = Config._get_cfg_path
+    if others.__module__ == __name__:
+        return
+
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        if not cfg_path.startswith('mmseg_zsclip::'):
+            return others(cfg_path, filename)
+        from mmseg_zsclip.apis.configs import find_shipped
+        return str(find_shipped(cfg_path.partition('::')[2])), None
+
+    Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def replace_pkg_resources() -> None:

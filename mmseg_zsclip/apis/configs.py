@@ -44,13 +44,26 @@ def find_config(name: str | Path) -> Path:
     wanted = given if given.suffix == '.py' else given.with_name(given.name + '.py')
     if wanted.is_file():
         return wanted.resolve()
+    return find_shipped(name)
+
+
+def find_shipped(name: str | Path) -> Path:
+    """Absolute path of the shipped config `name`, parts in `_base_` included.
+
+    Raises:
+        ConfigNotFoundError: naming the nearest shipped configs.
+    """
+    wanted = Path(name) if Path(name).suffix == '.py' else Path(f'{name}.py')
+    shipped = shipped_configs()
     # resolve() would turn the link of an editable install into the source tree's own path, which
     # is the same file: `_base_` lookups are relative to it either way.
-    shipped = shipped_configs()
     for path in shipped:
         inside = path.relative_to(config_root())
         if wanted in (inside, Path('configs') / inside) or wanted == Path(path.name):
             return path
+    part = config_root() / wanted
+    if '..' not in wanted.parts and part.is_file():
+        return part
     raise ConfigNotFoundError(_not_found(name, wanted, shipped))
 
 
