@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).resolve().parent
 # CLIP (a result names its bytes). All else counts, so a new module does before anybody thinks of it.
 EXCLUDED = (
     'claims/judge.py', 'claims/measure.py', 'claims/pool.py', 'claims/report.py', 'claims/suites',
-    'claims/worker.py', 'cli', 'demo', 'engine/class_maps.py', 'engine/progress.py', 'pictures.py',
-    'pretraining')
+    'claims/worker.py', 'cli', 'demo', 'engine/class_maps.py', 'engine/overlays.py',
+    'engine/progress.py', 'pictures.py', 'pretraining')
 
 
 def clip_files(model: dict) -> list[dict]:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process, master_only
-from mmengine.hooks import Hook
+from mmengine.dist import master_only
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
-from mmseg_zsclip.datasets.output_names import OutputNames
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.engine.output_names import OutputNamesHook
+from mmseg_zsclip.engine.overlays import OverlayHook
 from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
@@ -171,8 +170,8 @@ def evaluate(
     where the metric keeps them.
 
     A model with nothing to train needs no checkpoint: its own initialisation is the whole of it.
-    Another one takes `checkpoint`, else the config's `load_from`. `show_dir` gets one overlay per
-    image, ground truth at the left where the data set has one; `maps_dir` a picture of every class's
+    Another one takes `checkpoint`, else the config's `load_from`. `show_dir` gets one picture per
+    image, see `OverlayHook`; `maps_dir` a picture of every class's
     scores, see `ClassMapsHook`. `amp` is mixed precision; on a CPU bfloat16.
 
     Returns: the metrics, in percent.
@@ -259,31 +258,3 @@ def tta_pipeline(pipeline: list[dict], scales: list[tuple[int, int]], flip: bool
 def write_metrics(metrics: dict, folder: str | Path) -> Path:
     """Writes `metrics` to `folder/metrics.json`, whole or not at all."""
     return write_json(Path(folder) / METRICS_FILE, metrics)
-
-
-class OverlayHook(Hook):
-    """Saves `<show_dir>/<image name>.png` for every test image, with the visualizer of the config
-    and the names and colours of the model under test."""
-
-    priority = 'LOW'
-
-    def __init__(self, show_dir: str | Path):
-        self.show_dir = Path(show_dir)
-        self.names = OutputNames()
-
-    def before_test(self, runner) -> None:
-        self.names = OutputNames(runner.test_dataloader.dataset)
-
-    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        import mmcv
-
-        for sample in outputs:
-            image = mmcv.imread(sample.img_path, channel_order='rgb')
-            runner.visualizer.add_datasample(
-                sample.img_path, image, data_sample=sample.cpu(),
-                out_file=str(self.names.place(
-                    self.show_dir, sample.img_path, sample.get('seg_map_path'))))
-
-    def after_test(self, runner) -> None:
-        if is_main_process():
-            runner.logger.info(f'overlays written to {self.show_dir}')

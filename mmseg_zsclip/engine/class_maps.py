@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..datasets.output_names import OutputNames
 from ..files import whole_file
-from ..pictures import SCALE, paint, star
-from .hooks import bare_model
+from ..pictures import SCALE, elide, paint, star
+from .overlays import label_maps, read_photo, shown_classes
 
 SIDE = 384  # of a tile, pixels
 TITLE = 30
@@ -24,7 +24,9 @@ def tile(image: np.ndarray | Image.Image, title: str) -> Image.Image:
     image = ImageOps.contain(image, (SIDE, SIDE))
     out = Image.new('RGB', (image.width, image.height + TITLE), 'white')
     out.paste(image, (0, TITLE))
-    ImageDraw.Draw(out).text((4, TITLE // 2), title, 'black', ImageFont.load_default(20), anchor='lm')
+    font = ImageFont.load_default(20)
+    ImageDraw.Draw(out).text(
+        (4, TITLE // 2), elide(title, font, out.width - 8), 'black', font, anchor='lm')
     return out
 
 
@@ -68,18 +70,16 @@ class ClassMapsHook(Hook):
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                         outputs: Sequence | None = None) -> None:
-        meta = runner.test_dataloader.dataset.metainfo
-        head = bare_model(runner).decode_head
-        unseen = {meta['classes'][i] for i in getattr(head, 'unseen', ())}
+        shown = shown_classes(runner)
         for sample in outputs:
-            picture = self.picture(sample.cpu(), meta['classes'], meta['palette'], unseen)
+            picture = self.picture(sample.cpu(), *shown, runner.test_dataloader.dataset)
             path = self.names.place(self.out_dir, sample.img_path, sample.get('seg_map_path'))
             with whole_file(path) as partial:
                 picture.save(partial, format='PNG')
 
     def picture(self, sample, classes: Sequence[str], palette: Sequence[Sequence[int]],
-                unseen: Collection[str]) -> Image.Image:
-        """Of one sample with `pred_sem_seg` and `seg_logits`.
+                unseen: Collection[str], dataset: object = None) -> Image.Image:
+        """Of one sample with `pred_sem_seg` and `seg_logits`; its photo is read as `dataset` reads it.
 
         Raises:
             ValueError: no `seg_logits`.
@@ -87,13 +87,8 @@ class ClassMapsHook(Hook):
         if 'seg_logits' not in sample:
             raise ValueError('the model predicts labels alone, so there is no score to show: '
                              'test_cfg.keep_scores is False. Remove it.')
-        import mmcv
-
-        image = mmcv.imread(sample.img_path, channel_order='rgb')
-        maps = {name: getattr(sample, key).data[0].numpy() for name, key in
-                (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg')) if key in sample}
-        if 'truth' in maps and not np.isin(maps['truth'], np.arange(len(classes))).any():
-            del maps['truth']
+        image = read_photo(sample.img_path, dataset)
+        maps = label_maps(sample, len(classes))
         tiles = [tile(image, Path(sample.img_path).stem)]
         for name, labels in maps.items():
             small = shrink(labels, SIDE // SCALE, cv2.INTER_NEAREST)

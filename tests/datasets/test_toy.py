@@ -2,6 +2,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -11,13 +12,13 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
-from mmseg.registry import VISUALIZERS
+from torch import nn
 
-from mmseg_zsclip.apis.launch import OverlayHook
 from mmseg_zsclip.datasets import ToyDataset, ToyTargetDataset
 from mmseg_zsclip.datasets.labels import IGNORE
 from mmseg_zsclip.datasets.toy import LENGTHS, toy_path
 from mmseg_zsclip.datasets.vocabulary import canonical, load_classes, load_unseen, split_indices
+from mmseg_zsclip.engine.overlays import TITLE, OverlayHook
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.toy import World
@@ -106,18 +107,20 @@ def test_test_pipeline_resizes_the_image_and_not_the_truth():
 
 def test_show_dir_works_although_there_is_no_file(tmp_path):
     """Users' 28: --show-dir."""
-    sample = build('toy.py', 'test', length=1)[0]['data_samples']
+    dataset = build('toy.py', 'test', length=1)
+    sample = dataset[0]['data_samples']
     sample.pred_sem_seg = PixelData(data=sample.gt_sem_seg.data)
-    visualizer = VISUALIZERS.build(dict(
-        type='SegLocalVisualizer', name='toy', vis_backends=[], alpha=0.6))
-    visualizer.dataset_meta = ToyDataset.METAINFO
     OverlayHook(tmp_path).after_test_iter(
-        SimpleNamespace(visualizer=visualizer), 0, outputs=[sample])
+        SimpleNamespace(model=nn.Identity(), test_dataloader=SimpleNamespace(dataset=dataset)), 0,
+        outputs=[sample])
     overlay = mmcv.imread(tmp_path / 'test_000000.png', channel_order='rgb')
     scene = World('toy').scene('test', 0)
     colours = np.array(ToyDataset.METAINFO['palette'])[scene.semantic]
-    expected = 0.4 * scene.image + 0.6 * colours
-    assert np.median(np.abs(overlay[:, :128] - expected)) < 3
+    expected = cv2.resize(0.4 * scene.image + 0.6 * colours, (320, 320),
+                          interpolation=cv2.INTER_NEAREST)
+    for start in (328, 656):  # truth and prediction, right of the photo
+        panel = overlay[TITLE:TITLE + 320, start:start + 320]
+        assert np.median(np.abs(panel - expected)) < 3
 
 
 def test_class_names_are_the_vocabularys():
