@@ -9,7 +9,7 @@ CONSTRAINTS ?= requirements/constraints.txt
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test matrix lint docs clean
 
 install: $(STAMP)
 
@@ -32,6 +32,10 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The suite on every row of versions, each in an environment of its own. ARGS='--row oldest'
+matrix:
+	$(PYTHON) tools/version_matrix.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 LITE_MMCV = 'pip install "mmcv-lite==2.1.0"'
 
-# distribution: (versions this release is tested with, command that brings one)
+# distribution: (versions that are taken, command that brings one)
 SUPPORTED = {
     'torch': ('>=2.1', 'pip install "torch>=2.1" "torchvision>=0.16"'),
     'torchvision': ('>=0.16', 'pip install "torchvision>=0.16"'),
@@ -23,6 +23,8 @@ SUPPORTED = {
     'regex': ('', 'pip install regex'),
 }
 PYTHON = '>=3.10,<3.14'
+# The whole suite was run with these (tools/version_matrix.py; the table of docs/install.md).
+TESTED = {'torch': (), 'numpy': ()}
 
 
 class Pair(NamedTuple):
@@ -304,6 +306,8 @@ def environment_report() -> list[Row]:
     fits = SpecifierSet(PYTHON).contains(python, prereleases=True)
     rows = [Row('python', python, PYTHON, fits, '' if fits else 'install Python 3.12')]
     rows += [*package_rows(), *pair_rows()]
+    tested = '; '.join(f'{name} {", ".join(found)}' for name, found in TESTED.items())
+    rows.append(Row('suite ran on', tested, 'any', True, ''))
     if installed_version('mmcv') and installed_version('mmcv-lite'):
         both = f'{installed_version("mmcv")} and mmcv-lite {installed_version("mmcv-lite")}'
         fix = f'pip uninstall -y mmcv mmcv-lite && {LITE_MMCV}'
