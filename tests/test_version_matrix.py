@@ -41,8 +41,7 @@ def test_a_row_is_replaced_and_the_others_stay(tool):
     again = tool.table_with(both, 'oldest', VERSIONS, '5 passed, 2 skipped', '2026-01-03')
     assert again.startswith('before\n')
     assert again.endswith('\nafter')
-    rows = [line for line in again.splitlines() if line.startswith('| oldest')
-            or line.startswith('| newest')]
+    rows = [line for line in again.splitlines() if line.startswith(('| oldest', '| newest'))]
     versions = '3.10.13 | 2.1.2 | none | 1.26.4 | 4.49.0 | none'
     assert rows == [f'| oldest | {versions} | 5 passed, 2 skipped | 2026-01-03 |',
                     f'| newest | {versions} | 5 passed | 2026-01-01 |']
