@@ -13,7 +13,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    class_names=dict(type='mmseg_zsclip.ClassNamesHook'))
 custom_hooks = [dict(type='mmseg_zsclip.StrictLoadHook')]
 
 visualizer = dict(

@@ -10,6 +10,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
+from ..datasets.base import distinct_colours
+from ..datasets.vocabulary import canonical
 from ..registry import MODELS
 from ..upsample import best_classes
 from .pamr import refine
@@ -63,6 +65,10 @@ class ZeroShotSegmentor(EncoderDecoder):
         self.decode_head.set_classes(classes, unseen, **options)
         self.num_classes = self.decode_head.num_classes
         self.out_channels = self.decode_head.out_channels
+        head = self.decode_head  # MaskCLIP's embeds several names for the background
+        names = map(canonical, getattr(head, 'classes', head.class_embeddings.classes))
+        self.dataset_meta = dict(
+            classes=tuple(names), palette=distinct_colours(self.num_classes))
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
         """Samples with `pred_sem_seg` and, unless `keep_scores=False`, `seg_logits`."""

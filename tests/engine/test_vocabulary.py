@@ -67,3 +67,12 @@ def test_the_model_gets_the_classes_behind_test_time_augmentation():
     wrapped = SegTTAModel(module=model)
     SetClassesHook(['cat', 'dog']).before_test(runner_of(wrapped, 2))
     assert model.num_classes == 2
+
+
+def test_classes_in_another_order_are_refused_before_a_test(trained, tmp_path):
+    cfg = load_config('toy_inductive', work_dir=tmp_path / 'test', options=SHORT)
+    names = list(cfg.model.decode_head.classes) if not isinstance(
+        cfg.model.decode_head.classes, str) else load_classes(cfg.model.decode_head.classes)
+    cfg.model.decode_head.classes = [names[1], names[0], *names[2:]]
+    with pytest.raises(ValueError, match='differ first at 0'):
+        evaluate(cfg, trained)
