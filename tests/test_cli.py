@@ -261,12 +261,13 @@ def test_tta_without_its_config_is_an_error():
         with_tta(Config(dict(model=dict(type='X'))))
 
 
-def test_tta_of_mmsegs_own_keys_is_used_as_it_is():
+@pytest.mark.parametrize('kind', ['SegTTAModel', 'mmseg.SegTTAModel'])
+def test_tta_of_mmsegs_own_keys_keeps_the_means_scores(kind):
     cfg = with_tta(Config(dict(
         model=dict(type='X'), test_dataloader=dict(dataset=dict(pipeline=[])),
-        tta_model=dict(type='SegTTAModel'), tta_pipeline=[dict(type='TestTimeAug')])))
+        tta_model=dict(type=kind), tta_pipeline=[dict(type='TestTimeAug')])))
     assert cfg.test_dataloader.dataset.pipeline == [dict(type='TestTimeAug')]
-    assert cfg.model == dict(type='SegTTAModel', module=dict(type='X'))
+    assert cfg.model == dict(type='mmseg_zsclip.MeanTTAModel', module=dict(type='X'))
 
 
 def test_tta_scales_take_the_place_of_the_test_pipelines_resize():

@@ -19,6 +19,7 @@ from mmseg_zsclip.engine.overlays import OverlayHook
 from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
+TTA_MODEL = 'mmseg_zsclip.MeanTTAModel'
 _runs = itertools.count(1)
 
 
@@ -215,7 +216,8 @@ def evaluate(
 def with_tta(cfg: Config) -> Config:
     """`cfg` with its test-time augmentation switched on: mmseg's `tta_model` and `tta_pipeline`, or
     `tta = dict(scales=[(w, h), ...], flip=True)`, which takes the place of the test pipeline's
-    Resize.
+    Resize. In the place of mmseg's `SegTTAModel` comes `MeanTTAModel`: the same predictions, and
+    the mean's scores.
 
     Raises:
         KeyError: the config has neither.
@@ -223,13 +225,16 @@ def with_tta(cfg: Config) -> Config:
     pipeline = cfg.get('tta_pipeline')
     if pipeline is None and 'tta' in cfg:
         pipeline = tta_pipeline(cfg.test_dataloader.dataset.pipeline, **cfg.tta)
-        cfg.setdefault('tta_model', dict(type='SegTTAModel'))
+        cfg.setdefault('tta_model', dict(type=TTA_MODEL))
     if pipeline is None or 'tta_model' not in cfg:
         raise KeyError(
             f'--tta needs tta = dict(scales=[(width, height), ...], flip=True), or tta_model and '
             f'tta_pipeline as in mmseg\'s configs, which {cfg.filename} does not define. Add them, '
             'or test without --tta.')
     cfg.test_dataloader.dataset.pipeline = pipeline
+    kind = cfg.tta_model.type
+    if (kind if isinstance(kind, str) else kind.__name__).split('.')[-1] == 'SegTTAModel':
+        cfg.tta_model.type = TTA_MODEL  # mmseg's keeps the last augmentation's scores
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
     return cfg

@@ -5,10 +5,11 @@ from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .segmentor import ZeroShotSegmentor
 from .self_training import SelfTrainedSegmentor
+from .tta import MeanTTAModel
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
     'CLIPResNet', 'CLIPVisionTransformer', 'ClassEmbeddings', 'DeepLabV2Head', 'DeepPromptedViT',
-    'MaskCLIPHead', 'MaskCLIPResNet', 'MaskCLIPViT', 'SelfTrainedSegmentor', 'TextHead',
+    'MaskCLIPHead', 'MaskCLIPResNet', 'MaskCLIPViT', 'MeanTTAModel', 'SelfTrainedSegmentor', 'TextHead',
     'ZegCLIPHead', 'ZeroShotSegmentor'
 ]
