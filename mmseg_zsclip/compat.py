@@ -73,6 +73,7 @@ def setup() -> None:
     warn_of_versions()
     install_ops()
     allow_checkpoints()
+    guard_checkpoints()
     replace_pkg_resources()
     inherit_shipped_configs()
 
@@ -149,6 +150,38 @@ def allow_checkpoints() -> None:
     torch.serialization.add_safe_globals([
         HistoryBuffer, ConfigDict, np.ndarray, np.dtype, *plain, *renamed,
         _alias(_statistic, 'builtins', 'getattr')])
+
+
+def guard_checkpoints() -> None:
+    """Let every checkpoint that mmengine loads pass `checkpoints.read_checkpoint`, from the moment
+    that mmengine's own loaders are imported."""
+    if _GUARDED in sys.modules:
+        from mmseg_zsclip import checkpoints
+        checkpoints.register()
+    elif not any(isinstance(finder, _GuardWhenImported) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _GuardWhenImported())
+
+
+_GUARDED = 'mmengine.runner.checkpoint'
+
+
+class _GuardWhenImported:
+    """Import hook: importing mmengine's Runner at once would cost seconds."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != _GUARDED:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module) -> None:
+                run(module)
+                from mmseg_zsclip import checkpoints
+                checkpoints.register()
+
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 def _alias(function: Callable, module: str, name: str) -> Callable:
