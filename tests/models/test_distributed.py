@@ -120,7 +120,9 @@ def test_several_processes_equal_one_and_no_parameter_is_unused(tmp_path, kind):
         for whole, *parts in zip(labels, *(share[1] for share in shares), strict=True):
             assert torch.equal(whole, torch.cat(parts))
         for key, value in weights.items():
-            torch.testing.assert_close(shares[0][2][key], value, rtol=1e-3, atol=1e-5, msg=key)
+            # Sums in another order: on some processors 3.6e-5 after 20 steps at a rate of 0.1, in
+            # 28 of 147,456 weights, while the losses agree within 1e-6.
+            torch.testing.assert_close(shares[0][2][key], value, rtol=1e-3, atol=5e-5, msg=key)
 
 
 if __name__ == '__main__':
