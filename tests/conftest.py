@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 TOOLS = Path(__file__).parents[1] / 'tools'
@@ -22,6 +23,13 @@ def load_tool():
         return module
 
     return load
+
+
+@pytest.fixture(scope='session')
+def whole_graphs():
+    """Skips where torch.compile is too old to trace a method whole."""
+    if not hasattr(torch.compiler, 'set_stance'):  # came with 2.6
+        pytest.skip(f'needs torch 2.6 to trace a method whole; this is {torch.__version__}')
 
 
 @pytest.fixture(scope='session')

@@ -5,9 +5,7 @@ from mmengine.registry import init_default_scope
 
 from mmseg_zsclip.registry import MODELS
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'set_stance'),  # came with 2.6
-    reason=f'needs torch 2.6 to trace a method whole; this is {torch.__version__}')
+pytestmark = pytest.mark.usefixtures('whole_graphs')
 ARCH = 'ViT-XS-8'
 METHODS = dict(
     zegclip=('DeepPromptedViT', {}, 'ZegCLIPHead', {}),

@@ -105,7 +105,7 @@ def test_bfloat16_autocast_is_finite_and_close(model):
         low.float(), model.whole_inference(img, metas(img)), rtol=0, atol=0.05)
 
 
-def test_the_whole_forward_is_one_graph_of_torch_compile(model):
+def test_the_whole_forward_is_one_graph_of_torch_compile(whole_graphs, model):
     img = torch.randn(1, 3, 48, 48)
     fast = torch.compile(lambda x: model(x, mode='tensor'), fullgraph=True, backend='eager')
     torch.testing.assert_close(fast(img), model(img, mode='tensor'))
