@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,12 +62,17 @@ class Row(NamedTuple):
     fix: str
 
 
-def setup() -> None:
+def setup(now: bool = False) -> None:
     """Make today's mmcv, mmengine and torch work together; safe to call twice.
+
+    At the import of the package this is left to the subcommands of `zsclip`, which call it with
+    `now` before they import anything heavy: help and wrong names need no torch.
 
     Raises:
         ImportError: neither mmcv nor mmcv-lite is installed; names the command to run.
     """
+    if not now and _command_starts():
+        return
     if _doctor_runs() and not has_mmcv():
         return
     require_mmcv()
@@ -76,6 +82,14 @@ def setup() -> None:
     guard_checkpoints()
     replace_pkg_resources()
     inherit_shipped_configs()
+
+
+def _command_starts() -> bool:
+    if parent_process() is not None:
+        return False  # a loader process that was spawned has its parent's arguments
+    if sys.argv[0] == '-m':  # while Python looks for the module of `python -m`
+        return '-m' in sys.orig_argv and 'mmseg_zsclip.cli' in sys.orig_argv
+    return Path(sys.argv[0]).name in ('zsclip', 'zsclip.exe', 'zsclip-script.py')
 
 
 def _doctor_runs() -> bool:

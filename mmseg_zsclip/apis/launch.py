@@ -12,6 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.apis.options import merge_options
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.engine.output_names import OutputNamesHook
@@ -33,10 +34,10 @@ def load_config(
 ) -> Config:
     """Reads a config (see `find_config`) and settles where its outputs go: `work_dir`, else the
     config's own, else `work_dirs/<file name>` below the current directory. `weights` replaces the
-    CLIP weights of every tower (see `set_weights`)."""
+    CLIP weights of every tower (see `set_weights`); `options` see `merge_options`."""
     path = find_config(config)
     cfg = Config.fromfile(path)
-    cfg.merge_from_dict(options or {})
+    merge_options(cfg, options or {})
     if weights is not None:
         set_weights(cfg, weights)
     cfg.launcher = launcher

@@ -1,8 +1,10 @@
 """The `zsclip` command. Each subcommand lives in its own module, imported when it is asked for,
 so that `zsclip doctor` works in an environment where nothing else does."""
-import argparse
 import importlib
 import sys
+
+from mmseg_zsclip.cli.errors import guarded
+from mmseg_zsclip.cli.parsing import Parser
 
 COMMANDS = {
     'train': 'train a config, shipped or your own',
@@ -14,17 +16,23 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one subcommand and returns its exit status: 0 done, 1 failed, 2 wrong usage."""
+    """Runs one subcommand and returns its exit status: 0 done, 1 failed, 2 wrong usage.
+
+    What the user can mend ends in one line on standard error, see `guarded`.
+    """
     from mmseg_zsclip import __version__
 
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='zsclip', description='Zero-shot segmentation with CLIP, on MMSegmentation.')
     parser.add_argument('--version', action='version', version=f'mmseg_zsclip {__version__}')
-    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     modules = {}
     for name, about in COMMANDS.items():
         modules[name] = importlib.import_module(f'{__name__}.{name}')
         modules[name].add_arguments(commands.add_parser(name, help=about, description=about))
     args = parser.parse_args(argv)
-    return modules[args.command].run(args)
+    if args.command is None:
+        parser.print_help()
+        return 0
+    return guarded(lambda: modules[args.command].run(args))

@@ -3,6 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmseg_zsclip import compat
 from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
 from mmseg_zsclip.files import whole_file
 
@@ -17,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def flattened(config: str | Path) -> str:
     """The text of a config without `_base_`, which loads from any folder; variables of the
     environment are filled in as they are now."""
+    path = find_config(config)
+    compat.setup(now=True)
     from mmengine.config import Config
 
-    path = find_config(config)
     return f'# {path.name} of mmseg_zsclip with all that it inherits.\n' + (
         Config.fromfile(path).pretty_text)
 

@@ -3,6 +3,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmseg_zsclip import compat
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     print('loading PyTorch and MMSegmentation', file=sys.stderr, flush=True)
+    compat.setup(now=True)
     from mmseg_zsclip.demo.page import write_page
     from mmseg_zsclip.demo.stages import DemoError, run_stages
 

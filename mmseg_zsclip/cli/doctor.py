@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    compat.setup(now=True)
     findings = [Finding('platform', f'{platform.platform()}, {sys.executable}')]
     findings += [*package_findings(), *environment_findings()]
     if not args.no_imports:

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from mmseg_zsclip import compat
 from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -32,6 +33,7 @@ def launch_config(args: argparse.Namespace):
         find_config(args.config)
     except ConfigNotFoundError as error:
         sys.exit(f'zsclip: {error}')
+    compat.setup(now=True)
     from mmseg_zsclip.apis.launch import load_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -1,0 +1,100 @@
+"""Overrides of config entries that would have no effect are errors."""
+import inspect
+from difflib import get_close_matches
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+# Read from the config's first level beside the Runner's own arguments.
+READ = {'auto_scale_lr', 'compile', 'find_unused_parameters', 'model_wrapper_cfg', 'tta',
+        'tta_model', 'tta_pipeline'}
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def merge_options(cfg: Config, options: dict) -> None:
+    """Merges `{'a.b': value}` into `cfg`. A key that the config does not have passes in a dict with
+    a `type`, whose constructor checks it, among a DataLoader's or the Runner's arguments, and with
+    a `+` before it.
+
+    Raises:
+        ValueError: an unknown key, naming the nearest; a variable of the file that was used up
+            when it was read, naming the entries that hold its value.
+    """
+    checked = {}
+    for key, value in options.items():
+        if not key.startswith('+'):
+            _check(cfg, key)
+        checked[key.removeprefix('+')] = value
+    cfg.merge_from_dict(checked)
+
+
+def _check(cfg: Config, key: str) -> None:
+    first, *rest = key.split('.')
+    arguments = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    if first not in arguments | READ:
+        if first in cfg:
+            raise ValueError(_used_up(cfg, key, first))
+        raise ValueError(_unknown(key, first, arguments | READ))
+    node, at = cfg.get(first), first
+    for name in rest:
+        if isinstance(node, list | tuple):
+            if not (name.isdigit() and int(name) < len(node)):
+                raise ValueError(f"--cfg-options {key}: '{name}' is no index of {at}, which has "
+                                 f'{len(node)} entries, 0 to {len(node) - 1}')
+            node = node[int(name)]
+        elif isinstance(node, dict) and name in node:
+            node = node[name]
+        elif isinstance(node, dict) and _may_add(node, at, name):
+            return
+        elif node is None and at not in LOADERS:
+            return  # an entry of the Runner that this config leaves out
+        else:
+            raise ValueError(_unknown(key, name, node if isinstance(node, dict) else (), at))
+        at = f'{at}.{name}'
+
+
+def _may_add(node: dict, at: str, name: str) -> bool:
+    if at in LOADERS:
+        return name in inspect.signature(DataLoader.__init__).parameters
+    return 'type' in node or at == 'auto_scale_lr'
+
+
+def _unknown(key: str, name: str, legal, at: str = '') -> str:
+    near = get_close_matches(name, sorted(legal), 1, 0.4)
+    where = f'{at} of this config' if at else 'a config'
+    hint = f'Nearest: {at + "." if at else ""}{near[0]}. ' if near else ''
+    return (f"--cfg-options {key}: there is no '{name}' in {where}, so it would change nothing. "
+            f'{hint}To add it all the same: +{key}=VALUE')
+
+
+def _used_up(cfg: Config, key: str, first: str) -> str:
+    paths = [path for root in cfg if root in READ
+             or root in inspect.signature(Runner.__init__).parameters
+             for path in _holders(cfg[root], cfg[first], root, first)]
+    more = f' and {len(paths) - 12} more' if len(paths) > 12 else ''
+    hint = f'Override {" ".join(paths[:12])}{more} instead. ' if paths else ''
+    weights = 'Or give --weights. ' if first == 'weights' else ''
+    return (f"--cfg-options {key}: '{first}' is a variable of the config's file, used up when the "
+            f'file was read, so it would change nothing. {hint}{weights}'
+            'Or write a config with another value.')
+
+
+def _holders(node, value, at: str, name: str) -> list[str]:
+    """Paths of the entries equal to `value`; of a string, only where the key has the variable's
+    name, since words repeat."""
+    if _same(node, value) and (not isinstance(value, str) or at.split('.')[-1] == name):
+        return [at]
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    else:
+        return []
+    return [path for key, child in items for path in _holders(child, value, f'{at}.{key}', name)]
+
+
+def _same(one, other) -> bool:
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return list(one) == list(other)
+    return type(one) is type(other) and one == other

@@ -1,0 +1,35 @@
+"""Argument parsers whose errors name the nearest legal word."""
+import argparse
+import re
+from difflib import get_close_matches
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that answers a mistyped option or choice with the nearest one, and with
+    the usage of the subcommand that it was given to."""
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self._subparser(parsed).error(f'unrecognized arguments: {" ".join(unknown)}')
+        return parsed
+
+    def error(self, message: str):
+        super().error(message + self._hint(message))
+
+    def _subparser(self, parsed: argparse.Namespace) -> argparse.ArgumentParser:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return action.choices.get(getattr(parsed, action.dest, None), self)
+        return self
+
+    def _hint(self, message: str) -> str:
+        if message.startswith('unrecognized arguments:'):
+            words = re.findall(r'--?[\w-]+', message.partition(':')[2])
+            legal = [text for action in self._actions for text in action.option_strings
+                     if action.help != argparse.SUPPRESS]
+        else:
+            words = re.findall(r"invalid choice: '([^']*)'", message)
+            legal = [str(choice) for action in self._actions for choice in action.choices or ()]
+        near = [match for word in words for match in get_close_matches(word, legal, 1, 0.5)]
+        return f'. Did you mean {" ".join(near)}?' if near else ''

@@ -1,0 +1,110 @@
+"""Wrong usage and wrong input of `zsclip`: one line that names the nearest legal word."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.apis.options import merge_options
+from mmseg_zsclip.cli import main
+from mmseg_zsclip.cli.errors import guarded, origin
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(('words', 'status'), [
+    (['--version'], 0), (['--help'], 0), (['train', '--help'], 0), (['train', 'toy_inductiv'], 1),
+    (['test', 'toy_maskclip', 'nowhere.pth'], 1), (['train', 'toy_inductive', '--workdir', 'y'], 2)])
+def test_help_and_wrong_names_do_not_import_torch(words, status):
+    code = ('import sys, runpy\n'
+            f'sys.argv = ["zsclip", *{words!r}]\n'
+            'try: runpy.run_module("mmseg_zsclip.cli", run_name="__main__")\n'
+            'except SystemExit as stopped: code = stopped.code\n'
+            'assert "torch" not in sys.modules\n'
+            'sys.exit(code)\n')
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False,
+                         env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert run.returncode == status, run.stderr
+    assert 'zsclip' in run.stdout + run.stderr
+    assert 'Traceback' not in run.stderr
+
+
+@pytest.mark.parametrize(('argv', 'nearest', 'usage'), [
+    (['train', 'toy_inductive', '--workdir', 'y'], '--work-dir', 'zsclip train'),
+    (['test', 'toy_maskclip', '--showdir', 'y'], '--show-dir', 'zsclip test'),
+    (['trian', 'toy_inductive'], 'train', 'zsclip'),
+    (['train', 'toy_inductive', '--launcher', 'pytorsh'], 'pytorch', 'zsclip train'),
+])
+def test_a_mistyped_word_names_the_nearest_and_its_commands_usage(argv, nearest, usage, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    shown = capsys.readouterr().err
+    assert f'Did you mean {nearest}?' in shown
+    assert shown.startswith(f'usage: {usage} ')
+
+
+def test_zsclip_alone_prints_its_help(capsys):
+    assert main([]) == 0
+    assert 'train a config' in capsys.readouterr().out
+
+
+def test_the_first_message_of_a_chain_of_wrappers_is_shown():
+    inner = ValueError('no such\nweights: x.pt')
+    outer = KeyError('class `Head` in a/b.py: no such\nweights: x.pt')
+    outer.__cause__ = inner
+    assert origin(outer) is inner
+    other = ValueError('another')
+    other.__context__ = inner
+    assert origin(other) is other
+
+
+def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypatch, tmp_path):
+    def missing():
+        return (tmp_path / 'gone').read_text()
+
+    def bug():
+        return {}['key']
+
+    with pytest.raises(SystemExit, match="zsclip: .*No such file.*gone"):
+        guarded(missing)
+    with pytest.raises(KeyError):
+        guarded(bug)
+    monkeypatch.setenv('ZSCLIP_DEBUG', '1')
+    with pytest.raises(FileNotFoundError):
+        guarded(missing)
+
+
+@pytest.mark.parametrize(('key', 'message'), [
+    ('train_dataloder.batch_size', 'Nearest: train_dataloader'),
+    ('train_dataloader.batchsize', r'Nearest: train_dataloader\.batch_size'),
+    ('model.test_cfg.crop', r'Nearest: model\.test_cfg\.crop_size'),
+    ('train_dataloader.dataset.pipeline.99.scale', 'no index of .*0 to '),
+    ('crop_size', r'Override .*model\.data_preprocessor\.size'),
+    ('classes', r'Override .*model\.decode_head\.classes'),
+    ('unseen', r'Override .*model\.decode_head\.unseen'),
+    ('weights', 'Or give --weights'),
+    ('train_pipeline.0.type', 'used up when the file was read'),
+])
+def test_an_option_that_would_change_nothing_is_an_error(key, message):
+    with pytest.raises(ValueError, match=message):
+        load_config('toy_inductive', options={key: 1})
+
+
+def test_options_with_an_effect_pass():
+    cfg = load_config('toy_inductive', options={
+        'train_dataloader.batch_size': 2, 'train_dataloader.pin_memory': True,
+        'test_dataloader.dataset.length': 3, 'compile': True,
+        'train_dataloader.dataset.pipeline.3.crop_size': (32, 32), '+model.test_cfg.mine': 5})
+    assert cfg.train_dataloader.pin_memory
+    assert cfg.train_dataloader.dataset.pipeline[3].crop_size == (32, 32)
+    assert cfg.model.test_cfg.mine == 5
+    assert cfg.compile
+
+
+def test_a_loader_that_is_none_cannot_take_an_option():
+    with pytest.raises(ValueError, match='train_dataloader'):
+        merge_options(Config(dict(train_dataloader=None)), {'train_dataloader.batch_size': 2})
