@@ -83,6 +83,7 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypa
     ('train_dataloader.batchsize', r'Nearest: train_dataloader\.batch_size'),
     ('model.test_cfg.crop', r'Nearest: model\.test_cfg\.crop_size'),
     ('train_dataloader.dataset.pipeline.99.scale', 'no index of .*0 to '),
+    ('model.test_cfg.strides', r'Nearest: model\.test_cfg\.stride'),
     ('crop_size', r'Override .*model\.data_preprocessor\.size'),
     ('classes', r'Override .*model\.decode_head\.classes'),
     ('unseen', r'Override .*model\.decode_head\.unseen'),
@@ -98,7 +99,8 @@ def test_options_with_an_effect_pass():
     cfg = load_config('toy_inductive', options={
         'train_dataloader.batch_size': 2, 'train_dataloader.pin_memory': True,
         'test_dataloader.dataset.length': 3, 'compile': True,
-        'train_dataloader.dataset.pipeline.3.crop_size': (32, 32), '+model.test_cfg.mine': 5})
+        'train_dataloader.dataset.pipeline.3.crop_size': (32, 32), '+model.test_cfg.mine': 5,
+        'model.test_cfg.pamr.steps': 10})
     assert cfg.train_dataloader.pin_memory
     assert cfg.train_dataloader.dataset.pipeline[3].crop_size == (32, 32)
     assert cfg.model.test_cfg.mine == 5

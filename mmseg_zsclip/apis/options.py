@@ -9,6 +9,8 @@ from torch.utils.data import DataLoader
 # Read from the config's first level beside the Runner's own arguments.
 READ = {'auto_scale_lr', 'compile', 'find_unused_parameters', 'model_wrapper_cfg', 'tta',
         'tta_model', 'tta_pipeline'}
+# A segmentor's test_cfg has no constructor that would refuse another key.
+TEST_CFG = ('crop_size', 'keep_scores', 'mode', 'pamr', 'stride', 'window_batch')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -50,14 +52,21 @@ def _check(cfg: Config, key: str) -> None:
         elif node is None and at not in LOADERS:
             return  # an entry of the Runner that this config leaves out
         else:
-            raise ValueError(_unknown(key, name, node if isinstance(node, dict) else (), at))
+            legal = [*node, *(TEST_CFG if _is_test_cfg(at) else ())] if isinstance(node, dict) else ()
+            raise ValueError(_unknown(key, name, legal, at))
         at = f'{at}.{name}'
 
 
 def _may_add(node: dict, at: str, name: str) -> bool:
     if at in LOADERS:
         return name in inspect.signature(DataLoader.__init__).parameters
+    if _is_test_cfg(at):
+        return name in TEST_CFG
     return 'type' in node or at == 'auto_scale_lr'
+
+
+def _is_test_cfg(at: str) -> bool:
+    return at.startswith('model.') and at.endswith('.test_cfg')
 
 
 def _unknown(key: str, name: str, legal, at: str = '') -> str:
