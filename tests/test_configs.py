@@ -42,6 +42,14 @@ def test_config_says_what_a_run_needs(config):
     assert config.default_hooks.checkpoint.by_epoch is False
 
 
+def test_a_killed_run_loses_a_tenth_of_it_at_most(config):
+    if config.optim_wrapper is None:
+        pytest.skip('nothing to train')
+    interval = config.default_hooks.checkpoint.interval
+    share = interval if isinstance(interval, float) else interval / config.train_cfg.max_iters
+    assert 0 < share <= 0.1
+
+
 def test_model_builds_without_weights_or_data(config):
     init_default_scope('mmseg')
     set_weights(config, None)

@@ -1,4 +1,5 @@
 default_scope = 'mmseg'
+runner_type = 'mmseg_zsclip.ResumableRunner'
 custom_imports = dict(imports=['mmseg_zsclip'], allow_failed_imports=False)
 
 env_cfg = dict(
@@ -12,7 +13,8 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True),
+        type='mmseg_zsclip.WholeCheckpointHook', by_epoch=False, interval=0.1,  # of the training
+        max_keep_ckpts=2, save_last=True),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     class_names=dict(type='mmseg_zsclip.ClassNamesHook'))
 custom_hooks = [dict(type='mmseg_zsclip.StrictLoadHook')]

@@ -6,4 +6,4 @@ model = dict(
     decode_head=dict(
         text=dict(templates='zegclip15'), loss_decode={{_base_.released.loss}}))
 optim_wrapper = dict(paramwise_cfg={{_base_.released.paramwise_cfg}})
-default_hooks = dict(checkpoint=dict(interval=5000, max_keep_ckpts=-1))  # the next run starts half way
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))  # the next run starts half way

@@ -3,6 +3,7 @@ import copy
 import itertools
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,9 +15,13 @@ from torch import distributed as dist
 from mmseg_zsclip.apis.configs import find_config
 from mmseg_zsclip.apis.options import merge_options
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
+from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.engine.output_names import OutputNamesHook
 from mmseg_zsclip.engine.overlays import OverlayHook
+from mmseg_zsclip.engine.resuming import checkpoint_place, find_resumable
+from mmseg_zsclip.engine.run_identity import run_config
+from mmseg_zsclip.engine.runner import ResumableRunner
 from mmseg_zsclip.files import write_json
 
 METRICS_FILE = 'metrics.json'
@@ -107,7 +112,7 @@ def build_runner(cfg: Config) -> Runner:
         cfg.experiment_name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{next(_runs)}'
         if isinstance(cfg.get('visualizer'), dict):  # or its curves would go to the first's folder
             cfg.visualizer.name = cfg.experiment_name
-    runner = Runner.from_cfg(cfg)
+    runner = ResumableRunner.from_cfg(cfg)
     runner.register_hook(OutputNamesHook())
     return runner
 
@@ -130,6 +135,7 @@ def train(
     Raises:
         KeyError: `auto_scale_lr` of a config that does not say what batch its rate is for.
         ValueError: the config has no training.
+        RunError, WriteError, TrainingStopped: see `ResumableRunner`.
     """
     if cfg.get('optim_wrapper') is None:
         raise ValueError(
@@ -144,10 +150,35 @@ def train(
             'give. Add it: --cfg-options auto_scale_lr.base_batch_size=16')
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    if resume:
-        newest = find_latest_checkpoint(cfg.work_dir) if resume is True else str(resume)
-        cfg.resume = newest is not None
-        cfg.load_from = newest or cfg.get('load_from')
+    # Several processes know only in the runner which of them is the first.
+    with in_use(cfg.work_dir) if cfg.get('launcher', 'none') == 'none' else nullcontext():
+        if resume:
+            resume_from(cfg, None if resume is True else str(resume))
+        return _train(cfg, base)
+
+
+def resume_from(cfg: Config, checkpoint: str | None) -> None:
+    """Makes `cfg` go on from a checkpoint; None is the newest of its run that loads, and where there
+    is none `cfg` starts as it would have.
+
+    Raises:
+        RunError: see `find_resumable`.
+    """
+    place = checkpoint_place(cfg)
+    if checkpoint is None and place is None:
+        checkpoint = find_latest_checkpoint(cfg.work_dir)
+    elif checkpoint is None:
+        found = find_resumable(*place, run_config(cfg))
+        if found is not None:
+            checkpoint, meta = str(found[0]), found[1]
+            randomness = dict(cfg.get('randomness') or {})
+            if randomness.get('seed') is None:  # or the batches would be others
+                cfg.randomness = dict(randomness, seed=meta.get('seed'))
+    cfg.resume = checkpoint is not None
+    cfg.load_from = checkpoint or cfg.get('load_from')
+
+
+def _train(cfg: Config, base: int | None) -> Runner:
     runner = build_runner(cfg)
     batch = cfg.train_dataloader.get('batch_size', 1) * runner.world_size
     if base is not None and batch != base and not cfg.auto_scale_lr.enable:

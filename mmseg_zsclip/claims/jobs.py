@@ -16,6 +16,8 @@ from mmseg_zsclip.provenance import clip_files, machine, source_digest
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 CHECKPOINT_STEPS = 100
+OLD_CHECKPOINTS = dict(
+    type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,10 @@ class Job:
         """Digest of all that decides the result: the resolved config with its seed, the bytes of
         the CLIP files, how it is tested, and `VERSION`."""
         resolved = {name: value for name, value in self.config.to_dict().items()
-                    if name not in ('work_dir', 'launcher')}
+                    if name not in ('work_dir', 'launcher', 'runner_type')}
+        if 'checkpoint' in resolved.get('default_hooks', {}):
+            # `execute` sets its own; this entry keeps the keys of results from before
+            resolved['default_hooks'] = {**resolved['default_hooks'], 'checkpoint': OLD_CHECKPOINTS}
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
         # 'amp' where it is on alone: results from before there was such a switch keep their keys
         how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]

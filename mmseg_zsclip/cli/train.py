@@ -1,5 +1,7 @@
 """`zsclip train CONFIG`."""
 import argparse
+import os
+import sys
 
 from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, launch_config
 
@@ -18,6 +20,12 @@ def run(args: argparse.Namespace) -> int:
     resume = args.resume == 'auto' or (args.resume and checkpoint_path(args.resume)) or False
     cfg = launch_config(args)
     from mmseg_zsclip.apis.launch import train
+    from mmseg_zsclip.engine.stopping import TrainingStopped
 
-    train(cfg, resume=resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    try:
+        train(cfg, resume=resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    except TrainingStopped as stop:
+        if os.environ.get('RANK', '0') == '0':
+            print(stop, file=sys.stderr)
+        return stop.status
     return 0

@@ -1,9 +1,14 @@
 """What plugs into MMEngine's runner."""
+from .checkpoint_hook import WholeCheckpointHook
 from .hooks import ClassNamesHook, StrictLoadHook
 from .optim import AmpOptimWrapper, StrictOptimWrapperConstructor
 from .progress import ProgressHook
+from .run_identity import RunError
+from .runner import ResumableRunner
 from .self_training import SelfTrainingHook
+from .stopping import FiniteLossHook, StopHook, TrainingStopped
 from .vocabulary import SetClassesHook
 
-__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'ProgressHook', 'SelfTrainingHook', 'SetClassesHook',
-           'StrictLoadHook', 'StrictOptimWrapperConstructor']
+__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'ProgressHook', 'ResumableRunner',
+           'RunError', 'SelfTrainingHook', 'SetClassesHook', 'StopHook', 'StrictLoadHook',
+           'StrictOptimWrapperConstructor', 'TrainingStopped', 'WholeCheckpointHook']

@@ -1,0 +1,58 @@
+"""A folder that is in use by a training is used by no second one."""
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..files import explained
+from .run_identity import RunError
+
+LOCK_FILE = '.in_use'
+_held = set()
+
+
+@contextmanager
+def in_use(folder: 'str | os.PathLike') -> Iterator[None]:
+    """Holds a folder, which is made, while the block runs; a block inside it, of the same process,
+    holds it too. The system lets go when the process ends, however it ends, and child processes
+    hold nothing. Where there are no such locks (Windows, some network disks) nothing is held.
+
+    Raises:
+        RunError: another process holds it; names it.
+        WriteError: the folder cannot be written to.
+    """
+    path = Path(folder).absolute() / LOCK_FILE
+    if path in _held:
+        yield
+        return
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock(handle, path)
+        _held.add(path)
+        with explained(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f'process {os.getpid()} on {os.uname().nodename}'.encode(), 0)
+        yield
+    finally:
+        _held.discard(path)
+        os.close(handle)  # which lets go of it
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            return
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        holder = os.pread(handle, 200, 0).decode(errors='replace') or 'another process'
+        raise RunError(f'{path.parent} is in use by a training, {holder}. Wait for it or end it, '
+                       'or take another --work-dir.') from error

@@ -1,0 +1,48 @@
+"""One training a folder; full disks and closed folders are named."""
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmseg_zsclip.engine import RunError
+from mmseg_zsclip.engine.folder_lock import in_use
+from mmseg_zsclip.files import WriteError, whole_file
+
+HOLD = """
+import sys
+from mmseg_zsclip.engine.folder_lock import in_use
+with in_use(sys.argv[1]):
+    print('held', flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_killed(tmp_path):
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    first = subprocess.Popen([sys.executable, '-c', HOLD, str(tmp_path)], env=env, text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert first.stdout.readline() == 'held\n'
+    with pytest.raises(RunError, match=f'{tmp_path} is in use by a training, process {first.pid} on'):
+        in_use(tmp_path).__enter__()
+    first.kill()
+    first.wait()
+    with in_use(tmp_path), in_use(tmp_path):  # and the same process may hold it twice
+        pass
+
+
+@pytest.mark.parametrize(('number', 'way'), [
+    (errno.ENOSPC, 'It needs 5.0 MB.*are free in .*free some'),
+    (errno.EROFS, 'Make .* writable')])
+def test_a_disk_that_takes_nothing_is_named_and_nothing_half_stays(tmp_path, number, way):
+    (tmp_path / 'a.pth').write_text('old')
+
+    def fail_half_way():
+        with whole_file(tmp_path / 'a.pth', lambda: 5_000_000) as partial:
+            partial.write_text('half')
+            raise OSError(number, os.strerror(number))
+    with pytest.raises(WriteError, match=rf'a\.pth cannot be written: .*{way}.*half-written'):
+        fail_half_way()
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+    assert (tmp_path / 'a.pth').read_text() == 'old'
