@@ -39,6 +39,22 @@ def ignore_index(num_classes: int) -> int:
     return IGNORE if num_classes < IGNORE else IGNORE_LARGE
 
 
+def legal_ignore(num_classes: int, given: int | None = None) -> int:
+    """The ignored value of a head of `num_classes`: `given`, or that of `ignore_index`.
+
+    Raises:
+        ValueError: `given` is one of the classes.
+    """
+    if given is None:
+        return ignore_index(num_classes)
+    if 0 <= given < num_classes:
+        raise ValueError(
+            f'ignore_index is {given}, which is one of the {num_classes} classes (0 to '
+            f'{num_classes - 1}): it would never be trained. Leave ignore_index out, which makes '
+            f'it {ignore_index(num_classes)}.')
+    return given
+
+
 def check_labels(labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int], ignored: int,
                  mode: str) -> None:
     """That a batch's labels are classes, none of them hidden from training.

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED, check_labels
+from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
 from ..datasets.vocabulary import BACKGROUND, canonical, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
@@ -88,7 +88,8 @@ class TextHead(BaseModule):
         if count < 2:
             raise ValueError(f'{vocabulary.classes[0]!r} is the only class, so every pixel would be '
                              'it. Give two classes or more.')
-        self.head = MODELS.build({**head, 'num_classes': count})
+        ignored = legal_ignore(count, head.get('ignore_index'))
+        self.head = MODELS.build({**head, 'num_classes': count, 'ignore_index': ignored})
         conv = getattr(self.head, 'conv_seg', None)
         if not hasattr(conv, 'in_channels'):
             raise ValueError(f"head is a {head['type']}, which does not classify by a `conv_seg`; "

@@ -11,6 +11,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from ..datasets.base import distinct_colours
+from ..datasets.labels import IGNORE
 from ..datasets.vocabulary import canonical
 from ..registry import MODELS
 from ..upsample import best_classes
@@ -48,6 +49,9 @@ class ZeroShotSegmentor(EncoderDecoder):
     options of `pamr.refine`, refines the scores by the image, at the size that the model sees.
     `keep_scores=False` predicts labels alone: the same ones, and the scores of every class at every
     pixel, 0.9 GB for 847 classes at 512, are never made.
+
+    Padding is ignored: where 255 is a class, the head's `ignore_index` takes its place as the
+    `seg_pad_val` of the data preprocessor.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -55,6 +59,8 @@ class ZeroShotSegmentor(EncoderDecoder):
         self.test_cfg = ConfigDict(self.test_cfg or {})
         self.test_cfg.setdefault('mode', 'whole')
         check_test_cfg(self.test_cfg)
+        if getattr(self.data_preprocessor, 'seg_pad_val', None) == IGNORE:  # mmseg's default
+            self.data_preprocessor.seg_pad_val = self.decode_head.ignore_index
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None, **options) -> None:

@@ -17,7 +17,7 @@ from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED, check_labels
+from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
 from ..datasets.vocabulary import load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
@@ -154,6 +154,8 @@ class ZegCLIPHead(BaseDecodeHead):
                              'goes with an exclusive loss (CrossEntropyLoss).')
         vocabulary = ClassEmbeddings(classes, **text)
         dim = vocabulary.embeddings.shape[1]
+        kwargs['ignore_index'] = legal_ignore(
+            len(vocabulary.classes), kwargs.get('ignore_index'))
         super().__init__(in_channels=in_channels or dim, channels=dim,
                          num_classes=len(vocabulary.classes), init_cfg=None,
                          loss_decode=loss_decode or dict(type='mmseg_zsclip.MaskLoss'), **kwargs)

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -145,3 +147,26 @@ def test_labels_without_scores_are_those_with_scores():
 def test_labels_without_scores_where_that_would_not_be_the_same():
     with pytest.raises(ValueError, match="keep_scores=False needs mode='whole', no pamr"):
         predicted(maskclip(ks_thresh=1.0), torch.randn(1, 3, 64, 96), keep_scores=False)
+
+
+@pytest.mark.parametrize('head', [
+    dict(type='mmseg_zsclip.ZegCLIPHead'),
+    dict(type='mmseg_zsclip.TextHead', head=dict(
+        type='FCNHead', in_channels=192, in_index=0, channels=8, num_convs=1))])
+def test_class_255_of_300_is_trained_and_padding_is_not(head):
+    init_default_scope('mmseg')
+    names = [f'thing {i}' for i in range(300)]
+    backbone = 'DeepPromptedViT' if 'Zeg' in head['type'] else 'CLIPVisionTransformer'
+    config = dict(
+        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        data_preprocessor=dict(type='SegDataPreProcessor', size=(48, 48), seg_pad_val=255),
+        backbone=dict(type=f'mmseg_zsclip.{backbone}', arch='ViT-XS-8'),
+        decode_head=dict(head, classes=names, text=dict(arch='ViT-XS-8')))
+    model = MODELS.build(copy.deepcopy(config))
+    assert model.decode_head.ignore_index == model.data_preprocessor.seg_pad_val == 65535
+    inner = config['decode_head'].get('head', config['decode_head'])
+    inner['ignore_index'] = 255
+    with pytest.raises(ValueError, match='ignore_index is 255, which is one of the 300 classes'):
+        MODELS.build(copy.deepcopy(config))
+    inner['ignore_index'] = 400
+    assert MODELS.build(config).data_preprocessor.seg_pad_val == 400
