@@ -7,16 +7,18 @@ the classes left is printed; pixels of the really unseen classes are ignored thr
     python tools/choose_offset.py camvid_inductive --hold-out pavement sign
 """
 import argparse
+import copy
 import json
 from pathlib import Path
 
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.runner import Runner
 from mmengine.utils import track_iter_progress
 
-from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.apis.launch import build_runner, load_config
+from mmseg_zsclip.cli.launching import parse_options
 from mmseg_zsclip.datasets.labels import ignore_index
+from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.datasets.vocabulary import load_unseen, split_indices
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets
 from mmseg_zsclip.registry import DATASETS
@@ -27,13 +29,25 @@ OFFSETS = [round(0.025 * i, 3) for i in range(21)]
 def hold_out(cfg, unseen: list[str]) -> None:
     """Make `unseen` the unseen classes of the head and of the training pipeline."""
     cfg.model.decode_head.unseen = unseen
-    hiding = [t for t in cfg.train_dataloader.dataset.pipeline if t.type.endswith('HideUnseen')]
-    if not hiding:
-        raise ValueError('the training pipeline has no HideUnseen transform: this config is not '
-                         'zero-shot, so there is no offset to choose.')
-    for transform in hiding:
-        transform.unseen = unseen
+    for pipeline in config_pipelines(cfg.train_dataloader.dataset):
+        hiding = [step for step in pipeline if str(step.type).endswith('HideUnseen')]
+        if not hiding:
+            raise ValueError('a training pipeline has no HideUnseen transform: this config is not '
+                             'zero-shot, so there is no offset to choose.')
+        for step in hiding:
+            step.unseen = unseen
     cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+
+
+def as_in_tests(dataset, pipeline: list) -> dict:
+    """The config of the training photos, joined and wrapped ones included, with all their labels
+    and the pipeline of tests."""
+    dataset = copy.deepcopy(dataset)
+    while str(dataset.type).endswith('hide_labels'):
+        dataset = dataset.dataset
+    for steps in config_pipelines(dataset):
+        steps[:] = copy.deepcopy(pipeline)
+    return dataset
 
 
 @torch.no_grad()
@@ -51,24 +65,25 @@ def sweep(model, dataset, seen: list[int], held: list[int], photos: int) -> list
     return offset_table(total, held, OFFSETS)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config')
     parser.add_argument('--hold-out', nargs='+', required=True, help='seen classes to hide')
     parser.add_argument('--work-dir', default='work_dirs/choose_offset')
     parser.add_argument('--photos', type=int, default=200, help='training photos to measure on')
-    args = parser.parse_args()
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='as of `zsclip train`')
+    args = parser.parse_args(argv)
 
-    cfg = load_config(args.config, work_dir=args.work_dir)
-    test_pipeline = cfg.val_dataloader.dataset.pipeline
+    cfg = load_config(args.config, work_dir=args.work_dir, options=parse_options(args.cfg_options))
+    test_pipeline = next(config_pipelines(cfg.val_dataloader.dataset))
     unseen = load_unseen(cfg.model.decode_head.unseen)
     hold_out(cfg, [*unseen, *args.hold_out])
-    runner = Runner.from_cfg(cfg)
-    model = runner.train()
+    model = build_runner(cfg).train()
     classes = model.decode_head.class_embeddings.classes
     seen, _ = split_indices(classes, [*unseen, *args.hold_out])
     _, held = split_indices(classes, args.hold_out)
-    dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=test_pipeline))
+    dataset = DATASETS.build(as_in_tests(cfg.train_dataloader.dataset, test_pipeline))
     rows = sweep(model, dataset, list(seen), list(held), args.photos)
     best = max(rows, key=lambda row: row['hIoU'])
     print(f'\n{"offset":>7} {"S":>6} {"held out":>9} {"h":>6}')

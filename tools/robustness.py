@@ -13,12 +13,13 @@ import copy
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import evaluate, load_config
 from mmseg_zsclip.cli.launching import checkpoint_path, parse_options
+from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
 from mmseg_zsclip.files import whole_file, write_json
 from mmseg_zsclip.provenance import clip_files, digest, source_digest
@@ -52,17 +53,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def pipelines(node) -> Iterator[list]:
-    """Every transform list of a data set's config, joined and wrapped data sets included."""
-    if isinstance(node, dict):
-        if 'pipeline' in node:
-            yield node['pipeline']
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for child in node:
-            yield from pipelines(child)
-
-
 def corrupted(cfg, kind: str, severity: int):
     """A copy of `cfg` whose test images are corrupted as soon as they are read.
 
@@ -70,7 +60,7 @@ def corrupted(cfg, kind: str, severity: int):
         ValueError: a test pipeline reads no image file.
     """
     cfg = copy.deepcopy(cfg)
-    for pipeline in pipelines(cfg.test_dataloader.dataset):
+    for pipeline in config_pipelines(cfg.test_dataloader.dataset):
         at = [i for i, step in enumerate(pipeline)
               if step['type'].split('.')[-1] == 'LoadImageFromFile']
         if not at:

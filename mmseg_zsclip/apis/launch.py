@@ -14,6 +14,7 @@ from torch import distributed as dist
 
 from mmseg_zsclip.apis.configs import find_config
 from mmseg_zsclip.apis.options import merge_options
+from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
 from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.engine.hooks import bare_model
@@ -254,16 +255,16 @@ def with_tta(cfg: Config) -> Config:
     Raises:
         KeyError: the config has neither.
     """
-    pipeline = cfg.get('tta_pipeline')
-    if pipeline is None and 'tta' in cfg:
-        pipeline = tta_pipeline(cfg.test_dataloader.dataset.pipeline, **cfg.tta)
+    given = cfg.get('tta_pipeline')
+    if given is None and 'tta' in cfg:
         cfg.setdefault('tta_model', dict(type=TTA_MODEL))
-    if pipeline is None or 'tta_model' not in cfg:
+    if (given is None and 'tta' not in cfg) or 'tta_model' not in cfg:
         raise KeyError(
             f'--tta needs tta = dict(scales=[(width, height), ...], flip=True), or tta_model and '
             f'tta_pipeline as in mmseg\'s configs, which {cfg.filename} does not define. Add them, '
             'or test without --tta.')
-    cfg.test_dataloader.dataset.pipeline = pipeline
+    for pipeline in list(config_pipelines(cfg.test_dataloader.dataset)):
+        pipeline[:] = tta_pipeline(list(pipeline), **cfg.tta) if given is None else given
     kind = cfg.tta_model.type
     if (kind if isinstance(kind, str) else kind.__name__).split('.')[-1] == 'SegTTAModel':
         cfg.tta_model.type = TTA_MODEL  # mmseg's keeps the last augmentation's scores
@@ -278,7 +279,7 @@ def tta_pipeline(pipeline: list[dict], scales: list[tuple[int, int]], flip: bool
     Raises:
         ValueError: no scale, or a pipeline without exactly one Resize.
     """
-    at = [i for i, step in enumerate(pipeline) if step['type'] == 'Resize']
+    at = [i for i, step in enumerate(pipeline) if str(step['type']).split('.')[-1] == 'Resize']
     if len(at) != 1 or not scales:
         raise ValueError(
             f'tta has {len(scales)} scales and the test pipeline {len(at)} Resize; it takes at '

@@ -18,6 +18,24 @@ def pipelines(dataset) -> Iterator[list]:
         yield dataset.pipeline.transforms
 
 
+def config_pipelines(node) -> Iterator[list]:
+    """Lists of transforms in a data set's config, those of joined and wrapped data sets included,
+    each once."""
+    seen = set()
+
+    def walk(node) -> Iterator[list]:
+        if isinstance(node, dict):
+            if 'pipeline' in node and id(node['pipeline']) not in seen:
+                seen.add(id(node['pipeline']))
+                yield node['pipeline']
+            node = [child for key, child in node.items() if key != 'pipeline']
+        if isinstance(node, list | tuple):
+            for child in node:
+                yield from walk(child)
+
+    yield from walk(node)
+
+
 @DATASETS.register_module()
 def hide_labels(dataset: dict, mode: str, keep_truth: bool = False) -> BaseDataset:
     """The data set with another ``mode`` of the ``HideUnseen`` in its pipelines.

@@ -5,6 +5,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from mmseg_zsclip.apis.launch import load_config, with_tta
 from mmseg_zsclip.models.tta import MeanTTAModel
 
 
@@ -76,3 +77,15 @@ def test_merging_by_hand_is_the_same():
 def test_a_model_that_keeps_no_scores_is_an_error():
     with pytest.raises(ValueError, match='test_cfg.keep_scores is False. Remove it'):
         MeanTTAModel(module=Given(keep=False)).test_step(batch_of(torch.randn(2, 1, 4, 5, 6)))
+
+
+@pytest.mark.parametrize('resize', ['Resize', 'mmcv.Resize'])
+def test_every_pipeline_of_joined_test_sets_is_augmented(resize):
+    cfg = load_config('toy_maskclip')
+    one = cfg.test_dataloader.dataset
+    for step in one.pipeline:
+        step.type = resize if step.type == 'Resize' else step.type
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, one])
+    cfg.tta = dict(scales=[(64, 64), (128, 128)])
+    for dataset in with_tta(cfg).test_dataloader.dataset.datasets:
+        assert [step['type'] for step in dataset.pipeline].count('TestTimeAug') == 1
