@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ..files import whole_file
 from .archs import Published
+from .file_kinds import describe
 from .layouts import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_FILES,
@@ -32,6 +33,7 @@ from .layouts import (
 HUB_PREFIX = 'hf-hub:'
 TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 20
+WEIGHTS_ARE = ('a zip archive', 'a pickle', 'a safetensors file', 'data of an unknown kind')
 _log = logging.getLogger(__name__)
 
 
@@ -78,9 +80,28 @@ def _sidecar(path: Path) -> Path:
 
 
 def _write_sidecar(path: Path, digest: str) -> None:
+    """The record of a file; a cache that cannot be written to keeps none, and works."""
     stat = path.stat()
-    with whole_file(_sidecar(path)) as partial:
-        partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
+    try:
+        with whole_file(_sidecar(path)) as partial:
+            partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
+    except OSError as error:
+        _log.warning('%s was not recorded as verified, so it is hashed at every use: %s', path, error)
+
+
+def _read_sidecar(path: Path) -> tuple[str, str]:
+    """Digest, and size and time, of a file's record; '' where there is none or it is damaged."""
+    try:
+        digest, _, *numbers = _sidecar(path).read_text(encoding='ascii').split()
+    except FileNotFoundError:
+        return '', ''
+    except (OSError, ValueError) as error:  # too few words and other bytes are ValueErrors
+        _log.warning('%s is damaged (%s) and was passed over', _sidecar(path), error)
+        return '', ''
+    if not re.fullmatch('[0-9a-f]{64}', digest):
+        _log.warning('%s holds no SHA-256 and was passed over', _sidecar(path))
+        return '', ''
+    return digest, ' '.join(numbers)
 
 
 def verify(path: Path, expected: str = '') -> None:
@@ -91,10 +112,7 @@ def verify(path: Path, expected: str = '') -> None:
     Raises:
         DownloadError: the digests differ; says which file to remove.
     """
-    recorded, stamp = '', ''
-    if _sidecar(path).is_file():
-        recorded, _, *numbers = _sidecar(path).read_text().split()
-        stamp = ' '.join(numbers)
+    recorded, stamp = _read_sidecar(path)
     stat = path.stat()
     if recorded and recorded.startswith(expected) and stamp == f'{stat.st_size} {stat.st_mtime_ns}':
         return
@@ -143,6 +161,18 @@ def _receive(answer, partial: Path, name: str) -> str:
     return digest.hexdigest()
 
 
+def _check_kind(url: str, file: Path, suffix: str) -> None:
+    """Without a digest a server's page would be kept as weights for ever.
+
+    Raises:
+        DownloadError: the content is neither weights nor, for .json, JSON.
+    """
+    kind = describe(file)
+    if kind not in (('a JSON file',) if suffix == '.json' else WEIGHTS_ARE):
+        raise DownloadError(f'{url} answered with {kind}, not with what its name says. Nothing was '
+                            'kept. Is the address right, and does it need a login?')
+
+
 def _download(url: str, target: Path, expected: str) -> None:
     redirects = _KeepLinkedEtag()
     opener = urllib.request.build_opener(redirects)
@@ -151,6 +181,8 @@ def _download(url: str, target: Path, expected: str) -> None:
         with opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
             expected = expected or _hub_sha256(answer.headers, redirects)
             actual = _receive(answer, partial, target.name)
+        if not expected:
+            _check_kind(url, partial, target.suffix)
         if not actual.startswith(expected):
             raise DownloadError(
                 f'{url}: the SHA-256 of what arrived is {actual}, expected {expected}. Nothing was '

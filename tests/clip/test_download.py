@@ -20,7 +20,7 @@ from mmseg_zsclip.clip.download import (
     verify,
 )
 
-BODY = b'weights' * 1000
+BODY = b'\x80\x02' + b'weights' * 1000  # as a pickle begins
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
@@ -253,3 +253,35 @@ def test_processes_of_one_run_download_once(server, tmp_path):
     for thread in threads:
         thread.join()
     assert server.asked == ['/a.pt']
+
+
+@pytest.mark.parametrize('record', [b'', b'\n', b'only-one-word', b'\xff\xfe\x00\x01', b'x  y  1 2'])
+def test_a_damaged_record_of_a_good_file_is_passed_over(tmp_path, record):
+    path = tmp_path / 'a.pt'
+    path.write_bytes(BODY)
+    (tmp_path / 'a.pt.sha256').write_bytes(record)
+    verify(path, SHA[:8])
+    assert (tmp_path / 'a.pt.sha256').read_text().startswith(SHA)
+
+
+def test_a_good_file_in_a_cache_that_is_read_only_is_used(tmp_path, monkeypatch):
+    path = tmp_path / 'a.pt'
+    path.write_bytes(BODY)
+
+    def closed(*args):
+        raise PermissionError(13, 'Permission denied')
+    monkeypatch.setattr(download, 'whole_file', closed)
+    verify(path, SHA)
+    assert not (tmp_path / 'a.pt.sha256').exists()
+    with pytest.raises(DownloadError, match='is damaged'):
+        verify(path, '0' * 64)
+
+
+@pytest.mark.parametrize(('name', 'body', 'kind'), [
+    ('a.pt', b'<!DOCTYPE html><html>please log in</html>', 'a web page'),
+    ('a.safetensors', b'\x89PNG\r\n\x1a\n', 'a PNG picture'), ('a.bin', b'', 'an empty file'),
+    ('a.pt', b'not found', 'a text file'), ('config.json', b'<html></html>', 'a web page')])
+def test_what_is_no_weights_is_not_kept_as_weights(server, tmp_path, name, body, kind):
+    with pytest.raises(DownloadError, match=f'answered with {kind}.*Nothing was kept'):
+        fetch(server.put(f'/{name}', body), tmp_path / name)
+    assert files(tmp_path) == []
