@@ -114,6 +114,17 @@ def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> Non
                          f'{hint} Nothing was loaded.')
 
 
+def _check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    for key, value in state.items():
+        # one number that is not finite makes the sum so; a sum may also overflow by itself
+        if value.is_floating_point() and not value.double().sum().isfinite():
+            bad = int((~value.isfinite()).sum())
+            if bad:
+                raise ValueError(f'{source}: {bad} of {value.numel()} values of {key} are NaN or '
+                                 'infinite: every score would be. The file is damaged: fetch it '
+                                 'again.')
+
+
 def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, source: str) -> str:
     """The activation of the weights: what they record, which must agree with what was stated.
 
@@ -194,6 +205,7 @@ def convert(raw: RawWeights, arch: 'str | CLIPArch | None', activation: str | No
                             source)
     arch = replace(arch, activation=act)
     check_state(raw.state, arch, source)
+    _check_finite(raw.state, source)
     visual, text = {}, {}
     for key, value in raw.state.items():
         if key == 'logit_scale':

@@ -59,6 +59,7 @@ class CLIPBackbone(BaseModule):
         self.visual = build_visual(
             replace(self.arch, image_size=image_size or self.arch.image_size))
         self.filled = weights is None  # random on purpose
+        self.statistics = None  # mean and std of [0, 1] RGB images, known once weights are read
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -71,6 +72,7 @@ class CLIPBackbone(BaseModule):
                 f"built with {self.arch.activation!r}; write arch='{self.arch.name}-quickgelu' in "
                 'the config.')
         self.load_tower(read.visual)
+        self.statistics = read.mean, read.std
 
     def load_tower(self, state: dict[str, Tensor]) -> None:
         self.visual.load_state_dict(state)

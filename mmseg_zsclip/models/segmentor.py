@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..datasets.base import distinct_colours
 from ..datasets.labels import IGNORE
@@ -40,6 +40,30 @@ def finite_or_named(scores: Tensor, images: Tensor, metas: Sequence[Mapping]) ->
                      "Repair or leave out the file, or look at the data_preprocessor's mean and std.")
 
 
+def check_statistics(statistics: Sequence[Sequence[float]] | None, preprocessor: nn.Module) -> None:
+    """That images are normalised as the CLIP was trained.
+
+    Args:
+        statistics: mean and std of [0, 1] RGB images; None where they are not known.
+
+    Raises:
+        ValueError: they differ by more than one of 255 levels; gives the lines for the config.
+    """
+    if statistics is None or not getattr(preprocessor, '_enable_normalize', False):
+        return
+    wanted = [[255 * value for value in values] for values in statistics]
+    found = [getattr(preprocessor, name).flatten().tolist() for name in ('mean', 'std')]
+    if all(abs(one - other) <= 1 for ours, theirs in zip(wanted, found, strict=True)
+           for one, other in zip(ours, theirs, strict=True)):
+        return
+    mean, std = ([round(value, 3) for value in values] for values in wanted)
+    given = ([round(value, 3) for value in values] for values in found)
+    raise ValueError(
+        'the CLIP was trained on images of other statistics than the data_preprocessor has: '
+        'mean={} std={}. Write data_preprocessor=dict('.format(*given)
+        + f'mean={mean}, std={std}) in the config (RGB, 0 to 255).')
+
+
 @MODELS.register_module()
 class ZeroShotSegmentor(EncoderDecoder):
     """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
@@ -61,6 +85,10 @@ class ZeroShotSegmentor(EncoderDecoder):
         check_test_cfg(self.test_cfg)
         if getattr(self.data_preprocessor, 'seg_pad_val', None) == IGNORE:  # mmseg's default
             self.data_preprocessor.seg_pad_val = self.decode_head.ignore_index
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        check_statistics(getattr(self.backbone, 'statistics', None), self.data_preprocessor)
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None, **options) -> None:

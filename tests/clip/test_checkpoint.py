@@ -44,6 +44,14 @@ def test_a_dropped_block_is_an_error_that_lists_its_tensors(tmp_path):
     assert 'Nothing was loaded' in text
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), float('-inf')])
+def test_weights_that_are_not_finite_name_the_tensor(tmp_path, value):
+    def change(state):
+        state['visual.conv1.weight'][0, 0, 0, :2] = value
+    with pytest.raises(ValueError, match=r'a\.pt: 2 of \d+ values of visual.conv1.weight are NaN or'):
+        load_clip(TINY_VIT, write(tmp_path / 'a.pt', change), 'gelu')
+
+
 def test_unexpected_tensors_are_listed_and_long_lists_are_counted(tmp_path):
     path = write(tmp_path / 'a.pt', lambda s: s.update(
         {f'visual.adapter.{i}': torch.zeros(1) for i in range(30)}))

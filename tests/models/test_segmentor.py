@@ -7,6 +7,7 @@ from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
+from mmseg_zsclip.models.segmentor import check_statistics
 from mmseg_zsclip.models.windows import window_starts
 from mmseg_zsclip.registry import MODELS
 
@@ -170,3 +171,23 @@ def test_class_255_of_300_is_trained_and_padding_is_not(head):
         MODELS.build(copy.deepcopy(config))
     inner['ignore_index'] = 400
     assert MODELS.build(config).data_preprocessor.seg_pad_val == 400
+
+
+@pytest.mark.parametrize(('mean', 'legal'), [(122.77, True), (127.5, False)])
+def test_images_are_normalised_as_the_weights_want_or_it_is_an_error(tmp_path, mean, legal):
+    """A LAION ViT-L-14 wants 0.5; its statistics were read and dropped."""
+    init_default_scope('mmseg')
+    model = MODELS.build(dict(
+        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        data_preprocessor=dict(type='SegDataPreProcessor', mean=[mean, 116.75, 104.09],
+                               std=[68.5, 66.63, 70.32], bgr_to_rgb=True),
+        backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-T-8', weights='toy'),
+        decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=NAMES,
+                         text=dict(arch='ViT-T-8', weights='toy'))))
+    if legal:
+        model.init_weights()
+        with pytest.raises(ValueError, match=r'mean=\[127.5, 127.5, 127.5\], std=\[127.5'):
+            check_statistics(([0.5] * 3, [0.5] * 3), model.data_preprocessor)
+    else:
+        with pytest.raises(ValueError, match=r'has: mean=\[127.5, 116.75, 104.09\].*mean=\[122.771'):
+            model.init_weights()
