@@ -1,13 +1,16 @@
 """What all our data sets share: they fail early and say why, instead of training on nothing."""
+import logging
 import os.path as osp
 from collections.abc import Sequence
 
 from mmcv.transforms import LoadImageFromFile
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from mmseg_zsclip.registry import DATASETS
 
 from .labels import IGNORE, ignore_index
+from .listing import IMAGE_ENDINGS, files_below, left_out, listed, photos_in
 from .transforms.load_labels import LoadPhoto
 from .vocabulary import canonical, load_classes
 
@@ -63,9 +66,13 @@ class SegDataset(BaseSegDataset):
     ``data_prefix``. In its pipeline ``LoadImageFromFile`` is :class:`LoadPhoto`, and padding has the
     ignored value of its number of classes.
 
+    ``img_suffix=None`` takes every image, whatever its ending. A list of names (``ann_file``) may
+    give them with or without it.
+
     Raises:
         FileNotFoundError: the folder of the images or the list of names does not exist.
-        ValueError: the folder or the list of names gives no image; bad class names.
+        ValueError: the folder or the list of names gives no image; two photos of one name; a line
+            of the list that names none or one twice; bad class names.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -99,10 +106,36 @@ class SegDataset(BaseSegDataset):
                 f'{type(self).__name__}: the list of image names {self.ann_file!r} does not exist.'
                 ' The converter of the data set writes it (tools/dataset_converters), or give'
                 ' ann_file.')
-        data = super().load_data_list()
+        if remote:
+            data = super().load_data_list()
+        else:
+            data = [self._info(folder, *photo) for photo in self._photos(folder).items()]
         if not data:
             raise ValueError(
-                f'{type(self).__name__}: no image ending in {self.img_suffix!r} in {folder!r}'
-                + (f', listed by {self.ann_file!r}' if self.ann_file else '')
+                f'{type(self).__name__}: no image ending in '
+                + (repr(self.img_suffix) if self.img_suffix else ', '.join(IMAGE_ENDINGS))
+                + f' in {folder!r}' + (f', listed by {self.ann_file!r}' if self.ann_file else '')
                 + '. Check data_prefix, img_suffix and ann_file.')
         return data
+
+    def _photos(self, folder: str) -> dict[str, str]:
+        """Names below the folder by stem, as the list of names asks for them, else sorted."""
+        names = files_below(folder)
+        photos = photos_in(names, self.img_suffix)
+        if osp.isfile(self.ann_file or ''):
+            return listed(self.ann_file, photos, folder)
+        others = left_out(names, list(photos.values()))
+        if others and folder != self.data_prefix.get('seg_map_path'):
+            print_log(
+                f'{type(self).__name__}: {len(photos)} photos end in {self.img_suffix!r} in'
+                f' {folder}; left out: {others}. img_suffix=None takes every ending.', 'current',
+                level=logging.WARNING)
+        return photos
+
+    def _info(self, folder: str, stem: str, name: str) -> dict:
+        info = dict(img_path=osp.join(folder, name), label_map=self.label_map,
+                    reduce_zero_label=self.reduce_zero_label, seg_fields=[])
+        labels = self.data_prefix.get('seg_map_path')
+        if labels is not None:
+            info['seg_map_path'] = osp.join(labels, stem + self.seg_map_suffix)
+        return info

@@ -127,10 +127,10 @@ def _read_lines(source: str | Path, shipped: list[str], ending: str, what: str) 
         raise FileNotFoundError(
             f'{what} file {source} does not exist. Write one class a line, or use a shipped name:'
             f' {", ".join(shipped)}.')
-    return _decoded(path).rstrip().split('\n')
+    return read_text(path).rstrip().split('\n')
 
 
-def _decoded(path: Path) -> str:
+def read_text(path: Path) -> str:
     """Text of a file: UTF-8 with or without a mark, lines ended by any system's habit."""
     content = path.read_bytes()
     try:

@@ -1,6 +1,6 @@
 # A data set of your own: the folder named by the environment variable ZSCLIP_DATA, with
 #   classes.txt, unseen.txt                        one class a line, synonyms by comma
-#   images/{train,val}/*.jpg                       photos
+#   images/{train,val}/*                           photos, of any ending
 #   annotations/{train,val}/*.png                  label maps: line number of the class - 1, 255 ignored
 # Batch 16 in all; elsewhere --auto-scale-lr adapts the rate.
 data_root = '{{$ZSCLIP_DATA:data/own}}'
@@ -36,6 +36,7 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         metainfo=metainfo,
+        img_suffix=None,
         data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
         pipeline=train_pipeline))
 val_dataloader = dict(
@@ -47,6 +48,7 @@ val_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         metainfo=metainfo,
+        img_suffix=None,
         data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
