@@ -16,7 +16,8 @@ default_hooks = dict(
         type='mmseg_zsclip.WholeCheckpointHook', by_epoch=False, interval=0.1,  # of the training
         max_keep_ckpts=2, save_last=True),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    class_names=dict(type='mmseg_zsclip.ClassNamesHook'))
+    class_names=dict(type='mmseg_zsclip.ClassNamesHook'),
+    preflight=dict(type='mmseg_zsclip.PreflightHook'))
 custom_hooks = [dict(type='mmseg_zsclip.StrictLoadHook')]
 
 visualizer = dict(

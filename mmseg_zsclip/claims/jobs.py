@@ -16,6 +16,7 @@ from mmseg_zsclip.provenance import clip_files, machine, source_digest
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 CHECKPOINT_STEPS = 100
+CHECKS = ('class_names', 'preflight')
 OLD_CHECKPOINTS = dict(
     type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True)
 
@@ -74,8 +75,10 @@ class Job:
         resolved = {name: value for name, value in self.config.to_dict().items()
                     if name not in ('work_dir', 'launcher', 'runner_type')}
         if 'checkpoint' in resolved.get('default_hooks', {}):
-            # `execute` sets its own; this entry keeps the keys of results from before
-            resolved['default_hooks'] = {**resolved['default_hooks'], 'checkpoint': OLD_CHECKPOINTS}
+            # `execute` sets its own, and checks change no result: keys of results from before stay
+            resolved['default_hooks'] = {
+                **{name: hook for name, hook in resolved['default_hooks'].items()
+                   if name not in CHECKS}, 'checkpoint': OLD_CHECKPOINTS}
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
         # 'amp' where it is on alone: results from before there was such a switch keep their keys
         how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]

@@ -9,6 +9,7 @@ from mmseg_zsclip.cli.parsing import Parser
 COMMANDS = {
     'train': 'train a config, shipped or your own',
     'test': 'evaluate a config with a checkpoint',
+    'check': 'look at the photos and label files of a config before a long run',
     'config': 'write a config with all that it inherits as one file, to change as you like',
     'demo': 'draw a world, test and train two methods on it, and show them on a web page',
     'doctor': 'what is installed, what is missing, and the command that repairs it',

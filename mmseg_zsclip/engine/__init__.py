@@ -2,6 +2,7 @@
 from .checkpoint_hook import WholeCheckpointHook
 from .hooks import ClassNamesHook, StrictLoadHook
 from .optim import AmpOptimWrapper, StrictOptimWrapperConstructor
+from .preflight import PreflightHook
 from .progress import ProgressHook
 from .run_identity import RunError
 from .runner import ResumableRunner
@@ -9,6 +10,6 @@ from .self_training import SelfTrainingHook
 from .stopping import FiniteLossHook, StopHook, TrainingStopped
 from .vocabulary import SetClassesHook
 
-__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'ProgressHook', 'ResumableRunner',
+__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'PreflightHook', 'ProgressHook', 'ResumableRunner',
            'RunError', 'SelfTrainingHook', 'SetClassesHook', 'StopHook', 'StrictLoadHook',
            'StrictOptimWrapperConstructor', 'TrainingStopped', 'WholeCheckpointHook']

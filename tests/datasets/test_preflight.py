@@ -44,3 +44,16 @@ def test_raw_coco_ids_score_zero_no_more(tmp_path):
 def test_nothing_to_check_is_an_error():
     with pytest.raises(ValueError, match='no label file to check'):
         check_label_files([], 3)
+
+
+@pytest.mark.parametrize('share', [2, 50])
+def test_masks_of_0_and_255_do_not_train_on_nothing(tmp_path, share):
+    masks = [np.where(np.arange(100) % share, 0, 255).reshape(10, 10) for _ in range(3)]
+    with pytest.raises(ValueError, match='values 0 and 255 alone.*the other 1 classes never occur'):
+        check_label_files(store(tmp_path, masks), 2)
+    assert check_label_files(store(tmp_path, [masks[0] // 255, masks[1]]), 2)[1] > 0
+
+
+def test_labels_that_are_all_ignored_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match='no pixel has a class: 100.0 %'):
+        check_label_files(store(tmp_path, [[[0, 255]]]), 2, reduce_zero_label=True)

@@ -1,0 +1,39 @@
+"""`zsclip check CONFIG`: the photos and label files of a config, before a long run."""
+import argparse
+import sys
+
+from mmseg_zsclip import compat
+from mmseg_zsclip.apis.configs import find_config
+
+SPLITS = ('train', 'val', 'test')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help="a config file, or a shipped config's path or name")
+    parser.add_argument('--split', choices=SPLITS, nargs='+', default=('train', 'val'))
+    parser.add_argument('--max-files', type=int, default=0, help='evenly spread; 0 = all')
+
+
+def run(args: argparse.Namespace) -> int:
+    path = find_config(args.config)
+    compat.setup(now=True)
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    from mmseg_zsclip.datasets.preflight import check_dataset
+    from mmseg_zsclip.registry import DATASETS
+
+    config, wrong = Config.fromfile(path), []
+    init_default_scope('mmseg')
+    for split in args.split:
+        loader = config.get(f'{split}_dataloader')
+        try:
+            if loader is None:
+                raise ValueError(f'the config has no {split}_dataloader')
+            report = check_dataset(DATASETS.build(loader.dataset), args.max_files, whole=True)
+            print(f'{split}: {report}')
+        except (FileNotFoundError, ValueError) as error:
+            wrong.append(f'{split}: {error}')
+    if wrong:
+        sys.exit('\n'.join(wrong))
+    return 0
