@@ -170,4 +170,4 @@ class LabelReader:
             return message + COCO_HINT
         return message + (
             ' Is this the right data set, and was its converter run (tools/dataset_converters)?'
-            ' tools/check_dataset.py checks all files.')
+            ' zsclip check looks at all files.')

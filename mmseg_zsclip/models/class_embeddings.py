@@ -12,6 +12,18 @@ from ..clip.prompts import class_embeddings
 from ..datasets.vocabulary import load_classes
 
 
+def check_one_clip(image: int, text: int) -> None:
+    """That features of the image tower and text embeddings have one width.
+
+    Raises:
+        ValueError: they are of two CLIPs.
+    """
+    if image != text:
+        raise ValueError(f'features have {image} channels, text embeddings {text}: image and text '
+                         'tower must be of one CLIP. Give backbone and text the same arch and '
+                         'weights.')
+
+
 class ClassEmbeddings(BaseModule):
     """Text embeddings (C, d) of a class list, L2-normalised: names x templates, averaged.
 

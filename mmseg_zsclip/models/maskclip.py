@@ -31,7 +31,7 @@ from ..datasets.vocabulary import (
     split_indices,
 )
 from ..registry import MODELS
-from .class_embeddings import ClassEmbeddings
+from .class_embeddings import ClassEmbeddings, check_one_clip
 from .dense_attention import Tokens, build_attention, check_attention, kept_parts
 from .encoders import CLIPBackbone, freeze
 
@@ -335,10 +335,7 @@ class MaskCLIPHead(BaseDecodeHead):
     def similarities(self, features: Tensor) -> Tensor:
         """Features (B, d, h, w) -> `scale` times their cosines with the text rows."""
         text = self.class_embeddings()
-        if features.shape[1] != text.shape[1]:
-            raise ValueError(f'features have {features.shape[1]} channels, text embeddings '
-                             f'{text.shape[1]}: image and text tower must be of one CLIP. Give '
-                             'backbone and text the same arch and weights.')
+        check_one_clip(features.shape[1], text.shape[1])
         return self.scale * F.conv2d(F.normalize(features), text[:, :, None, None])
 
     def fold_background(self, logits: Tensor) -> Tensor:

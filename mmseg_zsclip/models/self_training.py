@@ -54,6 +54,10 @@ def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
 
 def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Mean of 1 - cosine over positions; (B, d, h, w) and (B, d, h', w') -> scalar."""
+    if ours.shape[1] != theirs.shape[1]:
+        raise ValueError(f'distill_weight compares features of {ours.shape[1]} channels with the '
+                         f"teacher's of {theirs.shape[1]}: both need text embeddings of one CLIP. "
+                         'Give head and teacher the same text tower, or leave distill_weight out.')
     theirs = resize(theirs.float(), size=ours.shape[-2:], mode='bilinear', align_corners=False)
     return (1 - F.cosine_similarity(ours.float(), theirs, dim=1)).mean()
 

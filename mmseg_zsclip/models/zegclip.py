@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
 from ..datasets.vocabulary import load_unseen, split_indices
 from ..registry import MODELS
-from .class_embeddings import ClassEmbeddings
+from .class_embeddings import ClassEmbeddings, check_one_clip
 from .deep_prompts import DeepPromptedViT
 
 QUERY_TERMS = {
@@ -216,6 +216,16 @@ class ZegCLIPHead(BaseDecodeHead):
             return [self._transform_inputs(maps)], last
         return maps[-self.use_stages:], last
 
+    def check_widths(self, maps: Sequence[Tensor], cls: Tensor | None, text: Tensor) -> None:
+        if cls is not None:
+            check_one_clip(cls.shape[1], text.shape[1])
+        for one in maps:
+            if one.shape[1] != self.in_channels:
+                if self.in_channels == text.shape[1]:
+                    check_one_clip(one.shape[1], text.shape[1])
+                raise ValueError(f'feature maps have {one.shape[1]} channels, but in_channels of the '
+                                 f'head is {self.in_channels}. Give in_channels={one.shape[1]}.')
+
     def patch_embeddings(self, maps: Sequence[Tensor]) -> Tensor:
         """Feature maps (B, D, h, w) of the stages -> (B, h * w, d) of the first one's grid,
         L2-normalised."""
@@ -230,8 +240,9 @@ class ZegCLIPHead(BaseDecodeHead):
         """Mask logits (B, C, h, w) of all classes, or of the chosen `rows` of the vocabulary;
         float32 under autocast too, so that losses and scores are."""
         maps, cls = self.split_inputs(inputs)
-        patches = self.patch_embeddings(maps)
         text = self.class_embeddings()
+        self.check_widths(maps, cls, text)
+        patches = self.patch_embeddings(maps)
         if rows is not None:
             text = text[rows]
         if cls is None:

@@ -191,3 +191,20 @@ def test_images_are_normalised_as_the_weights_want_or_it_is_an_error(tmp_path, m
     else:
         with pytest.raises(ValueError, match=r'has: mean=\[127.5, 116.75, 104.09\].*mean=\[122.771'):
             model.init_weights()
+
+
+@pytest.mark.parametrize(('backbone', 'head', 'message'), [
+    (dict(type='DeepPromptedViT', arch='ViT-XS-8'), dict(type='ZegCLIPHead'), 'of one CLIP'),
+    (dict(type='MaskCLIPViT', arch='ViT-XS-8'), dict(type='MaskCLIPHead'), 'of one CLIP'),
+    (dict(type='CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(5,)),
+     dict(type='ZegCLIPHead', query='t', in_channels=7), 'Give in_channels=192')])
+def test_towers_of_two_clips_are_an_error_that_says_so(backbone, head, message):
+    init_default_scope('mmseg')
+    model = MODELS.build(dict(
+        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        backbone=dict(backbone, type=f"mmseg_zsclip.{backbone['type']}"),
+        decode_head=dict(head, type=f"mmseg_zsclip.{head['type']}", classes=NAMES,
+                         text=dict(arch='ViT-B-32')))).eval()
+    model.decode_head.init_weights()
+    with pytest.raises(ValueError, match=message):
+        model(torch.randn(1, 3, 48, 48), mode='tensor')
