@@ -20,17 +20,30 @@ def bare_model(runner: Runner) -> nn.Module:
 
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
-    """A checkpoint must fill the whole model: mmengine only warns and leaves the rest random.
+    """A checkpoint must fill the whole model, and be of its classes: mmengine only warns and leaves
+    the rest random, and text embeddings of other words have the same shape.
+
+    Args:
+        new_classes: a checkpoint of other classes is taken all the same, its text embeddings left
+            out: fine-tuning on other words (`load_from`). A run that goes on keeps its classes.
 
     Raises:
         ValueError: after loading, when a tensor of the model is missing from the checkpoint or has
-            another shape there; lists them.
+            another shape there, which are listed; or when the classes that the checkpoint was
+            trained on are others, or in another order: the first difference is named.
     """
 
+    def __init__(self, new_classes: bool = False) -> None:
+        self.new_classes = new_classes
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        module = bare_model(runner)
+        self.check_classes(runner, module, checkpoint)
         saved = checkpoint.get('state_dict', checkpoint)
         saved = {key.removeprefix('module.'): value for key, value in saved.items()}
-        model = bare_model(runner).state_dict()
+        model = module.state_dict()
+        if self.left_out:
+            model = {key: value for key, value in model.items() if key not in self.left_out}
         missing = sorted(set(model) - set(saved))
         shapes = [f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
                   for key in sorted(set(model) & set(saved)) if saved[key].shape != model[key].shape]
@@ -41,6 +54,30 @@ class StrictLoadHook(Hook):
                 f'{_few(missing)}. Other shape ({len(shapes)}): {_few(shapes)}. Unexpected '
                 f'({len(unexpected)}): {_few(unexpected)}. Use the config it was trained with; '
                 'released files go through tools/model_converters first.')
+
+
+    def check_classes(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
+        self.left_out = ()
+        theirs = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+        ours = class_names(model)
+        if ours is None or not theirs.get('classes'):
+            return
+        try:
+            check_names(ours, theirs['classes'], "checkpoint's training")
+        except ValueError as error:
+            if not self.new_classes or getattr(runner, '_resume', False):
+                raise ValueError(
+                    f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
+                    '(--cfg-options custom_hooks.0.new_classes=True); to test on them, use '
+                    'SetClassesHook.') from None
+            from ..models.class_embeddings import ClassEmbeddings  # behind the ops fallback
+            self.left_out = {f'{name}.embeddings' for name, part in model.named_modules()
+                             if isinstance(part, ClassEmbeddings)}
+            state = checkpoint.get('state_dict', checkpoint)
+            for key in [key for key in state if key.removeprefix('module.') in self.left_out]:
+                del state[key]
+            runner.logger.info(f'the checkpoint is of {len(theirs["classes"])} other classes: text '
+                               f'embeddings of the {len(ours)} new ones were computed')
 
 
 def _few(items: list[str], limit: int = 8) -> str:
@@ -71,6 +108,15 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
                 f"another name for one class is a synonym: 'name, other name'.")
 
 
+def class_names(model: nn.Module) -> Sequence[str] | None:
+    """Those that a model's head knows; None for a head without names."""
+    head = getattr(model, 'decode_head', None)
+    names = getattr(head, 'classes', None)  # MaskCLIP's embeds several for the background
+    if names is None and hasattr(head, 'class_embeddings'):
+        names = head.class_embeddings.classes
+    return names
+
+
 @HOOKS.register_module()
 class ClassNamesHook(Hook):
     """Model and data must name the same classes in the same order, in training, validation and
@@ -83,10 +129,7 @@ class ClassNamesHook(Hook):
     priority = 'LOWEST'  # after SetClassesHook has changed the vocabulary of a test
 
     def check(self, runner: Runner, loop, where: str) -> None:
-        head = getattr(bare_model(runner), 'decode_head', None)
-        ours = getattr(head, 'classes', None)
-        if ours is None and hasattr(head, 'class_embeddings'):
-            ours = head.class_embeddings.classes
+        ours = class_names(bare_model(runner))
         dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
         theirs = getattr(dataset, 'metainfo', {}).get('classes')
         if ours is not None and theirs is not None:

@@ -76,3 +76,50 @@ def test_classes_in_another_order_are_refused_before_a_test(trained, tmp_path):
     cfg.model.decode_head.classes = [names[1], names[0], *names[2:]]
     with pytest.raises(ValueError, match='differ first at 0'):
         evaluate(cfg, trained)
+
+
+WORDS = ['sky', 'grass', 'sea', 'sand', 'house', 'tree', 'car', 'boat']
+
+
+def of(classes, tmp_path, **options):
+    cfg = load_config('toy_inductive', work_dir=tmp_path, options={
+        **SHORT, 'model.decode_head.classes': classes, 'model.decode_head.unseen': ['boat'],
+        'model.decode_head.text.weights': 'toy', **options})
+    return build_runner(cfg)
+
+
+def checkpoint_of(runner, path):
+    names = runner.model.decode_head.class_embeddings.classes
+    torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(map(canonical, names)))),
+                    state_dict=runner.model.state_dict()), path)
+    return str(path)
+
+
+def test_a_checkpoint_of_the_same_classes_in_another_order_is_refused(tmp_path):
+    runner = of(WORDS, tmp_path)
+    runner.model.init_weights()
+    path = checkpoint_of(runner, tmp_path / 'a.pth')
+    other = of(WORDS[::-1], tmp_path)
+    with pytest.raises(ValueError, match="differ first at 0: 'boat' in the model .8 classes., 'sky' in "
+                       'the data.*new_classes=True'):
+        other.load_checkpoint(path)
+    runner.load_checkpoint(path)
+
+
+@pytest.mark.parametrize('words', [WORDS[::-1], [*WORDS[:3], 'boat', 'lamp post']])
+def test_one_way_to_fine_tune_on_other_words(tmp_path, words):
+    trained = of(WORDS, tmp_path)
+    trained.model.init_weights()
+    with torch.no_grad():
+        trained.model.decode_head.query_proj.weight.fill_(0.5)
+    path = checkpoint_of(trained, tmp_path / 'a.pth')
+    runner = of(words, tmp_path, **{'custom_hooks.0.new_classes': True})
+    runner.model.init_weights()
+    computed = runner.model.decode_head.class_embeddings().clone()
+    runner.load_checkpoint(path)
+    assert torch.equal(runner.model.decode_head.class_embeddings(), computed)
+    assert (runner.model.decode_head.query_proj.weight == 0.5).all()
+    again = checkpoint_of(runner, tmp_path / 'b.pth')
+    tested = of(words, tmp_path, **{'custom_hooks.0.new_classes': True})
+    tested.load_checkpoint(again)
+    assert torch.equal(tested.model.decode_head.class_embeddings(), computed)
