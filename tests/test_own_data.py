@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmseg_zsclip.apis.configs import environment_variables, find_config
 from mmseg_zsclip.apis.launch import evaluate, load_config, set_weights, train
 
 NAMES = ['road', 'grass, lawn', 'red car', 'dog']
@@ -78,3 +79,34 @@ def test_a_folder_without_its_list_of_names_is_named(folder):
     set_weights(cfg, None)
     with pytest.raises(FileNotFoundError, match='classes.txt'):
         train(cfg)
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv('ZSCLIP_DATA', raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match='data/own/classes.txt does not exist.*ZSCLIP_DATA is '
+                       'not set and stands for data/own: export ZSCLIP_DATA=PLACE'):
+        train(load_config('own_inductive'))
+    monkeypatch.setenv('ZSCLIP_DATA', str(tmp_path / 'nowhere'))
+    with pytest.raises(FileNotFoundError) as error:
+        train(load_config('own_inductive'))
+    assert 'export' not in str(error.value)
+
+
+@pytest.mark.parametrize(('name', 'variable'), [
+    ('voc_inductive', 'ZSCLIP_VOC'), ('maskclip_vit-b16_cityscapes', 'ZSCLIP_CITYSCAPES')])
+def test_variables_are_found_in_every_base(name, variable):
+    assert variable in environment_variables(find_config(name))
+
+
+def test_weights_that_a_command_makes_name_it(tmp_path, monkeypatch):
+    monkeypatch.delenv('ZSCLIP_WEIGHTS', raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('ZSCLIP_CAMVID', str(tmp_path))
+    for split in ('train', 'val'):
+        for part, ending in (('images', 'jpg'), ('annotations', 'png')):
+            (tmp_path / part / split).mkdir(parents=True)
+            Image.new('L', (480, 360)).save(tmp_path / part / split / f'0001TP_1.{ending}')
+    with pytest.raises(FileNotFoundError, match='no such weights: work_dirs/camvid_clip/dense.pt.*'
+                       'ZSCLIP_WEIGHTS is not set.*It is made by: python tools/pretrain_clip.py'):
+        train(load_config('camvid_inductive'))

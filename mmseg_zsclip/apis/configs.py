@@ -1,4 +1,8 @@
 """Finds a shipped config by its path or its name, from any directory."""
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -73,3 +77,39 @@ def _not_found(name: str | Path, wanted: Path, shipped: list[Path]) -> str:
     return (f"there is no config '{name}': no such file from {Path.cwd()}, and no shipped config "
             f'of that path or name. Nearest shipped: {", ".join(nearest) or "none"}. '
             f'Give a path to a .py file or one of the {len(names)} names in {config_root()}.')
+
+
+def environment_variables(config: str | Path) -> dict[str, str]:
+    """Variables of the environment that a config file and its bases read, with their defaults."""
+    from mmengine.config import Config
+
+    text = Path(config).read_text(encoding='utf-8')
+    found = dict(re.findall(r'\{\{\s*\$(\w+):([^}]*?)\s*\}\}', text))
+    for base in Config._get_base_files(str(config)):
+        path, _ = Config._get_cfg_path(base, str(config))
+        found = {**environment_variables(path), **found}
+    return found
+
+
+@contextmanager
+def what_is_missing(cfg) -> Iterator[None]:
+    """Adds to the error of a missing file which variable of the environment names its place, where
+    that is not set, and `made_by` of the config, the command that makes it.
+
+    Args:
+        cfg: an mmengine Config.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        hints = []
+        path = cfg.filename
+        for name, default in (environment_variables(path) if path else {}).items():
+            if default in str(error) and name not in os.environ:
+                hints.append(f'{name} is not set and stands for {default}: export {name}=PLACE.')
+        command = (cfg.get('made_by') or {}).get('command')
+        if command and cfg.made_by['file'] in str(error):
+            hints.append(f'It is made by: {command}')
+        if not hints:
+            raise
+        raise FileNotFoundError(' '.join([str(error), *hints])) from None

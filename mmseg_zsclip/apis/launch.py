@@ -12,7 +12,7 @@ from mmengine.dist import master_only
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
-from mmseg_zsclip.apis.configs import find_config
+from mmseg_zsclip.apis.configs import find_config, what_is_missing
 from mmseg_zsclip.apis.options import merge_options
 from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.engine.class_maps import ClassMapsHook
@@ -152,7 +152,8 @@ def train(
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     # Several processes know only in the runner which of them is the first.
-    with in_use(cfg.work_dir) if cfg.get('launcher', 'none') == 'none' else nullcontext():
+    alone = cfg.get('launcher', 'none') == 'none'
+    with what_is_missing(cfg), in_use(cfg.work_dir) if alone else nullcontext():
         if resume:
             resume_from(cfg, None if resume is True else str(resume))
         return _train(cfg, base)
@@ -220,6 +221,24 @@ def evaluate(
     if checkpoint is not None:
         cfg.load_from = str(checkpoint)
     cfg.resume = False
+    with what_is_missing(cfg):
+        runner = _test_runner(cfg)
+        if show_dir is not None:
+            runner.register_hook(OverlayHook(show_dir))
+        if maps_dir is not None:
+            runner.register_hook(ClassMapsHook(maps_dir))
+        metrics = runner.test()
+    per_class = [
+        row for metric in runner.test_loop.evaluator.metrics
+        for row in getattr(metric, 'per_class', [])]
+    path = write_metrics(
+        {**metrics, 'per_class': per_class} if per_class else metrics, runner.log_dir)
+    if path is not None:
+        runner.logger.info(f'metrics written to {path}')
+    return metrics
+
+
+def _test_runner(cfg: Config) -> Runner:
     runner = build_runner(cfg)
     if cfg.get('load_from') is None:
         model = bare_model(runner)
@@ -231,19 +250,7 @@ def evaluate(
                 f'zsclip test {Path(cfg.filename or "CONFIG").stem} CKPT')
         model.init_weights()
         runner.logger.info('the model has nothing to train: tested without a checkpoint')
-    if show_dir is not None:
-        runner.register_hook(OverlayHook(show_dir))
-    if maps_dir is not None:
-        runner.register_hook(ClassMapsHook(maps_dir))
-    metrics = runner.test()
-    per_class = [
-        row for metric in runner.test_loop.evaluator.metrics
-        for row in getattr(metric, 'per_class', [])]
-    path = write_metrics(
-        {**metrics, 'per_class': per_class} if per_class else metrics, runner.log_dir)
-    if path is not None:
-        runner.logger.info(f'metrics written to {path}')
-    return metrics
+    return runner
 
 
 def with_tta(cfg: Config) -> Config:

@@ -12,7 +12,7 @@ DEBUG = 'ZSCLIP_DEBUG'
 def origin(error: BaseException) -> BaseException:
     """The first error of a chain of wrappers that repeat its message, as mmengine's builders do."""
     while True:
-        inner = error.__cause__ or error.__context__
+        inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if inner is None or not text(inner) or text(inner) not in text(error):
             return error
         error = inner
