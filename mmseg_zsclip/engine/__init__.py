@@ -1,6 +1,7 @@
 """What plugs into MMEngine's runner."""
 from .checkpoint_hook import WholeCheckpointHook
 from .hooks import ClassNamesHook, StrictLoadHook
+from .logs import HeartbeatHook
 from .optim import AmpOptimWrapper, StrictOptimWrapperConstructor
 from .preflight import PreflightHook
 from .progress import ProgressHook
@@ -10,6 +11,6 @@ from .self_training import SelfTrainingHook
 from .stopping import FiniteLossHook, StopHook, TrainingStopped
 from .vocabulary import SetClassesHook
 
-__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'PreflightHook', 'ProgressHook', 'ResumableRunner',
+__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'HeartbeatHook', 'PreflightHook', 'ProgressHook', 'ResumableRunner',
            'RunError', 'SelfTrainingHook', 'SetClassesHook', 'StopHook', 'StrictLoadHook',
            'StrictOptimWrapperConstructor', 'TrainingStopped', 'WholeCheckpointHook']

@@ -5,12 +5,14 @@ from functools import partial
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
 from ..files import FULL, WriteError
 from ..registry import RUNNERS
 from .folder_lock import in_use
+from .logs import HeartbeatHook, quieten
 from .stopping import FiniteLossHook, StopHook, StopRequest
 from .workers import init_worker
 
@@ -20,7 +22,8 @@ STOCK = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 @RUNNERS.register_module()
 class ResumableRunner(Runner):
     """MMEngine's, with `WholeCheckpointHook` in the place of its `CheckpointHook`, `StopHook`,
-    `FiniteLossHook`, loaders that end with it, and a work folder that no second training uses.
+    `FiniteLossHook` and `HeartbeatHook`, a terminal that
+    shows what matters, loaders that end with it, and a work folder that no second training uses.
 
     `runner_type = 'mmseg_zsclip.ResumableRunner'` in a config asks MMSegmentation's tools for it.
 
@@ -39,6 +42,13 @@ class ResumableRunner(Runner):
         self.stop_request = StopRequest()
         self.register_hook(FiniteLossHook())
         self.register_hook(StopHook(self.stop_request))
+        self.register_hook(HeartbeatHook())
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        quieten(logger)
+        logger.info(f'config, environment and all of the log: {self.log_dir}')
+        return logger
 
     @staticmethod
     def build_dataloader(*args, **kwargs):
