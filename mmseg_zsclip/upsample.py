@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 STRIP = 2**18  # scores at a time, at least 8 rows of them
+FAR = 1e30  # stands for infinity, of which no part can be taken
 
 
 def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
@@ -49,13 +50,24 @@ def best_classes(scores: Tensor, sizes: Sequence[Sequence[int]],
     """The argmax over classes after bilinear interpolation, strip by strip.
 
     Args:
-        scores: (B, C, h, w).
+        scores: (B, C, h, w). A class is nowhere the best where a position that counts has -inf, and
+            is the best where one has +inf; float32 under autocast too.
         sizes: (H, W) of every interpolation in turn; the last is that of the labels.
 
     Returns:
         (B, H, W) int64.
+
+    Raises:
+        ValueError: NaN among the scores.
     """
-    scores = scores.float()
+    if scores.isnan().any():
+        raise ValueError(f'{int(scores.isnan().sum())} of {scores.numel()} scores are NaN, of which no '
+                         'class is the best. Look at the image and at the weights.')
+    with torch.autocast(scores.device.type, enabled=False):
+        return _best_classes(scores.float().clamp(-FAR, FAR), sizes, align_corners)
+
+
+def _best_classes(scores: Tensor, sizes: Sequence[Sequence[int]], align_corners: bool) -> Tensor:
     batch, _, height, _ = scores.shape
     down, across = (interpolation([size[side] for size in (scores.shape[-2:], *sizes)],
                                   align_corners).to(scores.device) for side in (0, 1))

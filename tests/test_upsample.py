@@ -50,3 +50,41 @@ def test_matrices_chain():
     torch.testing.assert_close(
         interpolation([4, 9, 6]), interpolation([9, 6]) @ interpolation([4, 9]))
     torch.testing.assert_close(interpolation([5, 5]), torch.eye(5))
+
+
+def test_nan_is_named():
+    scores = torch.zeros(1, 3, 4, 4)
+    scores[0, 1, 2, 3] = float('nan')
+    with pytest.raises(ValueError, match='1 of 48 scores are NaN'):
+        best_classes(scores, [(8, 8)])
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('value', [float('-inf'), float('inf')])
+def test_infinity_forbids_or_wins_where_it_counts_and_changes_no_other_pixel(value, align_corners):
+    torch.manual_seed(0)
+    scores = torch.randn(1, 5, 6, 6)
+    special = scores.clone()
+    special[0, 2, 3, 3] = value
+    labels, plain = (best_classes(one, [(24, 24)], align_corners)[0] for one in (special, scores))
+    weight = torch.zeros(1, 1, 6, 6)
+    weight[0, 0, 3, 3] = 1
+    counts = F.interpolate(weight, (24, 24), mode='bilinear', align_corners=align_corners)[0, 0] > 1e-6
+    assert counts.any()
+    assert (labels[~counts] == plain[~counts]).all()
+    assert ((labels[counts] == 2) == (value > 0)).all()
+
+
+def test_a_class_that_is_forbidden_everywhere_is_nowhere():
+    scores = torch.randn(1, 4, 5, 5)
+    scores[0, 1] = float('-inf')
+    assert 1 not in best_classes(scores, [(20, 20)])
+    assert (best_classes(torch.full((1, 4, 5, 5), float('-inf')), [(10, 10)]) == 0).all()
+
+
+def test_labels_under_autocast_are_those_without():
+    torch.manual_seed(0)
+    scores = torch.randn(1, 30, 7, 9)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        low = best_classes(scores, [(64, 96)])
+    assert torch.equal(low, best_classes(scores, [(64, 96)]))
