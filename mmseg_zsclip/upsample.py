@@ -22,8 +22,13 @@ def row_strips(down: Tensor, count: int) -> Iterator[tuple[slice, slice]]:
     """Rows of an interpolation (H, h), `count` at a time, and the lines of h that they are made of."""
     for start in range(0, len(down), count):
         rows = slice(start, min(start + count, len(down)))
-        used = down[rows].any(dim=0).nonzero()[:, 0].tolist()
-        yield rows, slice(used[0], used[-1] + 1)
+        yield rows, lines_used(down[rows])
+
+
+def lines_used(down: Tensor) -> slice:
+    """The lines of h that rows of an interpolation (n, h) are made of."""
+    used = down.any(dim=0).nonzero()[:, 0].tolist()
+    return slice(used[0], used[-1] + 1)
 
 
 def contenders(scores: Tensor, support: tuple[int, int]) -> Tensor:
@@ -60,11 +65,20 @@ def best_classes(scores: Tensor, sizes: Sequence[Sequence[int]],
     Raises:
         ValueError: NaN among the scores.
     """
+    with torch.autocast(scores.device.type, enabled=False):
+        return _best_classes(bounded(scores), sizes, align_corners)
+
+
+def bounded(scores: Tensor) -> Tensor:
+    """Scores in float32, of which means can be taken: `FAR` in the place of infinity.
+
+    Raises:
+        ValueError: NaN among the scores.
+    """
     if scores.isnan().any():
         raise ValueError(f'{int(scores.isnan().sum())} of {scores.numel()} scores are NaN, of which no '
                          'class is the best. Look at the image and at the weights.')
-    with torch.autocast(scores.device.type, enabled=False):
-        return _best_classes(scores.float().clamp(-FAR, FAR), sizes, align_corners)
+    return scores.float().clamp(-FAR, FAR)
 
 
 def _best_classes(scores: Tensor, sizes: Sequence[Sequence[int]], align_corners: bool) -> Tensor:

@@ -269,6 +269,23 @@ def predict_once(setup: Setup, classes: int) -> float:
     return peak_gb(setup.device)
 
 
+LARGE = (3000, 4000)  # pixels of a photo of 12 megapixels
+WINDOWS = dict(mode='slide', crop_size=(512, 512), stride=(426, 426))
+
+
+def predict_large(setup: Setup, case: tuple[int, tuple[int, int], dict]) -> float:
+    """Peak GiB of a process that predicts one photo: of so many classes, of (H, W), by a test_cfg."""
+    classes, size, test_cfg = case
+    init_default_scope('mmseg')
+    model = without_names(MODELS.build(maskclip_config(setup.arch, classes)), setup.device)
+    model.test_cfg = ConfigDict(test_cfg)
+    shape = dict.fromkeys(('img_shape', 'ori_shape'), size)
+    with torch.inference_mode():
+        model(torch.randn(1, 3, *size, device=setup.device), [SegDataSample(metainfo=shape)],
+              mode='predict')
+    return peak_gb(setup.device)
+
+
 def train_twice(setup: Setup, options: dict) -> float:
     """Peak GiB of a process that trains for two steps: the first makes the optimizer's state."""
     step = training_step(setup, zegclip_model(setup, **options))
@@ -277,18 +294,21 @@ def train_twice(setup: Setup, options: dict) -> float:
     return peak_gb(setup.device)
 
 
+def peak_of(run: Callable, setup: Setup, argument: object) -> float:
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(run, (setup, argument))
+
+
+def peaks_row(case: str, limit: float, ours: float, reference: float) -> dict:
+    ratio = ours / reference
+    return dict(case=f'peak GiB of {case}', limit=limit, ours=ours, reference=reference,
+                ratio=ratio, ratio_min=ratio, ratio_max=ratio)
+
+
 def memory(setup: Setup) -> Iterator[dict]:
     """Peak GiB of processes of their own: 847 classes over 20, and ZegCLIP's step as released."""
-    context = multiprocessing.get_context('spawn')
-
     def row(case: str, limit: float, run: Callable, ours: object, reference: object) -> dict:
-        peaks = []
-        for argument in (ours, reference):
-            with context.Pool(1) as pool:
-                peaks.append(pool.apply(run, (setup, argument)))
-        ratio = peaks[0] / peaks[1]
-        return dict(case=f'peak GiB of {case}', limit=limit, ours=peaks[0], reference=peaks[1],
-                    ratio=ratio, ratio_min=ratio, ratio_max=ratio)
+        return peaks_row(case, limit, peak_of(run, setup, ours), peak_of(run, setup, reference))
 
     yield row('MaskCLIP, 847 classes vs 20', 1.3, predict_once, 847, 20)
     for sizes in (VOC, STUFF):
@@ -298,8 +318,21 @@ def memory(setup: Setup) -> Iterator[dict]:
                   dict(sizes=sizes, with_cp=True), eager)
 
 
+def large(setup: Setup) -> Iterator[dict]:
+    """Peak GiB of a photo of 12 megapixels through windows: its scores, over 1.15 times their bytes
+    and what a batch of windows needs alone; and labels of 847 classes, over 4 GiB."""
+    alone = dict(WINDOWS, keep_scores=False)
+    batch = (20, (2048, 2048), dict(alone, stride=(512, 512)))  # 16 windows, as a batch has
+    scores = 20 * LARGE[0] * LARGE[1] * 4 / 2**30
+    yield peaks_row('20-class scores, 3000 x 4000, vs 1.15 x result + batch', 1.0,
+                    peak_of(predict_large, setup, (20, LARGE, WINDOWS)),
+                    peak_of(predict_large, setup, batch) + 1.15 * scores)
+    yield peaks_row('847-class labels, 3000 x 4000, vs 4 GiB', 1.0,
+                    peak_of(predict_large, setup, (847, LARGE, alone)), 4.0)
+
+
 SUITES = dict(tower=tower, zegclip=zegclip, windows=windows, bfloat16=bfloat16, compiled=compiled,
-              maskclip=maskclip, memory=memory)
+              maskclip=maskclip, memory=memory, large=large)
 
 
 def main() -> None:

@@ -348,20 +348,22 @@ class MaskCLIPHead(BaseDecodeHead):
         return torch.cat([logits[:, :start], folded, logits[:, end:]], dim=1)
 
     @property
-    def plain_scores(self) -> bool:
-        """The scores of a pixel are those of its neighbours, interpolated, and nothing else."""
-        return not self.ks_thresh
+    def finish(self) -> Callable[[Tensor], Tensor] | None:
+        """What becomes of resized scores (B, C, H, W); None where they are the scores."""
+        return self.log_confidences if self.ks_thresh else None
 
-    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Scores (B, C, H, W) whose softmax is the confidence, also after key smoothing.
+    def log_confidences(self, scores: Tensor) -> Tensor:
+        """The sums of Eq. 5 -> scores whose softmax is the confidence.
 
         Windows, scales and flips of an image can then be averaged; no argmax changes.
         """
+        scores = scores - scores.amin(dim=1, keepdim=True).clamp(max=0)
+        return (scores / scores.sum(dim=1, keepdim=True)).clamp(min=1e-6).log()
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Scores (B, C, H, W) whose softmax is the confidence, also after key smoothing."""
         scores = super().predict_by_feat(seg_logits, batch_img_metas)
-        if self.ks_thresh:
-            scores = scores - scores.amin(dim=1, keepdim=True).clamp(max=0)
-            scores = (scores / scores.sum(dim=1, keepdim=True)).clamp(min=1e-6).log()
-        return scores
+        return self.finish(scores) if self.finish else scores
 
     def loss(self, *args, **kwargs) -> dict:
         raise RuntimeError('MaskCLIP has nothing to train. Evaluate it without a checkpoint '

@@ -14,7 +14,7 @@ from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
 from ..datasets.vocabulary import BACKGROUND, canonical, load_unseen, split_indices
 from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings
-from .self_training import relabelled
+from .segmentor import relabelled
 
 
 class TextClassifier(BaseModule):
@@ -77,8 +77,6 @@ class TextHead(BaseModule):
         ValueError: a head that has no such classifier; unknown class names; "ground-truth leak"
             when a training label is an unseen class.
     """
-
-    plain_scores = True  # see `ZeroShotSegmentor`, keep_scores
 
     def __init__(self, head: dict, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, learned_background: bool = False) -> None:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..upsample import bounded
+
 SHARPNESS = 0.1  # of the local standard deviation; lower follows edges more closely
 CHUNK = 8  # classes at a time, which bounds the memory
 
@@ -31,7 +33,8 @@ def refine(scores: Tensor, image: Tensor, steps: int = 10,
         (B, C, H, W) of the scores' type; computed in float32.
 
     Raises:
-        ValueError: sizes that differ, no step, no dilation.
+        ValueError: sizes that differ, no step, no dilation; NaN among the scores or in the image,
+            which would spread.
     """
     if scores.shape[2:] != image.shape[2:] or len(scores) != len(image):
         raise ValueError(f'scores are {tuple(scores.shape)}, the image is {tuple(image.shape)}: '
@@ -39,10 +42,13 @@ def refine(scores: Tensor, image: Tensor, steps: int = 10,
     if steps < 1 or not dilations or min(dilations) < 1:
         raise ValueError(f'steps is {steps}, dilations is {tuple(dilations)}; legal values: at '
                          'least 1 step, and at least one dilation of at least 1 pixel.')
+    if not image.isfinite().all():
+        raise ValueError('the image holds NaN or infinity, which would spread over the scores. '
+                         'Repair it first.')
     weights = affinity(image.float(), dilations)
     out = torch.empty_like(scores)
     for start in range(0, scores.shape[1], CHUNK):
-        part = scores[:, start:start + CHUNK].float()
+        part = bounded(scores[:, start:start + CHUNK])
         for _ in range(steps):
             mean = torch.zeros_like(part)
             for weight, shifted in zip(weights, neighbours(part, dilations), strict=True):

@@ -2,21 +2,28 @@
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import TypeVar
 
 import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.utils import resize
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ..datasets.base import distinct_colours
-from ..datasets.labels import IGNORE
+from ..datasets.labels import IGNORE, UNLABELLED
 from ..datasets.vocabulary import canonical
 from ..registry import MODELS
-from ..upsample import best_classes
+from ..upsample import FAR
 from .pamr import refine
-from .windows import check_test_cfg, mean_over_windows
+from .score_rows import ScoreRows, best_labels, kept_part
+from .windows import check_test_cfg, cut_windows, mean_over_windows, window_corners
+
+Module = TypeVar('Module', bound=nn.Module)
 
 
 def finite_or_named(scores: Tensor, images: Tensor, metas: Sequence[Mapping]) -> Tensor:
@@ -64,6 +71,28 @@ def check_statistics(statistics: Sequence[Sequence[float]] | None, preprocessor:
         + f'mean={mean}, std={std}) in the config (RGB, 0 to 255).')
 
 
+def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
+    """New samples with these labels (B, H, W); nothing is written into the old ones."""
+    return [SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
+            for one, sample in zip(labels, data_samples, strict=True)]
+
+
+def shallow_copy(module: Module) -> Module:
+    """A module with the parameters, buffers and submodules of another, to be replaced in it alone."""
+    out = copy(module)
+    for name in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
+        out.__dict__[name] = copy(module.__dict__[name])
+    return out
+
+
+def copy_of_modules(module: Module) -> Module:
+    """As `shallow_copy`, and its submodules are such copies too; no parameter is copied."""
+    out = shallow_copy(module)
+    for name, child in module._modules.items():
+        out._modules[name] = child and copy_of_modules(child)
+    return out
+
+
 @MODELS.register_module()
 class ZeroShotSegmentor(EncoderDecoder):
     """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
@@ -72,7 +101,8 @@ class ZeroShotSegmentor(EncoderDecoder):
     and `window_batch` (windows per forward pass, 16 if left out). In both modes `pamr=dict()`, with
     options of `pamr.refine`, refines the scores by the image, at the size that the model sees.
     `keep_scores=False` predicts labels alone: the same ones, and the scores of every class at every
-    pixel, 0.9 GB for 847 classes at 512, are never made.
+    pixel, 0.9 GB for 847 classes at 512, are never made; with windows, padding, flips and other
+    sizes too, and under `MeanTTAModel`.
 
     Padding is ignored: where 255 is a class, the head's `ignore_index` takes its place as the
     `seg_pad_val` of the data preprocessor.
@@ -104,23 +134,88 @@ class ZeroShotSegmentor(EncoderDecoder):
         self.dataset_meta = dict(
             classes=tuple(names), palette=distinct_colours(self.num_classes))
 
+    def with_classes(self, classes: str | Sequence[str],
+                     unseen: str | Sequence[str] | None = None, **options) -> 'ZeroShotSegmentor':
+        """This model with other words: what `set_classes` makes of it, and it stays as it is.
+
+        Every weight is shared, none is copied. So a vocabulary can be the argument of a call,
+        `inference_model(model.with_classes(words), photo)`, and calls with several can run in
+        several threads at once, where `set_classes` would mix them.
+        """
+        view = self.sharing_weights()
+        view.set_classes(classes, unseen, **options)
+        return view
+
+    def sharing_weights(self) -> 'ZeroShotSegmentor':
+        """A copy with the same parameters, whose head can be given another vocabulary."""
+        view = shallow_copy(self)
+        view.decode_head = copy_of_modules(self.decode_head)
+        return view
+
+    def _auxiliary_head_forward_train(self, inputs: Sequence[Tensor], data_samples: list) -> dict:
+        """As mmseg's; the pixels that `HideUnseen` has hidden are ignored, whatever the head."""
+        labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).squeeze(1)
+        labels = labels.masked_fill(labels == UNLABELLED, self.decode_head.ignore_index)
+        return super()._auxiliary_head_forward_train(inputs, relabelled(data_samples, labels))
+
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
         """Samples with `pred_sem_seg` and, unless `keep_scores=False`, `seg_logits`."""
         if self.test_cfg.get('keep_scores', True) or data_samples is None:
             return super().predict(inputs, data_samples)
-        metas = [sample.metainfo for sample in data_samples]
-        padded = any(any(meta.get('img_padding_size', [])) or meta.get('flip') for meta in metas)
-        if (self.test_cfg.mode != 'whole' or self.test_cfg.get('pamr') is not None or padded
-                or not getattr(self.decode_head, 'plain_scores', False)):
-            raise ValueError(
-                "test_cfg.keep_scores=False needs mode='whole', no pamr, images that are neither "
-                'padded nor flipped, and a head whose scores are interpolated as they are '
-                '(MaskCLIPHead without key smoothing, TextHead). Remove keep_scores.')
-        scores = self.coarse(inputs, metas)
-        for sample, meta, one in zip(data_samples, metas, scores.split(1), strict=True):
-            sizes = [inputs.shape[2:], meta['ori_shape']]
-            sample.pred_sem_seg = PixelData(data=best_classes(one, sizes, self.align_corners))
+        for sample, rows in zip(data_samples, self.score_rows(inputs, data_samples), strict=True):
+            sample.pred_sem_seg = PixelData(data=best_labels([rows])[None])
         return data_samples
+
+    def postprocess_result(self, seg_logits: Tensor, data_samples: list | None = None) -> list:
+        """As mmseg's; scores that have the photo's size already are not copied."""
+        if data_samples is None or self.out_channels < 2:
+            return super().postprocess_result(seg_logits, data_samples)
+        for scores, sample in zip(seg_logits, data_samples, strict=True):
+            scores = self.of_the_photo(scores, sample.metainfo)
+            sample.set_data(dict(
+                seg_logits=PixelData(data=scores),
+                pred_sem_seg=PixelData(data=scores.argmax(dim=0, keepdim=True))))
+        return data_samples
+
+    def of_the_photo(self, scores: Tensor, meta: Mapping) -> Tensor:
+        """Scores (C, H, W) of the image that the model saw, at the photo's size, as it stands."""
+        rows, columns, flip = kept_part(meta, scores.shape[1:])
+        scores = scores[:, rows, columns]
+        scores = scores.flip(flip) if flip else scores
+        size = tuple(meta['ori_shape'][:2])
+        if scores.shape[1:] == size:
+            return scores
+        return resize(scores[None], size=size, mode='bilinear', align_corners=self.align_corners)[0]
+
+    def score_rows(self, inputs: Tensor, data_samples: Sequence) -> list[ScoreRows]:
+        """Of images (B, 3, H, W): for each, the scores that `predict` gives it, row by row.
+
+        Raises:
+            ValueError: `pamr`, or a head whose scores cannot be made so.
+        """
+        check_test_cfg(self.test_cfg)
+        head = self.inner_head
+        resizes = getattr(type(head), 'predict_by_feat', None) is BaseDecodeHead.predict_by_feat
+        if (self.test_cfg.get('pamr') is not None or not self.in_two_steps or self.out_channels < 2
+                or not (resizes or hasattr(head, 'finish'))):
+            raise ValueError(
+                'test_cfg.keep_scores=False needs two classes or more, no pamr, and a head that '
+                f"predicts as mmseg's do; here are {self.out_channels} class(es), "
+                f"pamr={self.test_cfg.get('pamr')} and {type(head).__name__}. Remove keep_scores.")
+        metas = [sample.metainfo for sample in data_samples]
+        image = tuple(inputs.shape[2:])
+        sizes = (image, image)
+        if self.test_cfg.mode == 'slide':
+            sizes = (self.test_cfg.crop_size, self.test_cfg.stride)
+        window, corners = window_corners(image, *sizes)
+        parts = [[] for _ in metas]
+        for some, places in cut_windows(inputs, window, corners, self.window_batch):
+            scores = self.coarse(some, [metas[i] for i, *_ in places])
+            for (i, *_), one in zip(places, scores, strict=True):
+                parts[i].append(one)
+        finish = getattr(head, 'finish', None)
+        return [ScoreRows(part, corners, window, image, finish, self.align_corners, meta)
+                for part, meta in zip(parts, metas, strict=True)]
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores as the head gives them: (B, 3, H, W) -> (B, C, H, W)."""
@@ -136,16 +231,25 @@ class ZeroShotSegmentor(EncoderDecoder):
         return refine(scores, inputs, **options)
 
     @property
+    def inner_head(self) -> nn.Module:
+        """The head that predicts: TextHead hands on to its own."""
+        return getattr(self.decode_head, 'head', self.decode_head)
+
+    @property
     def in_two_steps(self) -> bool:
         """The head makes coarse scores by `forward`, and `predict_by_feat` finishes them image by
         image, as every head does that leaves mmseg's `predict` as it is."""
-        head = getattr(self.decode_head, 'head', self.decode_head)  # TextHead hands on to its own
-        return getattr(type(head), 'predict', None) is BaseDecodeHead.predict
+        return getattr(type(self.inner_head), 'predict', None) is BaseDecodeHead.predict
+
+    @property
+    def window_batch(self) -> int:
+        return self.test_cfg.get('window_batch', 16)
 
     def coarse(self, inputs: Tensor, batch_img_metas: Sequence[Mapping]) -> Tensor:
-        """Checked scores of the head: (B, 3, H, W) -> (B, C, h, w), at the head's own size."""
+        """Checked scores of the head: (B, 3, H, W) -> (B, C, h, w) float32, at the head's own size.
+        Where a class is forbidden, by -infinity, stands a number of which means can be taken."""
         scores = self.decode_head.forward(self.extract_feat(inputs))
-        return finite_or_named(scores, inputs, batch_img_metas)
+        return finite_or_named(scores, inputs, batch_img_metas).float().clamp(min=-FAR)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores at the model's input size: (B, 3, H, W) -> (B, C, H, W).
@@ -173,11 +277,10 @@ class ZeroShotSegmentor(EncoderDecoder):
                     for meta in itertools.islice(turn, len(part))]
 
         windows = (inputs, self.test_cfg.crop_size, self.test_cfg.stride)
-        batch = self.test_cfg.get('window_batch', 16)
         if not self.in_two_steps:
-            return mean_over_windows(
-                *windows, lambda part: self.encode_decode(part, window_metas(part)), batch)
+            return mean_over_windows(*windows, lambda part: self.encode_decode(
+                part, window_metas(part)), self.window_batch)
         shape = torch.Size(map(min, zip(self.test_cfg.crop_size, inputs.shape[2:], strict=True)))
         return mean_over_windows(
-            *windows, lambda part: self.coarse(part, window_metas(part)), batch,
+            *windows, lambda part: self.coarse(part, window_metas(part)), self.window_batch,
             lambda one: self.decode_head.predict_by_feat(one, [dict(img_shape=shape)]))

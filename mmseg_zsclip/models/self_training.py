@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
-from mmengine.structures import PixelData
 from mmseg.models.utils import resize
-from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ..datasets.labels import UNLABELLED, check_labels
 from ..datasets.vocabulary import canonical
 from ..registry import MODELS
-from ..upsample import best_classes
+from ..upsample import best_classes, bounded
 from .encoders import freeze
-from .segmentor import ZeroShotSegmentor
+from .segmentor import ZeroShotSegmentor, relabelled, shallow_copy
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
@@ -40,16 +38,10 @@ def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confid
     rows = torch.as_tensor(rows, device=scores.device)
     if not min_confidence:
         return rows[best_classes(scores[:, rows], [size], align_corners)]
-    scores = resize(scores[:, rows].float(), size=tuple(size), mode='bilinear',
+    scores = resize(bounded(scores[:, rows]), size=tuple(size), mode='bilinear',
                     align_corners=align_corners)
     sure, best = scores.softmax(dim=1).max(dim=1)
     return rows[best].where(sure >= min_confidence, nothing)
-
-
-def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
-    """New samples with these labels (B, H, W); nothing is written into the old ones."""
-    return [SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
-            for one, sample in zip(labels, data_samples, strict=True)]
 
 
 def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -183,6 +175,13 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
         super().init_weights()
         if self.teacher is not None:
             self.teacher.model.init_weights()
+
+    def sharing_weights(self) -> 'SelfTrainedSegmentor':
+        view = super().sharing_weights()
+        if self.teacher is not None:
+            view.__dict__['teacher'] = shallow_copy(self.teacher)
+            view.teacher.model = self.teacher.model.sharing_weights()
+        return view
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None, **options) -> None:

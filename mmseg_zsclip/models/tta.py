@@ -1,5 +1,5 @@
 """Test-time augmentation whose sample is one thing: prediction and scores are the same mean's."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
@@ -7,6 +7,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..registry import MODELS
+from .score_rows import best_labels
 
 OF_ONE_AUGMENTATION = ('flip', 'flip_direction', 'scale_factor', 'img_shape', 'pad_shape',
                        'padding_size', 'img_padding_size', 'scale', 'keep_ratio')
@@ -23,17 +24,27 @@ class MeanTTAModel(SegTTAModel):
 
     def test_step(self, data: dict | Sequence) -> list[SegDataSample]:
         """A batch of augmented images, as `TestTimeAug` and `pseudo_collate` give it -> a sample
-        for each photo.
-
-        Raises:
-            ValueError: a model that keeps no scores (`test_cfg.keep_scores=False`).
-        """
+        for each photo."""
         if isinstance(data, dict):
             count = len(next(iter(data.values())))
             steps = ({key: value[i] for key, value in data.items()} for i in range(count))
         else:
             steps = ([part[i] for part in data] for i in range(len(data[0])))
-        return self.mean(self.module.test_step(step) for step in steps)
+        if (getattr(self.module, 'test_cfg', None) or {}).get('keep_scores', True):
+            return self.mean(self.module.test_step(step) for step in steps)
+        return self.labels(self.module.data_preprocessor(step, False) for step in steps)
+
+    def labels(self, batches: Iterable[Mapping]) -> list[SegDataSample]:
+        """The preprocessed batches of one augmentation after another -> a sample for each photo,
+        without scores."""
+        maps, merged = [], []
+        for batch in batches:
+            samples = batch['data_samples']
+            merged = merged or [bare_sample(sample) for sample in samples]
+            maps.append(self.module.score_rows(batch['inputs'], samples))
+        for sample, rows in zip(merged, zip(*maps, strict=True), strict=True):
+            sample.pred_sem_seg = PixelData(data=best_labels(rows)[None])
+        return merged
 
     def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list:
         """As mmseg's: samples by photo, then by augmentation -> a sample for each photo."""
@@ -60,10 +71,14 @@ class MeanTTAModel(SegTTAModel):
         return merged
 
     def confidence(self, sample: SegDataSample) -> Tensor:
-        """(C, H, W): the softmax of the sample's scores, as mmseg merges them."""
+        """(C, H, W): the softmax of the sample's scores, as mmseg merges them.
+
+        Raises:
+            ValueError: a sample of labels alone.
+        """
         if 'seg_logits' not in sample:
-            raise ValueError('--tta averages scores, but the model predicts labels alone: '
-                             'test_cfg.keep_scores is False. Remove it, or test without --tta.')
+            raise ValueError('test-time augmentation averages scores, but the sample has labels alone '
+                             '(pred_sem_seg). Let the model predict seg_logits.')
         scores = sample.seg_logits.data
         return scores.softmax(dim=0) if len(scores) > 1 else scores.sigmoid()
 

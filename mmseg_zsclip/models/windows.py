@@ -12,6 +12,14 @@ def window_starts(size: int, crop: int, stride: int) -> list[int]:
     return [*range(0, size - crop, stride), size - crop]
 
 
+def window_corners(size: Sequence[int], crop: Sequence[int],
+                   stride: Sequence[int]) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """(h, w) of the windows, no larger than an image of `size` (H, W), and their (top, left)."""
+    high, wide = map(min, zip(crop, size, strict=True))
+    return (high, wide), [(y, x) for y in window_starts(size[0], high, stride[0])
+                          for x in window_starts(size[1], wide, stride[1])]
+
+
 def check_windows(crop: Sequence[int] | None, stride: Sequence[int] | None,
                   batch: int | None = None) -> None:
     """Whether windows of these sizes are legal.
@@ -84,9 +92,7 @@ def mean_over_windows(img: Tensor, crop: Sequence[int], stride: Sequence[int],
     """
     check_windows(crop, stride, batch)
     height, width = img.shape[2:]
-    high, wide = min(crop[0], height), min(crop[1], width)
-    corners = [(y, x) for y in window_starts(height, high, stride[0])
-               for x in window_starts(width, wide, stride[1])]
+    (high, wide), corners = window_corners((height, width), crop, stride)
     total = None
     for windows, places in cut_windows(img, (high, wide), corners, batch or len(corners) * len(img)):
         scores = score(windows)

@@ -296,7 +296,11 @@ class ZegCLIPHead(BaseDecodeHead):
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (B, C, H, W), less `seen_offset` for the seen classes."""
-        scores = self.score(super().predict_by_feat(seg_logits, batch_img_metas))
+        return self.finish(super().predict_by_feat(seg_logits, batch_img_metas))
+
+    def finish(self, logits: Tensor) -> Tensor:
+        """Resized mask logits (B, C, H, W) -> scores, each pixel by itself."""
+        scores = self.score(logits)
         if self.unseen and self.seen_offset:
             scores[:, self.seen] -= self.seen_offset
         return scores

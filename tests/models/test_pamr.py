@@ -138,3 +138,22 @@ def test_the_segmentor_refines_the_scores_of_any_head_after_windows_are_averaged
         with pytest.raises(ValueError, match='test_cfg.pamr is .*; legal: None for no refinement, '
                                              'or a dict with any of steps, dilations'):
             model.inference(img, metas)
+
+
+@pytest.mark.parametrize('which', ['scores', 'image'])
+def test_nan_is_named_before_it_spreads(which):
+    given = dict(scores=torch.zeros(1, 2, 20, 20), image=torch.rand(1, 3, 20, 20))
+    given[which][0, 1, 5, 5] = float('nan')
+    with pytest.raises(ValueError, match='NaN'):
+        refine(**given, dilations=(2,))
+
+
+def test_a_forbidden_class_spreads_no_nan():
+    torch.manual_seed(0)
+    scores, image = torch.randn(1, 3, 20, 20), torch.rand(1, 3, 20, 20)
+    plain = refine(scores, image, dilations=(2,))
+    scores[:, 1] = float('-inf')
+    out = refine(scores, image, dilations=(2,))
+    assert out.isfinite().all()
+    assert torch.equal(out[:, [0, 2]], plain[:, [0, 2]])
+    assert 1 not in out.argmax(1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
@@ -145,11 +146,6 @@ def test_labels_without_scores_are_those_with_scores():
     assert same.float().mean() > 0.999  # rounding decides near ties
 
 
-def test_labels_without_scores_where_that_would_not_be_the_same():
-    with pytest.raises(ValueError, match="keep_scores=False needs mode='whole', no pamr"):
-        predicted(maskclip(ks_thresh=1.0), torch.randn(1, 3, 64, 96), keep_scores=False)
-
-
 @pytest.mark.parametrize('head', [
     dict(type='mmseg_zsclip.ZegCLIPHead'),
     dict(type='mmseg_zsclip.TextHead', head=dict(
@@ -208,3 +204,20 @@ def test_towers_of_two_clips_are_an_error_that_says_so(backbone, head, message):
     model.decode_head.init_weights()
     with pytest.raises(ValueError, match=message):
         model(torch.randn(1, 3, 48, 48), mode='tensor')
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_a_plain_auxiliary_head_ignores_hidden_pixels(small, count):
+    aux = dict(type='FCNHead', in_channels=192, channels=8, num_convs=1, num_classes=5, in_index=0)
+    model = small('zegclip', auxiliary_head=[aux] * count if count > 1 else aux)
+    labels = torch.randint(0, 5, (1, 56, 72))
+    losses = []
+    for hidden in (-1, 255):
+        labels[labels == 3] = hidden  # 3 is unseen
+        sample = SegDataSample(gt_sem_seg=PixelData(data=labels.where(labels != -1, hidden)),
+                               metainfo=dict(img_shape=(56, 72)))
+        torch.manual_seed(0)
+        losses.append(model.loss(torch.ones(1, 3, 56, 72), [sample]))
+    assert len([name for name in losses[0] if name.startswith('aux') and 'loss' in name]) == count
+    for name in losses[0]:
+        torch.testing.assert_close(losses[0][name], losses[1][name])

@@ -253,3 +253,16 @@ def test_pseudo_labels_of_unseen_classes_are_no_leak_in_an_auxiliary_text_head(b
     labels[0, 20, 20] = 3
     with pytest.raises(ValueError, match='ground-truth leak'):
         model.loss(images, samples(labels))
+
+
+def test_confident_labels_name_nan_and_stand_a_forbidden_class():
+    torch.manual_seed(0)
+    scores = 5 * torch.randn(1, 4, 6, 6)
+    plain = best_of(scores[:, [0, 1, 3]], range(3), (24, 24), 0.5)
+    forbidden = scores.clone()
+    forbidden[:, 2] = float('-inf')
+    labels = best_of(forbidden, range(4), (24, 24), 0.5)
+    assert torch.equal(labels, torch.tensor([0, 1, 3])[plain.clamp(max=2)].where(plain != 255, 255))
+    forbidden[0, 1, 2, 2] = float('nan')
+    with pytest.raises(ValueError, match='NaN'):
+        best_of(forbidden, range(4), (24, 24), 0.5)

@@ -75,7 +75,7 @@ def test_merging_by_hand_is_the_same():
 
 
 def test_a_model_that_keeps_no_scores_is_an_error():
-    with pytest.raises(ValueError, match='test_cfg.keep_scores is False. Remove it'):
+    with pytest.raises(ValueError, match='the sample has labels alone'):
         MeanTTAModel(module=Given(keep=False)).test_step(batch_of(torch.randn(2, 1, 4, 5, 6)))
 
 
