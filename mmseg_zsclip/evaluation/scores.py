@@ -4,6 +4,40 @@ import torch
 from torch import Tensor
 
 
+def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tensor:
+    """(H, W) integer labels of a prediction, of whatever segmentor.
+
+    Args:
+        pred: (1, H, W) or (H, W); floats are taken where they are whole, as mmseg's binary heads
+            make them.
+        scores: (C, H, W) that it is the argmax of, where they are known. -infinity is legal, a class
+            that is forbidden.
+        photo: named in errors.
+
+    Raises:
+        ValueError: scores with NaN or +infinity, whose argmax looks like labels; another shape;
+            fractions.
+    """
+    if scores is not None and scores.numel() and not scores.max() < torch.inf:  # NaN is the maximum
+        bad = int((~(scores < torch.inf)).sum())
+        raise ValueError(
+            f'{photo}: {bad} of {scores.numel()} scores of the prediction are NaN or infinity, of which'
+            ' no class is the best. Look at the photo and at the weights.')
+    labels = pred[0] if pred.ndim == 3 and len(pred) == 1 else pred
+    if labels.ndim != 2:
+        raise ValueError(
+            f'{photo}: the prediction has shape {tuple(pred.shape)}; legal: (1, H, W), one label a'
+            ' pixel. Give the argmax over the classes.')
+    if labels.is_floating_point():
+        wrong = labels[labels != labels.round()]  # NaN too
+        if len(wrong):
+            raise ValueError(
+                f'{photo}: the prediction holds {wrong[0].item():.6g}, which is no label; legal: whole'
+                ' numbers. Give the argmax over the classes, not scores.')
+        labels = labels.long()
+    return labels
+
+
 def pixel_areas(pred: Tensor, label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
     """Pixels of each class: right ones, predicted ones, true ones, as (3, C) int64.
 

@@ -15,7 +15,7 @@ from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indic
 from mmseg_zsclip.registry import METRICS
 
 from .areas import write_areas
-from .scores import class_scores, pixel_areas, summarise
+from .scores import checked_prediction, class_scores, pixel_areas, summarise
 
 
 @METRICS.register_module()
@@ -43,7 +43,8 @@ class ZeroShotIoUMetric(BaseMetric):
 
     Raises:
         ValueError: an unseen name that is no class of the data set, values outside the classes,
-            ``format_only`` without ``output_dir``, two photos whose predictions would be one file.
+            ``format_only`` without ``output_dir``, two photos whose predictions would be one file;
+            scores of NaN or infinity, and predictions that are no label map (the image is named).
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class ZeroShotIoUMetric(BaseMetric):
         ``data`` (1, H, W)."""
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
-            pred = sample['pred_sem_seg']['data'].squeeze(0)
+            pred = checked_prediction(
+                sample['pred_sem_seg']['data'], sample.get('seg_logits', {}).get('data'),
+                sample.get('img_path') or 'an image')
             if self.output_dir:
                 self._save(pred, sample, num_classes)
             photo = sample.get('img_path') if self.output_dir else None
@@ -147,6 +150,12 @@ class ZeroShotIoUMetric(BaseMetric):
     def _save(self, pred: Tensor, sample: dict, num_classes: int) -> None:
         first = int(bool(sample.get('reduce_zero_label', False)))
         wide = num_classes - 1 + first >= ignore_index(1)
+        low, high = (int(value) for value in pred.aminmax())
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f'{sample["img_path"]}: the prediction holds {low if low < 0 else high}; legal: 0 to'
+                f' {num_classes - 1} ({num_classes} classes). Do the model and the data set have the'
+                ' same class list?')
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
         write_label_file(values, self.names.place(
             self.output_dir, sample['img_path'], sample.get('seg_map_path')))

@@ -113,6 +113,44 @@ def test_novel_only_without_logits_is_an_error():
         metric.process({}, [sample([[3]], [[3]])])
 
 
+@pytest.mark.parametrize('bad', [torch.nan, torch.inf])
+@pytest.mark.parametrize('format_only', [False, True])
+def test_nan_among_the_scores_of_any_segmentor_is_named_and_not_class_0(bad, format_only, tmp_path):
+    logits = torch.zeros(11, 1, 3)
+    logits[0] = -torch.inf  # a forbidden class is legal
+    logits[4, 0, 1] = bad
+    metric = ZeroShotIoUMetric(output_dir=str(tmp_path), format_only=format_only)
+    metric.dataset_meta = dict(classes=CLASSES)
+    broken = sample(logits.argmax(0), [[0, 0, 0]], seg_logits=dict(data=logits), img_path='a/b.jpg')
+    with pytest.raises(ValueError, match='^a/b.jpg: 1 of 33 scores .* NaN or infinity'):
+        metric.process({}, [broken])
+    assert not list(tmp_path.iterdir())
+    logits[4, 0, 1] = 1
+    metric.process({}, [broken])
+
+
+@pytest.mark.parametrize(('pred', 'words'), [
+    (torch.rand(11, 2, 3), r'has shape \(1, 11, 2, 3\); legal: \(1, H, W\)'),
+    (torch.full((2, 3), 0.7), 'holds 0.7, which is no label'),
+    (torch.full((2, 3), torch.nan), 'holds nan, which is no label')])
+def test_a_prediction_that_is_no_label_map_is_named(pred, words):
+    with pytest.raises(ValueError, match=f'^photo.jpg: the prediction {words}'):
+        evaluate([(pred, [[0, 1, 2]] * 2)])
+
+
+def test_a_label_of_no_class_is_never_written_as_another(tmp_path):
+    metric = ZeroShotIoUMetric(output_dir=str(tmp_path), format_only=True)
+    metric.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match='^photo.jpg: the prediction holds 256; legal: 0 to 10'):
+        metric.process({}, [sample([[0, 256]], [[0, 0]])])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_whole_floats_of_a_binary_head_are_labels():
+    _, out = evaluate([(torch.tensor([[0., 1.]]), torch.tensor([[0, 1]]))], CLASSES[:2])
+    assert out['mIoU'] == 100
+
+
 def worker(rank, folder):
     torch.set_num_threads(1)
     dist.init_process_group(
