@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..files import whole_file
+from .label_files import check_sizes
+from .photo_files import photo_header
 
 
 def converter_parser(description: str) -> argparse.ArgumentParser:
@@ -26,18 +28,45 @@ def lookup(values: dict[int, int], size: int, other: int, dtype: type) -> np.nda
 
 
 def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str) -> list:
-    """``[function(*job) for job in jobs]``, in ``nproc`` processes.
+    """``[function(*job) for job in jobs]``, in ``nproc`` processes. A job begins with its source and
+    the file that is written.
 
     Raises:
         FileNotFoundError: no job; ``what`` says what was looked for.
+        ValueError: two jobs would write one file; both sources are named.
     """
     if not jobs:
         raise FileNotFoundError(
             f'found no {what}. Check the folder given and that the archives are unpacked.')
+    check_targets(jobs)
     if nproc <= 1:
         return [function(*job) for job in jobs]
     with ProcessPoolExecutor(nproc) as pool:
         return list(pool.map(function, *zip(*jobs, strict=True), chunksize=16))
+
+
+def check_targets(jobs: Iterable[tuple]) -> None:
+    """Raises ValueError where two jobs write one file, or files that differ by case alone, which are
+    one on many disks."""
+    sources = {}
+    for job in jobs:
+        source, target = job[:2]
+        first = sources.setdefault(str(target).casefold(), job)
+        if first is not job:
+            way = ('Name it once in the lists.' if first[0] == source
+                   else 'Rename or remove one of them.')
+            raise ValueError(f'{first[0]} and {source} would both be written to {target}. {way}')
+
+
+def check_size(photo: Path, path: Path, shape: Sequence[int]) -> None:
+    """That the labels (H, W, ...) of file ``path`` lie on their photo, upright by its EXIF
+    orientation. Photos that are not there are passed over: some converters need none.
+
+    Raises:
+        ValueError: the sizes differ, or the photo is damaged; names the files.
+    """
+    if photo.is_file():
+        check_sizes(str(photo), photo_header(str(photo))[0], str(path), shape)
 
 
 def read_names(path: Path) -> list[str]:

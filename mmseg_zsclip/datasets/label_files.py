@@ -26,6 +26,36 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
         ValueError: not an image, one of colours, of fractions, of several frames, compressed with
             loss, or with an EXIF orientation.
     """
+    image, labels = _opened(path, backend_args)
+    if labels.dtype == bool:  # 1 bit a pixel
+        labels = labels.astype(np.uint8)
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f'label file {path} is no label map: mode {image.mode}, shape {labels.shape}'
+            f'{_values(labels)}; legal: one channel of whole numbers (L, P, I;16, I). Colours must'
+            ' first be converted to label values (tools/dataset_converters).')
+    _check_kind(path, image)
+    return labels
+
+
+def read_colour_labels(path: str) -> np.ndarray:
+    """Colours (H, W, 3) uint8, RGB, of a label file of colours, as data sets release them.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an image of colours, of several frames, compressed with loss, or with an
+            EXIF orientation.
+    """
+    image, labels = _opened(path)
+    if image.mode not in ('RGB', 'RGBA'):
+        raise ValueError(
+            f'label file {path} has mode {image.mode}, shape {labels.shape}; legal: colours (RGB,'
+            ' RGBA). Give the release whose labels are colours.')
+    _check_kind(path, image)
+    return labels[..., :3]
+
+
+def _opened(path: str, backend_args: dict | None = None) -> tuple[Image.Image, np.ndarray]:
     try:
         image = Image.open(io.BytesIO(fileio.get(str(path), backend_args=backend_args)))
         labels = np.asarray(image)
@@ -38,15 +68,7 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
         raise ValueError(
             f'label file {path} cannot be read as an image ({error}). Write it again with the'
             ' converter of the data set (tools/dataset_converters).') from error
-    if labels.dtype == bool:  # 1 bit a pixel
-        labels = labels.astype(np.uint8)
-    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f'label file {path} is no label map: mode {image.mode}, shape {labels.shape}'
-            f'{_values(labels)}; legal: one channel of whole numbers (L, P, I;16, I). Colours must'
-            ' first be converted to label values (tools/dataset_converters).')
-    _check_kind(path, image)
-    return labels
+    return image, labels
 
 
 def _values(labels: np.ndarray) -> str:

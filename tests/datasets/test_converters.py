@@ -249,6 +249,117 @@ def test_camvid_colours_become_the_11_classes(tmp_path):
     assert Image.open(tmp_path / 'images' / 'val' / f'{name}.jpg').size == (480, 360)
 
 
+def upright(path, pixels, orientation):
+    """A photo (H, W, 3) stored so that the orientation turns it upright."""
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]
+    Image.fromarray(np.ascontiguousarray(np.rot90(pixels, stored))).save(path, exif=exif)
+
+
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_a_photo_that_is_written_again_stays_upright(tmp_path, orientation):
+    """The orientation was lost, and the pixels stayed as they lay."""
+    pixels = np.zeros((720, 960, 3), np.uint8)
+    pixels[:360] = 200
+    name = '0016E5_07959'
+    save(np.full((720, 960, 3), 128), tmp_path / 'LabeledApproved_full' / f'{name}_L.png')
+    upright(tmp_path / '701_StillsRaw_full' / f'{name}.png', pixels, orientation)
+    load('camvid').main([str(tmp_path)])
+    written = Image.open(tmp_path / 'images' / 'val' / f'{name}.jpg')
+    assert written.getexif().get(0x112, 1) == 1
+    rows = np.asarray(written).mean(axis=(1, 2))
+    assert rows[:170].min() > 190
+    assert rows[190:].max() < 10
+    ade = tmp_path / 'images' / 'ADE' / 'training'
+    upright(ade / 'ADE_train_1.jpg', pixels, orientation)
+    save(np.zeros((720, 960, 3)), ade / 'ADE_train_1_seg.png')
+    load('ade20k_full').main([str(tmp_path)])
+    written = read(tmp_path / 'images_847' / 'training' / 'ADE_train_1.jpg')
+    assert written.shape == (512, 683, 3)
+    assert written[:250].mean() > 190
+    assert written[262:].mean() < 10
+
+
+def sized_pairs(root, size):
+    """Where each converter looks for one photo: it is written there, (H, W, 3), with labels of
+    (6, 8) that need no photo; and the arguments."""
+    photo = np.zeros((*size, 3))
+    save([[7] * 8] * 6, root / 'city/gtFine/val/ulm/a_gtFine_labelIds.png')
+    save(photo, root / 'city/leftImg8bit/val/ulm/a_leftImg8bit.png')
+    save([[0] * 8] * 6, root / 'coco/annotations/val2017/a.png')
+    save(photo, root / 'coco/images/val2017/a.jpg')
+    save(np.zeros((6, 8, 3)), root / 'ade/images/ADE/training/ADE_a_seg.png')
+    save(photo, root / 'ade/images/ADE/training/ADE_a.jpg')
+    save(np.full((6, 8, 3), 128), root / 'camvid/LabeledApproved_full/0016E5_07959_L.png')
+    save(photo, root / 'camvid/701_StillsRaw_full/0016E5_07959.png')
+    for main in (root / 'voc/ImageSets/Main', root / 'voc/ImageSets/Segmentation', root / 'dataset'):
+        main.mkdir(parents=True)
+        for split in ('train', 'val'):
+            (main / f'{split}.txt').write_text(f'{"a" if split == "train" else "b"}\n')
+    (root / 'voc/ImageSets/Segmentation/train.txt').write_text('c\n')
+    (root / 'mats').mkdir()
+    (root / 'dataset/cls').mkdir()
+    savemat(root / 'mats/a.mat', {'LabelMap': np.ones((6, 8), np.uint16)})
+    savemat(root / 'dataset/cls/a.mat', {'GTcls': {'Segmentation': np.ones((6, 8), np.uint8)}})
+    save(photo, root / 'voc/JPEGImages/a.jpg')
+    return {
+        'cityscapes': [root / 'city'], 'coco_stuff164k': [root / 'coco'],
+        'ade20k_full': [root / 'ade'], 'camvid': [root / 'camvid'],
+        'pascal_context': [root / 'voc', '--annotations', root / 'mats'],
+        'voc_aug': [root / 'voc', root]}
+
+
+CONVERTERS = ['ade20k_full', 'camvid', 'cityscapes', 'coco_stuff164k', 'pascal_context', 'voc_aug']
+
+
+@pytest.mark.parametrize('name', CONVERTERS)
+@pytest.mark.parametrize('size', [(12, 16), (8, 6)])
+def test_labels_of_another_size_than_their_photo_are_never_written(tmp_path, name, size):
+    arguments = sized_pairs(tmp_path, size)[name]
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match=rf'has 8 x 6 pixels, its photo .* {size[1]} x {size[0]}'):
+        load(name).main([str(one) for one in arguments])
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize('name', CONVERTERS)
+def test_labels_of_their_photos_size_are_written(tmp_path, name):
+    arguments = sized_pairs(tmp_path, (6, 8))[name]
+    before = files(tmp_path)
+    load(name).main([str(one) for one in arguments])
+    assert len(files(tmp_path)) > len(before)
+
+
+def test_two_photos_of_one_name_are_an_error_and_not_one_file(tmp_path):
+    for folder in ('street', 'house'):
+        save(np.zeros((2, 2, 3)), tmp_path / 'images/ADE/training' / folder / 'ADE_1.jpg')
+        save(np.zeros((2, 2, 3)), tmp_path / 'images/ADE/training' / folder / 'ADE_1_seg.png')
+    with pytest.raises(ValueError, match=r'house/ADE_1.jpg and .*street/ADE_1.jpg would both'):
+        load('ade20k_full').main([str(tmp_path)])
+    assert not list(tmp_path.glob('images_847/*/*'))
+
+
+@pytest.mark.parametrize(('second', 'way'), [
+    ('2008_1.png', 'Rename'), ('more/2008_1.jpg', 'Rename'), ('2008_1.JPG', 'Rename'),
+    ('2008_1.jpg', 'Name it once')])
+def test_two_segmented_photos_of_one_name_are_an_error(context, second, way):
+    path = context / 'trainval_merged.json'
+    data = json.loads(path.read_text())
+    data['images'][1]['file_name'] = second
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=f'2008_1.jpg and .*{second} would both be written.* {way}'):
+        load('pascal_context').main([str(context), '--annotations', str(path)])
+    assert not list((context / 'SegmentationClassContext').iterdir())
+
+
+def test_a_name_in_two_lists_is_an_error(context):
+    (context / 'ImageSets/Main/val.txt').write_text('2008_1\n')
+    with pytest.raises(ValueError, match='would both be written .* Name it once'):
+        load('pascal_context').main([str(context), '--annotations', str(context / 'trainval')])
+
+
 def test_camvid_split_is_segnets(shared):
     split_of = load('camvid').split_of
     for split, count in (('train', 367), ('val', 101)):

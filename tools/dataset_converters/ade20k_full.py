@@ -5,6 +5,7 @@ Writes  ROOT/images_847/{training,validation}/*.jpg, ROOT/annotations_847/.../*.
         0-846, 65535 ignored)
 
 As in MaskFormer, images whose short side is above 512 are shrunk to 512 (--short-side 0: not).
+Photos are turned by their EXIF orientation, and must then have the size of their labels.
 The release's pickle is not read: class ids are in the images and in ade20k_full_ids.txt.
 
     python tools/dataset_converters/ade20k_full.py data/ade/ADE20K_2021_17_01 --nproc 8
@@ -16,9 +17,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmseg_zsclip.datasets.converting import convert_all, converter_parser, lookup
-from mmseg_zsclip.datasets.label_files import write_label_file
+from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser, lookup
+from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.labels import IGNORE_LARGE
+from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.files import whole_file
 
 IDS = [int(i) for i in Path(__file__).with_name('ade20k_full_ids.txt').read_text().split()]
@@ -44,11 +46,14 @@ def shrunk_size(height: int, width: int, short_side: int) -> tuple[int, int] | N
 
 
 def convert(photo: Path, out_photo: Path, out_labels: Path, short_side: int) -> None:
-    seg = np.asarray(Image.open(photo.with_name(photo.stem + '_seg.png')))
-    if seg.ndim != 3:
+    source = photo.with_name(photo.stem + '_seg.png')
+    try:
+        seg = read_colour_labels(str(source))
+    except ValueError as error:
         raise ValueError(
-            f'{photo.stem}_seg.png has shape {seg.shape}; legal: (H, W, 3). Give the full release'
-            ' of ADE20K, not the challenge set of 150 classes.')
+            f'{error} Give the full release of ADE20K, not the challenge set of 150 classes.'
+        ) from None
+    check_size(photo, source, seg.shape)
     labels = to_847(seg)
     size = shrunk_size(*labels.shape, short_side)
     with whole_file(out_photo) as partial:
@@ -56,7 +61,7 @@ def convert(photo: Path, out_photo: Path, out_labels: Path, short_side: int) -> 
             shutil.copyfile(photo, partial)
         else:
             # OpenCV and its rounding, so that labels equal those of the published benchmark.
-            pixels = np.asarray(Image.open(photo).convert('RGB'))
+            pixels = read_photo(str(photo), 'rgb')
             pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
             labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
             Image.fromarray(pixels).save(partial, format='JPEG', quality=95)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmseg_zsclip.datasets.converting import convert_all, converter_parser
-from mmseg_zsclip.datasets.label_files import write_label_file
+from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser
+from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.labels import IGNORE
+from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.datasets.vocabulary import load_classes
 from mmseg_zsclip.files import whole_file
 
@@ -34,6 +35,7 @@ COLOURS = {
     'bicyclist': [(0, 128, 192), (192, 0, 192)],  # bicyclist, motorcycle or scooter
 }
 UNKNOWN = 254
+SIZE = (480, 360)  # width and height of what is written
 
 
 def to_11(colours: np.ndarray) -> np.ndarray:
@@ -71,17 +73,17 @@ def split_of(name: str) -> str:
     return 'test' if drive == 'Seq05VD' or (drive == '0001TP' and frame > 8520) else 'train'
 
 
-def convert(photo: Path, labels: Path, root: Path) -> None:
+def convert(photo: Path, out_photo: Path, labels: Path, out_labels: Path) -> None:
+    colours = read_colour_labels(str(labels))
+    check_size(photo, labels, colours.shape)
     try:
-        label_map = to_11(np.asarray(Image.open(labels).convert('RGB')))
+        label_map = to_11(colours)
     except ValueError as error:
         raise ValueError(f'{labels}: {error}') from None
-    split, size = split_of(photo.stem), (480, 360)
-    label_map = Image.fromarray(label_map).resize(size, Image.Resampling.NEAREST)
-    write_label_file(np.asarray(label_map), root / 'annotations' / split / f'{photo.stem}.png')
-    target = root / 'images' / split / f'{photo.stem}.jpg'
-    with whole_file(target) as partial:
-        Image.open(photo).convert('RGB').resize(size, Image.Resampling.BOX).save(
+    label_map = Image.fromarray(label_map).resize(SIZE, Image.Resampling.NEAREST)
+    write_label_file(np.asarray(label_map), out_labels)
+    with whole_file(out_photo) as partial:
+        Image.fromarray(read_photo(str(photo), 'rgb')).resize(SIZE, Image.Resampling.BOX).save(
             partial, format='JPEG', quality=95)
 
 
@@ -92,7 +94,12 @@ def main(argv: list[str] | None = None) -> None:
             (args.root / kind / split).mkdir(parents=True, exist_ok=True)
     photos = sorted((args.root / '701_StillsRaw_full').glob('*.png'))
     labels = args.root / 'LabeledApproved_full'
-    convert_all(convert, [(p, labels / f'{p.stem}_L.png', args.root) for p in photos], args.nproc,
+    jobs = []
+    for photo in photos:
+        name, split = photo.stem, split_of(photo.stem)
+        jobs.append((photo, args.root / 'images' / split / f'{name}.jpg', labels / f'{name}_L.png',
+                     args.root / 'annotations' / split / f'{name}.png'))
+    convert_all(convert, jobs, args.nproc,
                 f'photo (*.png) in {args.root / "701_StillsRaw_full"}')
     print(f'wrote {len(photos)} photos and label maps (701 in the release)')
 

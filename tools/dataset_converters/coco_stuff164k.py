@@ -4,6 +4,8 @@ Reads   ROOT/annotations/{train2017,val2017}/*.png          (stuffthingmaps_trai
 Writes  ROOT/annotations/{train2017,val2017}/*_labelTrainIds.png
         ROOT/annotations/{train2017,val2017}/*_instanceTrainIds.png  (--objects)
 
+Photos in ROOT/images/{train2017,val2017}, if any, must have the size of their labels.
+
     python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8
     python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8 --objects
 """
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_zsclip.datasets.converting import convert_all, converter_parser, lookup
+from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser, lookup
 from mmseg_zsclip.datasets.label_files import read_label_file, write_label_file
 
 # Ids of COCO's 91 things and 91 stuff classes that the data set never uses.
@@ -50,24 +52,30 @@ def to_objects(raw: np.ndarray) -> np.ndarray:
     return np.where(raw < THINGS, labels + 1, 0).astype(np.uint8)
 
 
-def convert(path: Path, function: Callable, ending: str) -> None:
+def convert(path: Path, target: Path, photo: Path, function: Callable) -> None:
+    raw = read_label_file(str(path))
+    check_size(photo, path, raw.shape)
     try:
-        labels = function(read_label_file(str(path)))
+        labels = function(raw)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-    write_label_file(labels, path.with_name(path.stem + ending))
+    write_label_file(labels, target)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = converter_parser(__doc__)
     parser.add_argument('--objects', action='store_true', help='the 81 classes of COCO-Object')
     args = parser.parse_args(argv)
-    how = (to_objects, OBJECT_ENDING) if args.objects else (to_train_ids, ENDING)
+    function, ending = (to_objects, OBJECT_ENDING) if args.objects else (to_train_ids, ENDING)
     folders = [args.root / 'annotations' / split for split in ('train2017', 'val2017')]
-    jobs = [(path, *how) for folder in folders for path in sorted(folder.glob('*.png'))
-            if not path.name.endswith((ENDING, OBJECT_ENDING))]
+    jobs = []
+    for folder in folders:
+        for path in sorted(folder.glob('*.png')):
+            if not path.name.endswith((ENDING, OBJECT_ENDING)):
+                photo = args.root / 'images' / folder.name / f'{path.stem}.jpg'
+                jobs.append((path, path.with_name(path.stem + ending), photo, function))
     convert_all(convert, jobs, args.nproc, f'raw label map (*.png) in {folders[0]} or {folders[1]}')
-    print(f'wrote {len(jobs)} label maps *{how[1]}')
+    print(f'wrote {len(jobs)} label maps *{ending}')
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ Reads   ANNOTATIONS: the folder of *.mat (trainval.tar.gz; LabelMap of the 459 c
 Writes  ROOT/SegmentationClassContext/*.png, or ROOT/SegmentationClassContext459/*.png (16 bits,
         0-458, 65535 ignored), and ROOT/ImageSets/SegmentationContext/{train,val}.txt
 
+Photos in ROOT/JPEGImages, if any, must have the size of their labels.
 The pixels of each class are counted and printed, to compare two sources of the same labels.
 
     python tools/dataset_converters/pascal_context.py data/VOCdevkit/VOC2010 \\
@@ -19,6 +20,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from mmseg_zsclip.datasets.converting import (
+    check_size,
     convert_all,
     converter_parser,
     lookup,
@@ -108,34 +110,42 @@ def save(label_map: np.ndarray, target: Path, num_classes: int) -> np.ndarray:
     return np.bincount(labels.ravel(), minlength=num_classes)[:num_classes]
 
 
-def convert_mat(source: Path, target: Path, num_classes: int) -> np.ndarray:
-    return save(read_mat(source), target, num_classes)
+def convert_mat(source: Path, target: Path, photo: Path, num_classes: int) -> np.ndarray:
+    label_map = read_mat(source)
+    check_size(photo, source, label_map.shape)
+    return save(label_map, target, num_classes)
 
 
-def convert_segments(image: dict, segments: list, target: Path) -> np.ndarray:
-    return save(paint(image['height'], image['width'], segments), target, 60)
+def convert_segments(
+    source: str, target: Path, photo: Path, size: tuple[int, int], segments: list
+) -> np.ndarray:
+    check_size(photo, source, size)
+    return save(paint(*size, segments), target, 60)
 
 
 def mat_jobs(root: Path, folder: Path, out: Path, classes: int) -> tuple[list, dict]:
     """(jobs, names by split): VOC 2010's train and val images that have a *.mat."""
     check_names(folder)
-    splits = {}
+    splits, jobs = {}, []
     for split in ('train', 'val'):
         names = read_names(root / 'ImageSets' / 'Main' / f'{split}.txt')
         splits[split] = [name for name in names if (folder / f'{name}.mat').is_file()]
-    names = [name for split in splits.values() for name in split]
-    return [(folder / f'{n}.mat', out / f'{n}.png', classes) for n in names], splits
+        jobs += [(folder / f'{name}.mat', out / f'{name}.png',
+                  root / 'JPEGImages' / f'{name}.jpg', classes) for name in splits[split]]
+    return jobs, splits
 
 
-def json_jobs(path: Path, out: Path) -> tuple[list, dict]:
+def json_jobs(root: Path, path: Path, out: Path) -> tuple[list, dict]:
     """(jobs, names by split) of trainval_merged.json."""
     images, segments = read_json(path)
     splits, jobs = {'train': [], 'val': []}, []
     for image in images:
-        name = Path(image['file_name']).stem
+        file = image['file_name']
+        name = Path(file).stem
         if image['phase'] in splits:
             splits[image['phase']].append(name)
-            jobs.append((image, segments[image['image_id']], out / f'{name}.png'))
+            jobs.append((f'{path}: {file}', out / f'{name}.png', root / 'JPEGImages' / file,
+                         (image['height'], image['width']), segments[image['image_id']]))
     return jobs, splits
 
 
@@ -149,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.annotations.suffix == '.json':
         if args.classes != 60:
             parser.error('trainval_merged.json has 60 classes: give the folder of *.mat for 459.')
-        jobs, splits = json_jobs(args.annotations, out)
+        jobs, splits = json_jobs(args.root, args.annotations, out)
         function = convert_segments
     else:
         jobs, splits = mat_jobs(args.root, args.annotations, out, args.classes)

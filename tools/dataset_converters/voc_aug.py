@@ -5,6 +5,7 @@ Reads   SBD/dataset/{cls/*.mat,train.txt,val.txt}           (benchmark.tgz)
 Writes  ROOT/SegmentationClassAug/*.png, and ROOT/ImageSets/Segmentation/
         aug.txt (SBD only, 9118) and trainaug.txt (train.txt and aug.txt)
 
+Photos in ROOT/JPEGImages, if any, must have the size of their masks.
 VOC's own masks need no conversion: the 20-class set reads them with reduce_zero_label.
 
     python tools/dataset_converters/voc_aug.py data/VOCdevkit/VOC2012 data/VOCaug
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from mmseg_zsclip.datasets.converting import (
+    check_size,
     convert_all,
     converter_parser,
     read_names,
@@ -48,8 +50,10 @@ def split_names(
     return aug, voc_train + aug
 
 
-def convert(source: Path, target: Path) -> None:
-    write_label_file(read_sbd_mask(source), target)
+def convert(source: Path, target: Path, photo: Path) -> None:
+    mask = read_sbd_mask(source)
+    check_size(photo, source, mask.shape)
+    write_label_file(mask, target)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -62,8 +66,9 @@ def main(argv: list[str] | None = None) -> None:
         read_names(sbd / 'train.txt') + read_names(sbd / 'val.txt'))
     out = args.root / 'SegmentationClassAug'
     out.mkdir(exist_ok=True)
-    convert_all(convert, [(sbd / 'cls' / f'{name}.mat', out / f'{name}.png') for name in aug],
-                args.nproc, f'image of SBD outside VOC in {sbd}')
+    jobs = [(sbd / 'cls' / f'{name}.mat', out / f'{name}.png',
+             args.root / 'JPEGImages' / f'{name}.jpg') for name in aug]
+    convert_all(convert, jobs, args.nproc, f'image of SBD outside VOC in {sbd}')
     write_names(aug, lists / 'aug.txt')
     write_names(trainaug, lists / 'trainaug.txt')
     print(f'wrote {len(aug)} masks; {len(trainaug)} training images in all'
