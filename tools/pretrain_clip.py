@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from mmseg_zsclip.class_names import split_names
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
@@ -59,7 +60,6 @@ def add_source_arguments(group) -> None:
     )
     group.add_argument('--image-suffix', default='.jpg')
     group.add_argument('--label-suffix', default='.png')
-    group.add_argument('--ignore-index', type=int, default=255)
     group.add_argument('--reduce-zero-label', action='store_true')
     group.add_argument(
         '--synonyms',
@@ -147,9 +147,9 @@ def class_index(name: str, classes: list[str]) -> int:
 def add_synonyms(classes: list[str], synonyms: list[str]) -> list[str]:
     classes = list(classes)
     for entry in synonyms:
-        name, *more = entry.split(',')
+        name, *more = split_names(entry)
         index = class_index(name, classes)
-        classes[index] = ', '.join([classes[index], *(word.strip() for word in more)])
+        classes[index] = ', '.join([classes[index], *more])
     return classes
 
 
@@ -190,7 +190,6 @@ def build_batches(args):
         args.include,
         args.image_suffix,
         args.label_suffix,
-        args.ignore_index,
         args.reduce_zero_label,
     )
     writer = CaptionWriter(classes, SCENE_TEMPLATES)

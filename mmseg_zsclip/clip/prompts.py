@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..class_names import class_synonyms
 from .archs import import_open_clip
 from .tokenizer import token_ids, token_text, tokenize
 
@@ -72,48 +73,6 @@ def get_templates(templates: str | list[str] | tuple[str, ...] = 'single') -> tu
     return tuple(templates)
 
 
-def split_synonyms(name: str) -> list[str]:
-    """'cat, kitten' -> ['cat', 'kitten']; the first is the canonical name.
-
-    Raises:
-        ValueError: the name or one of its synonyms is empty, or a synonym is given twice.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f'a class name must be a string, got {name!r} ({type(name).__name__})')
-    synonyms = [' '.join(part.split()) for part in name.split(',')]
-    if not all(synonyms):
-        raise ValueError(f'class name {name!r} is empty or has an empty synonym; '
-                         "write e.g. 'cat' or 'cat, kitten'")
-    keys = [synonym.lower() for synonym in synonyms]
-    for synonym, key in zip(synonyms, keys, strict=True):
-        if keys.count(key) > 1:
-            raise ValueError(f'class {name!r} has the synonym {synonym!r} twice; keep one')
-    return synonyms
-
-
-def check_names(names: list[str]) -> list[list[str]]:
-    """Synonyms of every class, in order.
-
-    Raises:
-        ValueError: no classes, an empty name, or two classes with the same canonical name: the
-            second of two equal classes can never win.
-    """
-    if isinstance(names, str):
-        raise TypeError(f'class names must be a list, got the single string {names!r}; '
-                        'write [name] for one class')
-    if len(names) == 0:
-        raise ValueError('no class names given; give at least one')
-    classes = [split_synonyms(name) for name in names]
-    first: dict[str, int] = {}
-    for index, synonyms in enumerate(classes):
-        key = synonyms[0].lower()
-        if key in first:
-            raise ValueError(f'class name {synonyms[0]!r} is given twice (positions {first[key]} '
-                             f'and {index}); remove one or merge them by comma')
-        first[key] = index
-    return classes
-
-
 def known_words(text_tower: nn.Module) -> list[str]:
     """Tokens that a text tower was trained on, sorted: whole words, and pieces as 'paras-'.
 
@@ -166,7 +125,7 @@ def class_embeddings(text_tower: nn.Module, names: list[str],
     """
     if chunk < 1:
         raise ValueError(f'chunk is {chunk}; it must be at least 1 sentence')
-    classes = check_names(names)
+    classes = class_synonyms(names)
     _warn_of_unknown_words(text_tower, classes)
     sentences_of = get_templates(templates)
     device = next(text_tower.parameters()).device

@@ -13,13 +13,10 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..class_names import canonical, class_synonyms, folded, split_names
+
 NAMES_DIR = Path(__file__).with_name('names')
 BACKGROUND = 'background'  # name of the class that stands for all that has none
-
-
-def canonical(name: str) -> str:
-    """First of the comma-separated synonyms: ``'sofa, couch'`` -> ``'sofa'``."""
-    return name.split(',')[0].strip()
 
 
 def vocabularies() -> list[str]:
@@ -68,7 +65,7 @@ def load_unseen(
         source = []
     if isinstance(source, str | Path):
         lines = _read_lines(source, splits(), '.unseen', 'seen/unseen split')
-        source = _checked(lines, str(source), lines=True, empty=True)
+        source = _checked(lines, str(source), lines=True) if lines != [''] else []
     names = [canonical(name) for name in source]
     if classes is not None:
         _, unseen = split_indices(classes, names)
@@ -96,7 +93,7 @@ def split_indices(
     found = {}
     for name in unseen:
         key = canonical(name)
-        i = next((t[k] for t, k in zip(tables, (key, key, _fold(key), _fold(key)), strict=True)
+        i = next((t[k] for t, k in zip(tables, (key, key, folded(key), folded(key)), strict=True)
                   if k in t), None)
         if i is None:
             raise ValueError(
@@ -147,70 +144,30 @@ def read_text(path: Path) -> str:
     return text.replace('\r\n', '\n').replace('\r', '\n')
 
 
-def _checked(names: list[str], where: str, lines: bool = False, empty: bool = False) -> list[str]:
-    """The one parser of class lists: names with single spaces and synonyms by ', '. An error names
-    the position in a list, the line in a file."""
-    if not names or names == ['']:
-        if empty:
-            return []
-        raise ValueError(f'{where} holds no class. Give at least one class name.')
-    seen, out = {}, []
-    for i, name in enumerate(names):
-        place = f'{where}, line {i + 1}: class {i}' if lines else f'{where}: class {i}'
-        synonyms = _synonyms(name, place)
-        key = synonyms[0].lower()
-        if key in seen:
-            raise ValueError(
-                f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does not'
-                ' matter). Give each class its own first name.')
-        seen[key] = i
-        out.append(', '.join(synonyms))
-    return out
-
-
-def _synonyms(name: str, place: str) -> list[str]:
-    if not isinstance(name, str):
-        raise TypeError(f'{place} is {name!r} ({type(name).__name__}), no text. Put it in quotes.')
-    if not name.strip():
-        raise ValueError(f'{place} is empty ({name!r}). Every label value needs a name.')
-    shown = name.strip().replace('\xa0', ' ')  # a space that does not break is a space
-    if shown.startswith('#') or not shown.isprintable():
-        raise ValueError(
-            f'{place}, {name!r}, has a tab, a comment or an invisible character. Write the name'
-            ' alone, synonyms by comma.')
-    synonyms = [' '.join(part.split()) for part in name.split(',')]
-    if not all(synonyms):
-        raise ValueError(
-            f"{place}, {name!r}, has an empty synonym. Write 'cat' or 'cat, kitten'.")
-    if len({synonym.lower() for synonym in synonyms}) < len(synonyms):
-        raise ValueError(f'{place}, {name!r}, has a synonym twice. Keep one.')
-    return synonyms
+def _checked(names: Sequence[str], where: str, lines: bool = False) -> list[str]:
+    return [', '.join(synonyms) for synonyms in class_synonyms(names, where, lines)]
 
 
 def _lookup(classes: Sequence[str]) -> list[dict[str, int]]:
-    """Name -> label value, best first: first names, synonyms, both again by :func:`_fold`.
+    """Name -> label value, best first: first names, synonyms, both again by :func:`folded`.
     ADE20K has a "postbox" and a "post box", so spelling counts before it is forgiven."""
     exact = [{}, {}]
     for i, line in enumerate(classes):
-        first, *others = (name.strip() for name in line.split(','))
+        first, *others = split_names(line)
         exact[0].setdefault(first, i)
         for name in others:
             exact[1].setdefault(name, i)
-    folded = [{}, {}]
-    for table, target in zip(exact, folded, strict=True):
+    loose = [{}, {}]
+    for table, target in zip(exact, loose, strict=True):
         for name, i in table.items():
-            target.setdefault(_fold(name), i)
-    return exact + folded
-
-
-def _fold(name: str) -> str:
-    return ''.join(c for c in name.lower() if c not in ' -_')
+            target.setdefault(folded(name), i)
+    return exact + loose
 
 
 def _nearest(name: str, legal: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.lower(), legal, n=3, cutoff=0.5)
-    folded = {_fold(c): c for c in legal}
-    near += [folded[f] for f in difflib.get_close_matches(_fold(name), folded, n=3, cutoff=0.5)]
+    loose = {folded(c): c for c in legal}
+    near += [loose[f] for f in difflib.get_close_matches(folded(name), loose, n=3, cutoff=0.5)]
     near = list(dict.fromkeys(near))
     if near:
         return f'Nearest: {", ".join(near)}.'

@@ -6,7 +6,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from ..datasets.vocabulary import canonical
+from ..class_names import canonical, folded, split_names
 from ..registry import HOOKS
 
 
@@ -85,11 +85,6 @@ def _few(items: list[str], limit: int = 8) -> str:
     return ', '.join(items[:limit]) + more if items else 'none'
 
 
-def folded(name: str) -> str:
-    """A class name without what spelling varies: case, spaces, hyphens, underscores."""
-    return ''.join(c for c in name.lower() if c not in ' -_')
-
-
 def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
     """That the classes of a model, synonyms by comma, are those of a data set in the same order.
 
@@ -99,7 +94,7 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
     for i in range(max(len(model), len(data))):
         ours = model[i] if i < len(model) else 'no class'
         theirs = data[i] if i < len(data) else 'no class'
-        names = {folded(name.strip()) for name in ours.split(',')}
+        names = {folded(name) for name in split_names(ours)}
         if min(len(model), len(data)) <= i or folded(canonical(theirs)) not in names:
             raise ValueError(
                 f'the classes of the model and of the {where} data differ first at {i}: '

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..class_names import split_names
+
 FREQUENT = 'a photo of a {}.'
 SCENE_TEMPLATES = (
     '{}',
@@ -105,7 +107,7 @@ class CaptionWriter:
     ) -> None:
         self.variants = variants or [[] for _ in classes]
         self.least = 1 if variants else 2
-        self.synonyms = [[name.strip() for name in entry.split(',')] for entry in classes]
+        self.synonyms = [split_names(entry) for entry in classes]
         bad = [template for template in templates if template.count('{}') != 1]
         if bad:
             raise ValueError(

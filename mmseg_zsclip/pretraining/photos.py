@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
+
+from ..datasets.label_files import LabelReader, check_sizes
+from ..datasets.photo_files import read_photo
 
 
 @dataclass
@@ -19,13 +20,6 @@ class Photo:
     pixels: np.ndarray
     labels: np.ndarray | None = None
     captions: tuple[str, ...] = ()
-
-
-def read_pixels(path: Path) -> np.ndarray:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError(f'{path} is no readable image; remove or repair it')
-    return np.ascontiguousarray(pixels[..., ::-1])
 
 
 def find_images(folder: Path, suffix: str, include: list[str]) -> list[Path]:
@@ -55,33 +49,6 @@ def find_images(folder: Path, suffix: str, include: list[str]) -> list[Path]:
     return sorted(chosen)
 
 
-def read_labels(path: Path, classes: int, ignore: int, reduce_zero: bool) -> np.ndarray:
-    """Label map (H, W) int32 with `ignore` where there is no label.
-
-    Raises:
-        ValueError: missing, not one channel, or values outside the names.
-    """
-    if not path.is_file():
-        raise ValueError(
-            f'no label map {path}; every photo needs one (set --label-suffix, or narrow --include)'
-        )
-    labels = np.asarray(Image.open(path)).astype(np.int32)
-    if labels.ndim != 2:
-        raise ValueError(
-            f'label map {path} has shape {labels.shape}; expected (H, W) class indices, not colours'
-        )
-    if reduce_zero:
-        labels = np.where((labels == 0) | (labels == ignore), ignore, labels - 1)
-    outside = np.unique(labels[(labels != ignore) & ((labels < 0) | (labels >= classes))])
-    if len(outside):
-        raise ValueError(
-            f'label map {path} holds {outside[:8].tolist()}, but the names file has {classes}'
-            f' classes (legal: 0-{classes - 1}, and {ignore} = ignore); fix the names file,'
-            ' --ignore-index or --reduce-zero-label'
-        )
-    return labels
-
-
 def load_labelled(
     images: Path,
     labels: Path,
@@ -89,21 +56,15 @@ def load_labelled(
     include: list[str] = (),
     image_suffix: str = '.jpg',
     label_suffix: str = '.png',
-    ignore: int = 255,
     reduce_zero: bool = False,
 ) -> list[Photo]:
-    """Photos of an mmseg-style pair of folders (same relative names), all in memory."""
-    photos = []
+    """Photos of an mmseg-style pair of folders (same relative names), all in memory; read and checked
+    as every data set's, see `read_photo`, `LabelReader` and `check_sizes`."""
+    reader, photos = LabelReader(classes, reduce_zero), []
     for path in find_images(images, image_suffix, include):
         name = str(path.relative_to(images))[: -len(image_suffix)] + label_suffix
-        photo = Photo(
-            path, read_pixels(path), read_labels(labels / name, classes, ignore, reduce_zero)
-        )
-        if photo.pixels.shape[:2] != photo.labels.shape:
-            raise ValueError(
-                f'{path} is {photo.pixels.shape[:2]} pixels (H, W) but its label map is '
-                f'{photo.labels.shape}; they must be equal'
-            )
+        photo = Photo(path, read_photo(str(path), 'rgb'), reader(str(labels / name)))
+        check_sizes(str(path), photo.pixels.shape, str(labels / name), photo.labels.shape)
         photos.append(photo)
     return photos
 
@@ -152,5 +113,5 @@ def load_captioned(path: Path, include: list[str] = ()) -> list[Photo]:
             f'--include {" ".join(include)} matched none of {len(captions)} images of {str(path)!r}'
         )
     return [
-        Photo(image, read_pixels(image), None, tuple(captions[image])) for image in sorted(chosen)
+        Photo(image, read_photo(str(image), 'rgb'), None, tuple(captions[image])) for image in sorted(chosen)
     ]

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..class_names import split_names
 from ..clip.prompts import get_templates
 from ..datasets.vocabulary import canonical, load_classes
 from ..pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
@@ -53,7 +54,7 @@ def build_concepts() -> Concepts:
     for label, entry in enumerate(classes):
         if names[label] in THINGS:
             for number, colour in enumerate(NAMES, 1):
-                coloured = ', '.join(f'{colour} {name.strip()}' for name in entry.split(','))
+                coloured = ', '.join(f'{colour} {name}' for name in split_names(entry))
                 add(coloured, fine == label * SHADES + number, [label])
     for kind, members in KINDS.items():
         labels = [names.index(member) for member in members]

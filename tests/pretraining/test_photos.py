@@ -60,27 +60,46 @@ def test_no_images_are_an_error(street):
 
 def test_labels_outside_the_names_are_an_error(street):
     with pytest.raises(
-        ValueError, match=r'a.png holds \[2\], but the names file has 2 classes \(legal: 0-1'
+        ValueError, match=r'a.png holds 2; legal: 0 to 1 \(2 classes\)'
     ):
         load(street, classes=2)
 
 
 def test_a_missing_or_coloured_or_smaller_label_map_is_an_error(street):
     save(street / 'ann' / 'b.png', np.zeros((30, 40), np.uint8))
-    with pytest.raises(ValueError, match=r'\(60, 80\) pixels .* label map is \(30, 40\)'):
+    with pytest.raises(ValueError, match='b.png has 40 x 30 pixels, its photo .*b.png 80 x 60'):
         load(street)
     save(street / 'ann' / 'b.png', np.zeros((60, 80, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'expected \(H, W\) class indices, not colours'):
+    with pytest.raises(ValueError, match='Colours must first be converted'):
         load(street)
     (street / 'ann' / 'b.png').unlink()
-    with pytest.raises(ValueError, match='no label map .*b.png'):
+    with pytest.raises(FileNotFoundError, match='label file .*b.png does not exist'):
         load(street)
 
 
 def test_an_unreadable_photo_is_an_error(street):
     (street / 'img' / 'b.png').write_bytes(b'not a photo')
-    with pytest.raises(ValueError, match='b.png is no readable image'):
+    with pytest.raises(ValueError, match='b.png cannot be decoded'):
         load(street)
+
+
+def test_a_turned_photo_lies_on_its_labels(street):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    photo = Image.open(street / 'img' / 'a.png')
+    upright = np.asarray(photo)
+    photo.transpose(Image.Transpose.ROTATE_90).save(street / 'img' / 'a.png', exif=exif)
+    np.testing.assert_array_equal(load(street)[0].pixels, upright)
+
+
+def test_255_is_a_class_where_there_are_more(street):
+    labels = np.full((60, 80), 255, np.uint16)
+    labels[0, 0] = 65535
+    save(street / 'ann' / 'a.png', labels)
+    assert load(street, classes=300, include=['a*'])[0].labels.max() == 65535
+    counts = CropSampler(load(street, classes=300, include=['a*']), 300, 60, (0.5, 1.0)).draw(
+        16, 4, np.random.default_rng(0)).counts
+    assert (counts[:, 255] > 0).all()
 
 
 def test_zero_labels_can_be_reduced(street):
