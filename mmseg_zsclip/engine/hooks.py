@@ -8,6 +8,7 @@ from torch import nn
 
 from ..class_names import canonical, folded, split_names
 from ..registry import HOOKS
+from .text_source import check_text_source, embedding_parts, text_sources
 
 
 def bare_model(runner: Runner) -> nn.Module:
@@ -20,17 +21,20 @@ def bare_model(runner: Runner) -> nn.Module:
 
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
-    """A checkpoint must fill the whole model, and be of its classes: mmengine only warns and leaves
-    the rest random, and text embeddings of other words have the same shape.
+    """A checkpoint must fill the whole model, and be of its classes and its text: mmengine only warns
+    and leaves the rest random, and text embeddings of other words have the same shape. What they
+    were made from is saved beside them, see `text_sources`; older checkpoints do not say.
 
     Args:
-        new_classes: a checkpoint of other classes is taken all the same, its text embeddings left
-            out: fine-tuning on other words (`load_from`). A run that goes on keeps its classes.
+        new_classes: a checkpoint of other classes, templates or CLIP weights is taken all the same,
+            its text embeddings left out and computed anew: fine-tuning on other words
+            (`load_from`). A run that goes on keeps its own.
 
     Raises:
         ValueError: after loading, when a tensor of the model is missing from the checkpoint or has
             another shape there, which are listed; or when the classes that the checkpoint was
-            trained on are others, or in another order: the first difference is named.
+            trained on, or what its text embeddings were made from, are others: the first difference
+            is named.
     """
 
     def __init__(self, new_classes: bool = False) -> None:
@@ -38,7 +42,7 @@ class StrictLoadHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         module = bare_model(runner)
-        self.check_classes(runner, module, checkpoint)
+        self.check_text(runner, module, checkpoint)
         saved = checkpoint.get('state_dict', checkpoint)
         saved = {key.removeprefix('module.'): value for key, value in saved.items()}
         model = module.state_dict()
@@ -55,29 +59,41 @@ class StrictLoadHook(Hook):
                 f'({len(unexpected)}): {_few(unexpected)}. Use the config it was trained with; '
                 'released files go through tools/model_converters first.')
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['meta']['text'] = text_sources(bare_model(runner))
 
-    def check_classes(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
+    def check_text(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
         self.left_out = ()
-        theirs = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
-        ours = class_names(model)
-        if ours is None or not theirs.get('classes'):
-            return
+        meta = checkpoint.get('meta') or {}
         try:
-            check_names(ours, theirs['classes'], "checkpoint's training")
-        except ValueError as error:
+            self.check_classes(model, (meta.get('dataset_meta') or {}).get('classes'))
+            check_text_source(model, meta.get('text') or {})
+        except ValueError:
             if not self.new_classes or getattr(runner, '_resume', False):
-                raise ValueError(
-                    f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
-                    '(--cfg-options custom_hooks.0.new_classes=True); to test on them, use '
-                    'SetClassesHook.') from None
-            from ..models.class_embeddings import ClassEmbeddings  # behind the ops fallback
-            self.left_out = {f'{name}.embeddings' for name, part in model.named_modules()
-                             if isinstance(part, ClassEmbeddings)}
+                raise
+            parts = embedding_parts(model)
+            self.left_out = {f'{name}.embeddings' for name in parts}
             state = checkpoint.get('state_dict', checkpoint)
             for key in [key for key in state if key.removeprefix('module.') in self.left_out]:
                 del state[key]
-            runner.logger.info(f'the checkpoint is of {len(theirs["classes"])} other classes: text '
-                               f'embeddings of the {len(ours)} new ones were computed')
+            for part in parts.values():
+                if not part.computed:  # a test makes none of its own
+                    part.set_classes(part.classes)
+            runner.logger.info("the checkpoint's text embeddings are of other words or weights: the "
+                               "config's were computed")
+
+    @staticmethod
+    def check_classes(model: nn.Module, theirs: Sequence[str] | None) -> None:
+        ours = class_names(model)
+        if ours is None or not theirs:
+            return
+        try:
+            check_names(ours, theirs, "checkpoint's training")
+        except ValueError as error:
+            raise ValueError(
+                f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
+                '(--cfg-options custom_hooks.0.new_classes=True); to test on them, use '
+                'SetClassesHook.') from None
 
 
 def _few(items: list[str], limit: int = 8) -> str:

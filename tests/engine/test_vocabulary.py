@@ -123,3 +123,48 @@ def test_one_way_to_fine_tune_on_other_words(tmp_path, words):
     tested = of(words, tmp_path, **{'custom_hooks.0.new_classes': True})
     tested.load_checkpoint(again)
     assert torch.equal(tested.model.decode_head.class_embeddings(), computed)
+
+
+def saved_by(runner, path):
+    runner.model.init_weights()
+    checkpoint = dict(meta={}, state_dict=runner.model.state_dict())
+    runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+    torch.save(checkpoint, path)
+    return str(path)
+
+
+TEXT = 'model.decode_head.text'
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    ({f'{TEXT}.templates': 'vild14'}, "from templates 'single', the config's are from 'vild14'"),
+    ({f'{TEXT}.templates': ['a {}.']}, r"from templates 'single', .* from \['a {}\.'\]"),
+    ({f'{TEXT}.weights': 'elsewhere/other.pt'}, "from weights 'toy', .* from 'other.pt'"),
+    ({'model.decode_head.classes': ['sky, heaven', *WORDS[1:]]},
+     "from classes 'sky', .* from 'sky, heaven'")])
+def test_text_embeddings_of_another_source_never_replace_the_configs(tmp_path, change, words):
+    path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=f'{words}.*new_classes=True') as info:
+        of(WORDS, tmp_path, **change).load_checkpoint(path)
+    assert '\n' not in str(info.value)
+
+
+def test_the_same_text_written_in_another_way_is_taken(tmp_path):
+    path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
+    for change in ({f'{TEXT}.templates': ['a photo of a {}.']}, {f'{TEXT}.weights': None}, {}):
+        of(WORDS, tmp_path, **change).load_checkpoint(path)
+    old = torch.load(path, weights_only=True)
+    del old['meta']['text']
+    torch.save(old, path)
+    of(WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14'}).load_checkpoint(path)
+
+
+def test_text_embeddings_can_be_computed_anew_for_a_test(tmp_path):
+    path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
+    wanted = of(WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14'})
+    wanted.model.init_weights()
+    runner = of(WORDS, tmp_path, **{
+        f'{TEXT}.templates': 'vild14', 'custom_hooks.0.new_classes': True})
+    runner.load_checkpoint(path)
+    text = runner.model.decode_head.class_embeddings()
+    assert torch.equal(text, wanted.model.decode_head.class_embeddings())
