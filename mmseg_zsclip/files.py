@@ -89,7 +89,8 @@ def _flush(path: Path) -> None:
     """Waits until a file, or a folder's list of names, is on the disk."""
     if path.is_dir() and os.name != 'posix':
         return
-    handle = os.open(path, os.O_RDONLY)
+    # Windows flushes no file that is open for reading alone, POSIX opens no folder for writing
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     except OSError as error:

@@ -11,6 +11,7 @@ class OutputNames:
     It is the photo's place below its data set's image folder, without the ending: `1` in a flat
     folder, `a/1` in sub-folders. Where joined data sets would share names, it is the place below
     the folder that holds all photos; where photos differ by the ending alone, that stays (`1.jpg`).
+    Names that differ by case alone are one file on many disks: the second ends in `~2`.
 
     Args:
         dataset: built, wrapped or not. Without one, names are file stems, and a second photo of the
@@ -19,17 +20,18 @@ class OutputNames:
 
     def __init__(self, dataset: object | None = None) -> None:
         self.names = {} if dataset is None else names_of_photos(photo_folders(dataset))
-        self.photos = {name: photo for photo, name in self.names.items()}
+        self.photos = {name.casefold(): photo for photo, name in self.names.items()}
 
     def name(self, img_path: str) -> str:
         """Raises ValueError: a photo that the data set does not list has the name of another."""
         photo = os.path.normpath(img_path)
         if photo not in self.names:
             name = PurePath(photo).stem
-            if self.photos.setdefault(name, photo) != photo:
+            first = self.photos.setdefault(name.casefold(), photo)
+            if first != photo:
                 raise ValueError(
                     f"what is made from '{photo}' would overwrite what was made from "
-                    f"'{self.photos[name]}': both are named {name!r}, as the data set's folders are "
+                    f"'{first}': both are named {name!r}, as the data set's folders are "
                     'not known here. Test by `zsclip test` or tools/test.py, which keep them.')
             self.names[photo] = name
         return self.names[photo]
@@ -90,7 +92,7 @@ def names_of_photos(folders: Sequence[tuple[str | None, Sequence[str]]]) -> dict
     names = without_ending(places)
     twice = shared(names)
     names = {photo: places[photo] if name in twice else name for photo, name in names.items()}
-    return places if shared(names) else names
+    return numbered(places if shared(names) else names)
 
 
 def places_below(folder: str | None, photos: Sequence[str]) -> dict[str, str]:
@@ -106,6 +108,20 @@ def places_below(folder: str | None, photos: Sequence[str]) -> dict[str, str]:
 
 def without_ending(places: dict[str, str]) -> dict[str, str]:
     return {photo: PurePath(place).with_suffix('').as_posix() for photo, place in places.items()}
+
+
+def numbered(names: dict[str, str]) -> dict[str, str]:
+    """Those that are equal but for their case get a number, in the order given."""
+    taken, out = {name.casefold() for name in names.values()}, {}
+    used = set()
+    for photo, name in names.items():
+        number, new = 1, name
+        while new.casefold() in used or (number > 1 and new.casefold() in taken):
+            number += 1
+            new = f'{name}~{number}'
+        used.add(new.casefold())
+        out[photo] = new
+    return out
 
 
 def shared(names: dict[str, str]) -> set[str]:

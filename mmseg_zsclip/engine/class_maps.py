@@ -1,17 +1,13 @@
 """Where each class query looks: a picture per test image, the classes' scores side by side."""
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ..datasets.output_names import OutputNames
-from ..files import whole_file
 from ..pictures import SCALE, elide, paint, star
-from .overlays import label_maps, read_photo, shown_classes
+from .overlays import PictureHook, Shown, label_maps, read_photo
 
 SIDE = 384  # of a tile, pixels
 TITLE = 30
@@ -48,42 +44,27 @@ def heat(image: np.ndarray, scores: np.ndarray, low: float, high: float) -> np.n
     return np.uint8(0.75 * colours + 0.25 * grey)
 
 
-class ClassMapsHook(Hook):
-    """Saves `<out_dir>/<image name>.png` for every test image: the image, its truth where there is
-    one, the prediction, and the scores of the classes in either, those with most pixels first. One
-    picture has one colour scale; names of unseen classes end with a star.
+class ClassMapsHook(PictureHook):
+    """The image, its truth where there is one, the prediction, and the scores of the classes in
+    either, those with most pixels first. One picture has one colour scale; names of unseen classes
+    end with a star.
 
     Args:
         out_dir: created at the first image.
         limit: classes a picture.
     """
 
-    priority = 'LOW'
-
     def __init__(self, out_dir: str | Path, limit: int = 9) -> None:
-        self.out_dir = Path(out_dir)
+        super().__init__(out_dir)
         self.limit = limit
-        self.names = OutputNames()
 
-    def before_test(self, runner: Runner) -> None:
-        self.names = OutputNames(runner.test_dataloader.dataset)
-
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                        outputs: Sequence | None = None) -> None:
-        shown = shown_classes(runner)
-        for sample in outputs:
-            picture = self.picture(sample.cpu(), *shown, runner.test_dataloader.dataset)
-            path = self.names.place(self.out_dir, sample.img_path, sample.get('seg_map_path'))
-            with whole_file(path) as partial:
-                picture.save(partial, format='PNG')
-
-    def picture(self, sample, classes: Sequence[str], palette: Sequence[Sequence[int]],
-                unseen: Collection[str], dataset: object = None) -> Image.Image:
-        """Of one sample with `pred_sem_seg` and `seg_logits`; its photo is read as `dataset` reads it.
+    def picture(self, sample, shown: Shown, dataset: object = None) -> Image.Image:
+        """Of one sample with `pred_sem_seg` and `seg_logits`.
 
         Raises:
             ValueError: no `seg_logits`.
         """
+        sample, (classes, palette, unseen) = sample.cpu(), shown
         if 'seg_logits' not in sample:
             raise ValueError('the model predicts labels alone, so there is no score to show: '
                              'test_cfg.keep_scores is False. Remove it.')
@@ -95,10 +76,10 @@ class ClassMapsHook(Hook):
             tiles.append(tile(paint(small, classes, palette, unseen), name))
         shares = sum(np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
                      for labels in maps.values())
-        shown = [i for i in np.argsort(-shares, kind='stable') if shares[i]][:self.limit]
-        scores = sample.seg_logits.data[shown].numpy()
+        most = [i for i in np.argsort(-shares, kind='stable') if shares[i]][:self.limit]
+        scores = sample.seg_logits.data[most].numpy()
         backdrop = shrink(image, SIDE)
-        for i, one in zip(shown, scores, strict=True):
+        for i, one in zip(most, scores, strict=True):
             level = cv2.resize(one, backdrop.shape[1::-1])
             title = f'{star(classes[i], unseen)}  {one.min():.2f} to {one.max():.2f}'
             tiles.append(tile(heat(backdrop, level, scores.min(), scores.max()), title))

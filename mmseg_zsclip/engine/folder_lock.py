@@ -1,6 +1,8 @@
 """A folder that is in use by a training is used by no second one."""
 import errno
 import os
+import platform
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,8 @@ _held = set()
 def in_use(folder: 'str | os.PathLike') -> Iterator[None]:
     """Holds a folder, which is made, while the block runs; a block inside it, of the same process,
     holds it too. The system lets go when the process ends, however it ends, and child processes
-    hold nothing. Where there are no such locks (Windows, some network disks) nothing is held.
+    hold nothing. Where there are no such locks (Windows, some network disks) nothing is held, and
+    a warning says so.
 
     Raises:
         RunError: another process holds it; names it.
@@ -34,7 +37,8 @@ def in_use(folder: 'str | os.PathLike') -> Iterator[None]:
         _held.add(path)
         with explained(path):
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f'process {os.getpid()} on {os.uname().nodename}'.encode(), 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, f'process {os.getpid()} on {platform.node()}'.encode())
         yield
     finally:
         _held.discard(path)
@@ -45,14 +49,21 @@ def _lock(handle: int, path: Path) -> None:
     try:
         import fcntl
     except ImportError:
+        _unlocked(path)
         return
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            _unlocked(path)
             return
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
-        holder = os.pread(handle, 200, 0).decode(errors='replace') or 'another process'
+        holder = os.read(handle, 200).decode(errors='replace') or 'another process'
         raise RunError(f'{path.parent} is in use by a training, {holder}. Wait for it or end it, '
                        'or take another --work-dir.') from error
+
+
+def _unlocked(path: Path) -> None:
+    warnings.warn(f'{path.parent} cannot be locked on this system: do not start a second training in '
+                  'it.', stacklevel=2)

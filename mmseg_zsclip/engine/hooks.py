@@ -8,6 +8,7 @@ from torch import nn
 
 from ..class_names import canonical, folded, split_names
 from ..registry import HOOKS
+from .run_identity import few
 from .text_source import check_text_source, embedding_parts, text_sources
 
 
@@ -55,8 +56,8 @@ class StrictLoadHook(Hook):
             unexpected = sorted(set(saved) - set(model))
             raise ValueError(
                 f'the checkpoint does not fit the model. Missing ({len(missing)}): '
-                f'{_few(missing)}. Other shape ({len(shapes)}): {_few(shapes)}. Unexpected '
-                f'({len(unexpected)}): {_few(unexpected)}. Use the config it was trained with; '
+                f'{few(missing, 8)}. Other shape ({len(shapes)}): {few(shapes, 8)}. Unexpected '
+                f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
                 'released files go through tools/model_converters first.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -94,11 +95,6 @@ class StrictLoadHook(Hook):
                 f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
                 '(--cfg-options custom_hooks.0.new_classes=True); to test on them, use '
                 'SetClassesHook.') from None
-
-
-def _few(items: list[str], limit: int = 8) -> str:
-    more = f', and {len(items) - limit} more' if len(items) > limit else ''
-    return ', '.join(items[:limit]) + more if items else 'none'
 
 
 def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:

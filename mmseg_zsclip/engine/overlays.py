@@ -130,14 +130,14 @@ def legend(entries: Sequence[int], note: str, shown: Shown, width: int) -> Image
     return out
 
 
-class OverlayHook(Hook):
-    """Saves `<show_dir>/<name of the photo>.png` for every test image, see `overlay` and
-    `OutputNames`; every process those of its own images. No visualizer is asked."""
+class PictureHook(Hook):
+    """Saves `<folder>/<name of the photo>.png` for every test image, see `OutputNames`; every process
+    those of its own images. What is in them is `picture`."""
 
     priority = 'LOW'
 
-    def __init__(self, show_dir: str | Path) -> None:
-        self.show_dir = Path(show_dir)
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
         self.names = OutputNames()
 
     def before_test(self, runner: Runner) -> None:
@@ -145,14 +145,25 @@ class OverlayHook(Hook):
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                         outputs: Sequence | None = None) -> None:
-        shown = shown_classes(runner)
+        shown, dataset = shown_classes(runner), runner.test_dataloader.dataset
         for sample in outputs:
-            photo = read_photo(sample.img_path, runner.test_dataloader.dataset)
-            picture = overlay(photo, label_maps(sample, len(shown.classes)), shown)
-            path = self.names.place(self.show_dir, sample.img_path, sample.get('seg_map_path'))
+            picture = self.picture(sample, shown, dataset)
+            path = self.names.place(self.folder, sample.img_path, sample.get('seg_map_path'))
             with whole_file(path) as partial:
                 picture.save(partial, format='PNG')
 
+    def picture(self, sample, shown: Shown, dataset: object = None) -> Image.Image:
+        """Of one sample; its photo is read as `dataset` reads it."""
+        raise NotImplementedError
+
+
+class OverlayHook(PictureHook):
+    """Photo, truth and prediction with a legend, see `overlay`. No visualizer is asked."""
+
+    def picture(self, sample, shown: Shown, dataset: object = None) -> Image.Image:
+        photo = read_photo(sample.img_path, dataset)
+        return overlay(photo, label_maps(sample, len(shown.classes)), shown)
+
     def after_test(self, runner: Runner) -> None:
         if is_main_process():
-            runner.logger.info(f'overlays written to {self.show_dir}')
+            runner.logger.info(f'overlays written to {self.folder}')

@@ -64,9 +64,9 @@ def differences(theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
 
 
 def few(items: list[str], limit: int = 4) -> str:
-    """The first of them on one line, and how many more there are."""
+    """The first of them on one line, and how many more there are; 'none' of none."""
     more = f'; and {len(items) - limit} more' if len(items) > limit else ''
-    return '; '.join(items[:limit]) + more
+    return '; '.join(items[:limit]) + more or 'none'
 
 
 def _short(value: str | None, limit: int = 60) -> str:

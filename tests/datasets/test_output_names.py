@@ -14,7 +14,7 @@ from mmseg_zsclip.datasets.output_names import OutputNames, names_of_photos
 
 def names(*folders):
     found = names_of_photos(folders)
-    assert len(set(found.values())) == len(found)
+    assert len({name.casefold() for name in found.values()}) == len(found)
     return list(found.values())
 
 
@@ -43,6 +43,9 @@ def photos(root, *places):
     ('/x/img', ['/y/1.jpg', '/y/2.jpg'], ['1', '2']),
     ('toy://w/9/images', ['toy://w/9/images/t_1.png'], ['t_1']),
     (None, ['s3://b/a/1.jpg', 's3://b/b/1.jpg'], ['a/1', 'b/1']),
+    ('img', ['img/cat.jpg', 'img/Cat.jpg', 'img/CAT.jpg'], ['cat', 'Cat~2', 'CAT~3']),
+    ('img', ['img/a/1.jpg', 'img/A/1.jpg', 'img/a/1~2.jpg'], ['a/1', 'A/1~3', 'a/1~2']),
+    ('img', ['img/1.jpg', 'img/1.JPG'], ['1.jpg', '1.JPG~2']),
 ])
 def test_photos_of_one_name_in_two_folders_have_names_of_their_own(folder, given, expected):
     assert names((folder, given)) == expected
@@ -88,3 +91,10 @@ def test_a_photo_or_its_labels_are_never_overwritten_by_what_is_made_from_them(t
             OutputNames().place(tmp_path / folder, *given)
     assert OutputNames().place(tmp_path / 'new/deep', *given) == tmp_path / 'new/deep/1.png'
     assert (tmp_path / 'new/deep').is_dir()
+
+
+def test_an_unknown_photo_whose_name_differs_by_case_alone_is_an_error():
+    names = OutputNames()
+    names.name('a/cat.jpg')
+    with pytest.raises(ValueError, match="'b/Cat.jpg' would overwrite"):
+        names.name('b/Cat.jpg')

@@ -7,6 +7,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 
 from mmseg_zsclip.engine.class_maps import SIDE, TITLE, ClassMapsHook, heat, shrink
+from mmseg_zsclip.engine.overlays import Shown
 
 CLASSES, PALETTE = ['sky', 'dog', 'car'], [[0, 0, 9], [9, 0, 0], [0, 9, 0]]
 
@@ -25,20 +26,20 @@ def sample(folder, scores=True):
 
 
 def test_image_truth_prediction_and_the_classes_in_either(tmp_path):
-    picture = ClassMapsHook(tmp_path).picture(sample(tmp_path), CLASSES, PALETTE, {'dog'})
+    picture = ClassMapsHook(tmp_path).picture(sample(tmp_path), Shown(CLASSES, PALETTE, {'dog'}))
     assert picture.size == (4 * SIDE, 2 * (SIDE * 12 // 16 + TITLE))  # 3 maps, then dog and sky
     dog = np.asarray(picture)[TITLE + 20, 3 * SIDE:]
     assert dog[20].sum() > dog[SIDE - 20].sum()  # bright where its scores are high
 
 
 def test_the_limit_keeps_the_largest(tmp_path):
-    picture = ClassMapsHook(tmp_path, limit=1).picture(sample(tmp_path), CLASSES, PALETTE, ())
+    picture = ClassMapsHook(tmp_path, limit=1).picture(sample(tmp_path), Shown(CLASSES, PALETTE, ()))
     assert picture.size == (4 * SIDE, SIDE * 12 // 16 + TITLE)
 
 
 def test_labels_alone_have_no_scores(tmp_path):
     with pytest.raises(ValueError, match='test_cfg.keep_scores is False. Remove it'):
-        ClassMapsHook(tmp_path).picture(sample(tmp_path, scores=False), CLASSES, PALETTE, ())
+        ClassMapsHook(tmp_path).picture(sample(tmp_path, scores=False), Shown(CLASSES, PALETTE, ()))
 
 
 def test_heat_has_one_scale():

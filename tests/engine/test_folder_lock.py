@@ -46,3 +46,12 @@ def test_a_disk_that_takes_nothing_is_named_and_nothing_half_stays(tmp_path, num
         fail_half_way()
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
     assert (tmp_path / 'a.pth').read_text() == 'old'
+
+
+def test_a_system_without_locks_trains_and_says_so(tmp_path, monkeypatch):
+    """As Windows, which lacks these."""
+    monkeypatch.setitem(sys.modules, 'fcntl', None)
+    for name in ('pread', 'pwrite', 'uname', 'fork'):
+        monkeypatch.delattr(os, name)
+    with pytest.warns(UserWarning, match='cannot be locked .* do not start a second training'):
+        in_use(tmp_path).__enter__()
