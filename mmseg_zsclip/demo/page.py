@@ -44,7 +44,7 @@ def build_page(demo: Demo) -> str:
     template = Template(resources.files(__package__).joinpath('page.html').read_text('utf-8'))
     count = min(PICTURES, len(demo.dataset))
     return template.substitute(
-        intro=intro(demo), test_scenes=f'{len(demo.dataset):,}', scores=score_table(demo.methods),
+        intro=intro(demo), test_scenes=f'{len(demo.dataset):,}', scores=score_table(demo.methods), why_below=why_below(demo),
         class_count=len(demo.classes), seen_count=len(demo.classes) - len(demo.unseen),
         unseen_count=len(demo.unseen), training=training_text(demo), charts=charts(demo),
         picture_count=count, legend=legend(demo),
@@ -79,6 +79,29 @@ def score_table(methods: Sequence[Method]) -> str:
         f'{"".join(cell(method, key) for key in COLUMNS.values())}</tr>' for method in methods)
     return (f'<table class="scores"><thead><tr><th>method</th>{head}</tr></thead>'
             f'<tbody>{rows}</tbody></table>')
+
+
+def why_below(demo: Demo) -> str:
+    """Where ZegCLIP stands below MaskCLIP and why, from the numbers; '' where it nowhere does."""
+    free, trained = (method.metrics for method in demo.methods)
+    change = {name: trained[key] - free[key] for name, key in
+              (('seen', 'mIoU(S)'), ('unseen', 'mIoU(U)')) if key in free and key in trained}
+    below = {name: -value for name, value in change.items() if round(value, 1) < 0}
+    if not below:
+        return ''
+    where = ' and '.join(f'{points:.1f} points on {name} classes' for name, points in below.items())
+    reason = ('it learned from masks of the seen classes alone, and what it changes in CLIP for them, '
+              'unseen classes lose')
+    if 'seen' in below:
+        reason = (f'{demo.training.steps:,} steps are short (the paper trains 20,000 to 80,000): its '
+                  'prompts and decoder begin at random and have not yet made up for what they change '
+                  'in CLIP, and no mask of an unseen class was among their labels')
+    if demo.weights == 'toy-dense':
+        reason += ('. MaskCLIP has an advantage here: <code>toy-dense</code> learned the patches of all '
+                   f'{len(demo.classes)} classes, unseen ones included, from tags')
+    gain = ''.join(f' It gains {value:.1f} on {name} classes.' for name, value in change.items()
+                   if name not in below)
+    return f'<p>ZegCLIP stands below MaskCLIP by {where}: {reason}.{gain}</p>'
 
 
 def class_table(methods: Sequence[Method]) -> str:

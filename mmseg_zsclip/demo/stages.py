@@ -7,8 +7,8 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mmseg_zsclip.datasets.preflight import check_label_files
 from mmseg_zsclip.datasets.vocabulary import load_unseen
 from mmseg_zsclip.demo.curves import Curves, read_curves
 from mmseg_zsclip.engine.progress import ProgressBar, duration
+from mmseg_zsclip.engine.stopping import TrainingStopped
 from mmseg_zsclip.files import write_json
 from mmseg_zsclip.provenance import clip_files, source_digest, weights_path
 from mmseg_zsclip.registry import DATASETS
@@ -225,14 +226,27 @@ class Stages(list):
         return result
 
 
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C ends the program in two lines, with the status of its signal."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        first = (str(stop).splitlines() or ['stopped'])[0]
+        print(f'\nzsclip demo: {first}. The same command goes on from the last checkpoint.',
+              file=sys.stderr, flush=True)
+        raise SystemExit(stop.status if isinstance(stop, TrainingStopped) else 130) from None
+
+
 def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -> Demo:
     """Everything but the page.
 
     Raises:
         DemoError: see `check_arguments`; the configs and `load_clip` raise their own.
+        SystemExit: Ctrl-C.
     """
     check_arguments(out, weights, steps, scenes)
-    with redirect_stdout(Silence()), warnings.catch_warnings():
+    with stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # mmseg's, of its own deprecated functions
         free, trained, full_steps = configs(out, weights, steps, scenes)
         label(free, '', '2/5 testing MaskCLIP, which trains nothing')

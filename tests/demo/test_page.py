@@ -1,9 +1,16 @@
 """The page tells everything, marks what is unseen, and asks for nothing from outside."""
+import base64
+import html
+import io
+import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.demo import page
@@ -69,6 +76,70 @@ def test_page_is_one_file_that_fetches_nothing(demo):
     assert not re.search(r'https?:|url\(|@import|<script|<link', text)
     assert len(checker.images) == 2 * 4 + 20  # pictures and the legend
     assert all('alt' in image for image in checker.images)
+
+
+def stored_size(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(',')[2]))).size
+
+
+def test_every_picture_keeps_its_natural_aspect(demo):
+    """A width and height that are not the file's, or a style of one alone, draws it stretched."""
+    text = page.build_page(demo)
+    checker = Checker()
+    checker.feed(text)
+    pictures = [image for image in checker.images if image['alt']]
+    assert len(pictures) == 2 * 4
+    for image in pictures:
+        wide, high = stored_size(image['src'])
+        assert (int(image['width']), int(image['height'])) == (wide, high)
+        assert 'style' not in image
+    rules = dict(re.findall(r'^([^{}\n]*\bimg) \{ ([^}]*) \}', text, re.MULTILINE))
+    assert set(rules) == {'figure img', '.legend img'}
+    assert {'width: 100%', 'height: auto'} <= set(rules['figure img'].split('; '))
+    swatch = next(image for image in checker.images if not image['alt'])
+    size = re.search(r'width: ([\d.]+)rem; height: ([\d.]+)rem', rules['.legend img'])
+    wide, high = stored_size(swatch['src'])
+    assert float(size[1]) / float(size[2]) == wide / high
+
+
+BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason='neither chromium nor google-chrome is installed')
+@pytest.mark.parametrize('width', [400, 1200])
+def test_a_browser_draws_every_picture_at_its_natural_aspect(demo, width):
+    path = page.write_page(demo)
+    measure = (
+        '<script>onload = () => document.body.setAttribute("measured", JSON.stringify('
+        '[...document.images].map(one => [one.clientWidth, one.clientHeight,'
+        'one.naturalWidth, one.naturalHeight])))</script></body>')
+    path.write_text(path.read_text().replace('</body>', measure))
+    run = subprocess.run(
+        [BROWSER, '--headless', '--no-sandbox', '--disable-gpu', f'--window-size={width},900',
+         f'--user-data-dir={demo.out}/profile', '--dump-dom', path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True)
+    sizes = json.loads(html.unescape(re.search('measured="(.*?)"', run.stdout)[1]))
+    assert len(sizes) == 2 * 4 + 20
+    for drawn_wide, drawn_high, wide, high in sizes:
+        assert drawn_wide / drawn_high == pytest.approx(wide / high, rel=0.02)
+
+
+def change(demo, seen, unseen):
+    method = demo.methods[1]
+    method.metrics = {**method.metrics, 'mIoU(S)': 45.0 + seen, 'mIoU(U)': 30.0 + unseen}
+    return page.build_page(demo)
+
+
+def test_page_says_why_zegclip_stands_below_maskclip(demo):
+    assert 'stands below' not in change(demo, 0.0, 0.01)
+    text = change(demo, 5.0, -2.5)
+    assert 'below MaskCLIP by 2.5 points on unseen classes: it learned from masks of the seen' in text
+    assert 'It gains 5.0 on seen classes.' in text
+    assert 'patches of all 20 classes' in text
+    text = change(demo, -1.5, -2.5)
+    assert '1.5 points on seen classes and 2.5 points on unseen classes: 400 steps are short' in text
+    demo.weights = 'toy'
+    assert 'patches of all' not in change(demo, -1.5, -2.5)
 
 
 def test_page_has_every_class_every_score_and_marks_unseen_classes(demo):

@@ -9,6 +9,7 @@ from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import save_clip
 from mmseg_zsclip.clip.model import CLIP
 from mmseg_zsclip.demo import stages
+from mmseg_zsclip.engine.stopping import TrainingStopped
 
 
 @pytest.fixture(scope='module')
@@ -97,3 +98,19 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
     assert again.reused
     assert again.seconds == json.loads(record.read_text())['seconds'] > 0
     assert 'is used again. Delete it to train anew' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('stop', 'status', 'words'), [
+    (KeyboardInterrupt(), 130, 'stopped'),
+    (TrainingStopped(15, 'saved a/iter_5.pth, iteration 5 of 9\ngo on: --resume'), 143,
+     'saved a/iter_5.pth, iteration 5 of 9')])
+def test_an_interrupted_demo_ends_in_two_lines(stop, status, words, monkeypatch, tmp_path, capsys):
+    def interrupted(*args):
+        raise stop
+    monkeypatch.setattr(stages, 'build_datasets', interrupted)
+    with pytest.raises(SystemExit) as ended:
+        stages.run_stages(tmp_path, 'toy-dense', 20, 1)
+    assert ended.value.code == status
+    lines = capsys.readouterr().err.split('\n')
+    assert f'zsclip demo: {words}. The same command goes on from the last checkpoint.' in lines
+    assert len(lines) <= 3
