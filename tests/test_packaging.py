@@ -106,7 +106,10 @@ def test_a_wheel_holds_every_config_tool_and_class_list(wheel):
         assert expected
         shipped = {path.relative_to(package / '.mim') for path in (package / '.mim').rglob('*')}
         assert expected <= shipped
-    assert (package / '.mim' / 'model-index.yml').is_file()
+    index = (package / '.mim' / 'model-index.yml').read_text()  # what `mim search` reads
+    listed = re.findall(r'^- (\S+)$', index, re.MULTILINE)
+    assert listed
+    assert all((package / '.mim' / name).is_file() for name in listed)
     lists = {path.name for path in (ROOT / 'mmseg_zsclip/datasets/names').glob('*.txt')}
     assert lists
     assert lists == {path.name for path in (package / 'datasets/names').glob('*.txt')}
