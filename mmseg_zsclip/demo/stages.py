@@ -232,10 +232,11 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        first = (str(stop).splitlines() or ['stopped'])[0]
-        print(f'\nzsclip demo: {first}. The same command goes on from the last checkpoint.',
+        training = isinstance(stop, TrainingStopped)
+        done = str(stop).splitlines()[0] if training else 'stopped'
+        print(f'\nzsclip demo: {done}. The same command goes on from the last checkpoint.',
               file=sys.stderr, flush=True)
-        raise SystemExit(stop.status if isinstance(stop, TrainingStopped) else 130) from None
+        raise SystemExit(stop.status if training else 130) from None
 
 
 def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -> Demo:

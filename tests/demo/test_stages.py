@@ -101,7 +101,7 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
 
 
 @pytest.mark.parametrize(('stop', 'status', 'words'), [
-    (KeyboardInterrupt(), 130, 'stopped'),
+    (KeyboardInterrupt('inside of a decoder'), 130, 'stopped'),
     (TrainingStopped(15, 'saved a/iter_5.pth, iteration 5 of 9\ngo on: --resume'), 143,
      'saved a/iter_5.pth, iteration 5 of 9')])
 def test_an_interrupted_demo_ends_in_two_lines(stop, status, words, monkeypatch, tmp_path, capsys):
