@@ -179,7 +179,7 @@ def test_two_processes_train_and_evaluate_with_torchrun_on_a_cpu(tiny):
         env={**os.environ, 'PORT': port, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1',
              'CUDA_VISIBLE_DEVICES': '',
              'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'})
-    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.returncode == 0, (run.stdout + run.stderr)[-9000:]
     log = logs(Path('run'))
     assert 'Distributed training: True' in log
     assert 'GPU number: 2' in log

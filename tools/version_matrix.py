@@ -5,8 +5,9 @@
     python tools/version_matrix.py --row oldest --tests tests/clip tests/test_compat.py
 
 Needs Python alone: pip brings the rest into `.venv-ROW`, which is removed afterwards. Constraints
-of this machine's pip are lifted, since a row says its versions itself. The table is written where
-the whole suite ran, row by row, with failures where there were any; `--tests` writes nothing.
+of this machine's pip are lifted, since a row says its versions itself. The table is written at the
+end, for the rows that ran the whole suite, with failures where there were any; `compat.TESTED` then
+has to say the same. `--tests` writes nothing.
 """
 import argparse
 import json
@@ -151,16 +152,16 @@ def table_with(text: str, name: str, versions: dict[str, str], result: str, day:
     return '\n'.join([before + BEGIN, *table, END + after])
 
 
-def run_row(row: Row, tests: list[str], keep: bool) -> str:
-    """'' if a row is green; else what went wrong, in a line."""
+def run_row(row: Row, tests: list[str], keep: bool, table: list[tuple]) -> str:
+    """'' if a row is green; else what went wrong, in a line. What `table_with` needs to know of a run
+    of the whole suite is added to `table`."""
     folder = ROOT / f'.venv-{row.name.replace(" ", "-")}'
     try:
         python = build(row, folder)
         status, closing = run_tests(python, tests)
         if not tests:
-            text = table_with(TABLE.read_text(encoding='utf-8'), row.name, versions_of(python),
-                              result_of(closing), time.strftime('%Y-%m-%d'))
-            TABLE.write_text(text, encoding='utf-8')
+            table.append((row.name, versions_of(python), result_of(closing),
+                          time.strftime('%Y-%m-%d')))
         return '' if status == 0 else f'pytest ended with status {status}: {closing}'
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         return str(error)
@@ -177,8 +178,14 @@ def main() -> int:
                         help='only these; the table stays as it is')
     parser.add_argument('--keep', action='store_true', help='leave the environments')
     args = parser.parse_args()
-    wrong = {row.name: run_row(row, args.tests, args.keep)
-             for row in ROWS if row.name in (args.row or names)}
+    table, wrong = [], {}
+    try:
+        for row in ROWS:
+            if row.name in (args.row or names):
+                wrong[row.name] = run_row(row, args.tests, args.keep, table)
+    finally:  # not before: a test compares it with `compat.TESTED`
+        for ran in table:
+            TABLE.write_text(table_with(TABLE.read_text(encoding='utf-8'), *ran), encoding='utf-8')
     for name, reason in wrong.items():
         print(f'row {name!r}: {reason or "green"}')
     return int(any(wrong.values()))
