@@ -44,3 +44,13 @@ def test_a_tower_that_was_never_read_is_no_plausible_map():
     assert model.dataset_meta['classes'] == ('sky', 'grass')
     with pytest.raises(RuntimeError, match=r'were never read.*model.init_weights\(\)'):
         inference_model(model, np.zeros((64, 64, 3), np.uint8))
+
+
+def test_other_words_are_the_argument_of_a_call(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (96, 64, 3), np.uint8)
+    model = init_model(str(next(path for path in TOY if path.stem == 'toy_maskclip')), device='cpu')
+    model.init_weights()
+    before = inference_model(model, photo).pred_sem_seg.data
+    other = inference_model(model.with_classes(['sky', 'grass, lawn', 'dog']), photo)
+    assert other.seg_logits.data.shape[0] == 3
+    assert torch.equal(inference_model(model, photo).pred_sem_seg.data, before)
