@@ -5,6 +5,7 @@ so published towers load with no renaming. Source: CLIP (Radford et al., 2021), 
 """
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -48,25 +49,34 @@ class Attention(nn.Module):
         """(B, N, D) -> (B, heads, N, D / heads)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
+    def inputs(self, x: Tensor, names: str = 'qkv') -> tuple[Tensor, ...]:
+        """Queries, keys or values of x, as `names` says ('q', 'kv', ...), each (B, N, D)."""
+        width, first = self.out_proj.in_features, 'qkv'.index(names)
+        rows = slice(first * width, (first + len(names)) * width)
+        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows]).chunk(
+            len(names), dim=-1)
+
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each (B, heads, N, D / heads)."""
-        q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
-        return self.split_heads(q), self.split_heads(k), self.split_heads(v)
+        return tuple(map(self.split_heads, self.inputs(x)))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """softmax(q k^T / sqrt(D / heads) + mask) v, projected: (B, N, D).
 
         `mask` is boolean (True = may attend) or added to the logits, broadcastable to
-        (B, heads, N, N).
+        (B, heads, N, number of keys).
         """
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
     def values(self, x: Tensor) -> Tensor:
         """out_proj(V(x)), (B, N, D): attention in which each token sees itself alone."""
-        width = self.out_proj.in_features
-        v = F.linear(x, self.in_proj_weight[2 * width:], self.in_proj_bias[2 * width:])
-        return self.out_proj(v)
+        return self.out_proj(*self.inputs(x, 'v'))
+
+    def cross(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Tokens (B, N, D) attend to other tokens (B, M, D) alone: (B, N, D). `mask` as in `attend`."""
+        return self.attend(
+            *map(self.split_heads, (*self.inputs(x, 'q'), *self.inputs(context, 'kv'))), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.attend(*self.qkv(x), mask)
@@ -89,6 +99,24 @@ class ResidualAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn(self.ln_1(x), mask)
+        return x + self.mlp(self.ln_2(x))
+
+    def cross(self, x: Tensor, context: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
+        """The block over tokens that attend to others through its weights, and not the other way.
+
+        Args:
+            x: (B, N, D), what the block changes.
+            context: all that x attends to, one after another, each (B, M, D) or, for every image
+                the same, (M, D). x attends to itself only where it is among them.
+            mask: as in `Attention.attend`, over all of the context.
+
+        Returns:
+            (B, N, D).
+        """
+        normed = self.ln_1(x)
+        batch = x.shape[0]  # not len(x), which a trace takes for a constant
+        seen = [normed if one is x else self.ln_1(one).expand(batch, -1, -1) for one in context]
+        x = x + self.attn.cross(normed, torch.cat(seen, dim=1), mask)
         return x + self.mlp(self.ln_2(x))
 
 

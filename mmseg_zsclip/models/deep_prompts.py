@@ -38,17 +38,6 @@ def prompted_blocks(choice: str | Sequence[int], count: int) -> list[int]:
     return blocks[:int(number)] if where == 'first' else blocks[-int(number):]
 
 
-def attend_to_prompts(block: nn.Module, x: Tensor, prompts: Tensor) -> Tensor:
-    """A block over tokens (B, N, D) and prompts (M, D) whose own outputs are discarded (Eq. 3).
-
-    They answer no query, so that nothing of theirs but keys and values is used.
-    """
-    tokens, own = block.ln_1(x), block.ln_1(prompts)
-    q, k, v = block.attn.qkv(torch.cat([tokens, own.expand(x.shape[0], -1, -1)], dim=1))
-    x = x + block.attn.attend(q[:, :, :x.shape[1]], k, v)
-    return x + block.mlp(block.ln_2(x))
-
-
 @MODELS.register_module()
 class DeepPromptedViT(CLIPBackbone):
     """CLIP ViT, adapted by learnable tokens in its blocks (section 3.3, Eq. 3).
@@ -136,7 +125,9 @@ class DeepPromptedViT(CLIPBackbone):
 
     def step(self, block: nn.Module, x: Tensor, prompts: Tensor | None = None) -> Tensor:
         """A block over tokens (B, N, D), and over prompts (M, D) where it has its own."""
-        run, inputs = (block, (x,)) if prompts is None else (attend_to_prompts, (block, x, prompts))
+        run, inputs = block, (x,)
+        if prompts is not None:  # they answer no query: their outputs are discarded (Eq. 3)
+            run, inputs = block.cross, (x, [x, prompts])
         if self.with_cp and self.training:
             return checkpoint(run, *inputs, use_reentrant=False)
         return run(*inputs)

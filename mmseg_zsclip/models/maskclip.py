@@ -103,14 +103,12 @@ class MaskCLIPViT(FrozenTower):
         the chosen path, and keys, each (B, N, D)."""
         blocks = self.visual.blocks
         block, attn, x = blocks[-1], blocks[-1].attn, inputs[len(blocks) - 1]
-        width = x.shape[-1]
         normed = block.ln_1(x)
         out = self.attention(Tokens(blocks, inputs, normed, grid))
         out = out + x[:, 1:] if self.residual else out
         if self.ffn:
             out = out + block.mlp(block.ln_2(out))
-        key_rows = slice(width, 2 * width)
-        keys = F.linear(normed[:, 1:], attn.in_proj_weight[key_rows], attn.in_proj_bias[key_rows])
+        keys, = attn.inputs(normed[:, 1:], 'k')
         return out, attn.out_proj(keys) if self.released_keys else keys
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """CLIP's towers walked for training: the class embedding without idle work, and dense features."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 PATHS = ('value', 'block', 'last')
@@ -46,15 +45,7 @@ def class_embedding(visual, tokens: Tensor) -> Tensor:
     Equals the tower's own output; queries and the MLP of the patches, on which it does not depend,
     are not computed.
     """
-    block = visual.blocks[-1]
-    attn, width = block.attn, tokens.shape[-1]
-    x = block.ln_1(tokens)
-    weight, bias = attn.in_proj_weight, attn.in_proj_bias
-    q = F.linear(x[:, :1], weight[:width], bias[:width])
-    k, v = F.linear(x, weight[width:], bias[width:]).chunk(2, dim=-1)
-    cls = tokens[:, :1] + attn.attend(*map(attn.split_heads, (q, k, v)))
-    cls = cls + block.mlp(block.ln_2(cls))
-    return visual.project(cls[:, 0])
+    return visual.project(visual.blocks[-1].cross(tokens[:, :1], [tokens])[:, 0])
 
 
 def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -64,11 +55,8 @@ def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]
     attention: v = out_proj(V) + x, v + mlp(ln_2(v)). 'last': the unmodified last block.
     """
     block = visual.blocks[-1]
-    x = block.ln_1(tokens)
-    q, k, v = F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias).chunk(3, dim=-1)
-    value = block.attn.out_proj(v[:, 1:])
-    attended = tokens + block.attn.attend(*map(block.attn.split_heads, (q, k, v)))
-    last = attended + block.mlp(block.ln_2(attended))
+    last = block(tokens)
+    value = block.attn.values(block.ln_1(tokens[:, 1:]))
     alone = tokens[:, 1:] + value
     alone = alone + block.mlp(block.ln_2(alone))
     paths = dict(value=value, block=alone, last=last[:, 1:])

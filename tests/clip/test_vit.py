@@ -75,3 +75,37 @@ def test_positions_keep_gradients_and_the_class_row():
 def test_unknown_activation():
     with pytest.raises(ValueError, match="'relu'; legal values: gelu, quick_gelu"):
         build_activation('relu')
+
+
+@torch.no_grad()
+def test_tokens_that_attend_to_all_are_those_of_the_block(towers):
+    block, x = towers[0].blocks[1], torch.randn(2, 5, 32)
+    torch.testing.assert_close(block.cross(x, [x]), block(x))
+    torch.testing.assert_close(block.cross(x[:, :1], [x]), block(x)[:, :1])
+
+
+@torch.no_grad()
+def test_context_is_seen_and_not_changed(towers):
+    block, x = towers[0].blocks[1], torch.randn(2, 5, 32)
+    shared, own = torch.randn(3, 32), torch.randn(2, 4, 32)
+    together = torch.cat([x, shared.expand(2, -1, -1), own], dim=1)
+    torch.testing.assert_close(block.cross(x, [x, shared, own]), block(together)[:, :5])
+
+
+@torch.no_grad()
+def test_a_mask_of_the_context_hides_it(towers):
+    block, x, context = towers[0].blocks[1], torch.randn(2, 5, 32), torch.randn(2, 4, 32)
+    mask = torch.ones(2, 1, 5, 4, dtype=torch.bool)
+    mask[..., 2:] = False
+    for hidden in (mask, torch.zeros(mask.shape).masked_fill(~mask, float('-inf'))):
+        torch.testing.assert_close(
+            block.cross(x, [context], hidden), block.cross(x, [context[:, :2]]))
+    assert not torch.allclose(block.cross(x, [context]), block.cross(x, [context[:, :2]]))
+
+
+@torch.no_grad()
+def test_inputs_are_the_rows_that_were_asked_for(towers):
+    attn, x = towers[0].blocks[0].attn, torch.randn(2, 5, 32)
+    q, k, v = attn.inputs(x)
+    for names, wanted in dict(q=[q], k=[k], v=[v], qk=[q, k], kv=[k, v]).items():
+        torch.testing.assert_close(list(attn.inputs(x, names)), wanted)
