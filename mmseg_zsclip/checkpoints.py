@@ -15,7 +15,8 @@ from torch import Tensor
 
 from .clip.tensor_files import ScriptState, Trust, UnreadableFile, read_content
 
-STATISTICS = ('min', 'max', 'mean', 'current')
+# containers inside of one another; training's own checkpoints have 6
+_DEPTH = 50
 _WANTED = 'Give the .pth that training wrote'
 
 
@@ -59,7 +60,8 @@ def read_checkpoint(source: 'str | Path', map_location='cpu') -> dict:
         in the checkpoint's own folder. A missing key raises `MissingPart`.
 
     Raises:
-        CheckpointError: not such a file, damaged, with Python objects, NaN, or of CLIP alone.
+        CheckpointError: not such a file, damaged, with Python objects, NaN, nested without end, or
+            of CLIP alone.
         FileNotFoundError: no such file.
     """
     path = _local(str(source))
@@ -112,6 +114,7 @@ class _Buffer:
 
 
 def _check(content: dict, path: Path) -> None:
+    _check_depth(content, path)
     state = content.get('state_dict', content)
     for key in ('meta', 'message_hub', 'state_dict'):
         if key in content and not isinstance(content[key], dict):
@@ -128,12 +131,30 @@ def _check(content: dict, path: Path) -> None:
         raise CheckpointError(f'{path} holds CLIP weights, not a trained checkpoint. {_WANTED}; '
                               'CLIP weights go to --weights')
     for name, value in state.items():
-        if isinstance(value, Tensor) and value.is_floating_point() and not name.endswith('mask'):
+        if isinstance(value, Tensor) and value.is_floating_point():
             check_finite(value, name, path)
 
 
+def _check_depth(content, path: Path) -> None:
+    """Whoever copies or moves what a file holds does so recursively, and a list may hold itself."""
+    waiting, deepest = [(content, 0)], {}
+    while waiting:
+        node, depth = waiting.pop()
+        if not isinstance(node, dict | list | tuple) or depth <= deepest.get(id(node), -1):
+            continue
+        if depth > _DEPTH:
+            raise CheckpointError(f'{path} holds a {type(node).__name__} in more than {_DEPTH} '
+                                  f'others, or in itself, as no training writes. {_WANTED}')
+        deepest[id(node)] = depth
+        children = node.values() if isinstance(node, dict) else node
+        waiting += [(child, depth + 1) for child in children]
+
+
 def check_finite(value: Tensor, name: str, path: 'Path | str') -> None:
-    """Raise CheckpointError naming a tensor that holds NaN or infinity."""
+    """Raise CheckpointError naming a tensor that holds NaN or infinity; an attention mask is made
+    of -infinity."""
+    if name.endswith('mask'):
+        value = value[value != -torch.inf]
     if value.numel() and not torch.isfinite(value.float().sum()):
         bad = int((~torch.isfinite(value)).sum())
         if bad:
@@ -152,30 +173,48 @@ def _disarmed(content: dict, path: Path) -> dict:
         content['meta'] = meta
     hub = content.get('message_hub')
     if isinstance(hub, dict) and isinstance(hub.get('runtime_info'), dict):
-        info = hub['runtime_info']
-        info.pop('cfg', None)
-        for key, value in info.items():
-            # mmengine removes the old best checkpoint, wherever a file says that it is
-            if key.startswith('best_ckpt') or key == 'last_ckpt':
-                info[key] = str(path.parent / PurePosixPath(str(value)).name)
-        if not all(type(step) is int for step in info.get('keep_ckpt_ids', ())):
-            info.pop('keep_ckpt_ids')
+        hub['runtime_info'] = _own_files(hub['runtime_info'], path)
     return content
 
 
-def _moved(value, device):
+def _own_files(info: dict, path: Path) -> dict:
+    """What a run recorded of itself, without the config and with its own checkpoints' names alone:
+    mmengine removes old ones, wherever a file says that they are."""
+    out = {}
+    for key, value in info.items():
+        if str(key).startswith('best_ckpt') or key == 'last_ckpt':
+            name = PurePosixPath(str(value)).name
+            start = '' if key == 'last_ckpt' else 'best_'
+            if not (name.startswith(start) and name.endswith(path.suffix)) or '\0' in name:
+                continue
+            value = str(path.parent / name)
+        elif key == 'keep_ckpt_ids' and not (
+                isinstance(value, list) and all(type(step) is int for step in value)):
+            continue
+        if key != 'cfg':
+            out[key] = value
+    return out
+
+
+def _moved(value, device, done: 'dict | None' = None):
+    """Every tensor on another device; what stands at two places is moved once."""
     if device in (None, 'cpu') or device == torch.device('cpu') or callable(device):
         return value
+    done = {} if done is None else done
+    if id(value) in done:
+        return done[id(value)][1]
+    out = value
     if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
+        out = value.to(device)
+    elif isinstance(value, dict):
         for key in value:
-            value[key] = _moved(value[key], device)
+            value[key] = _moved(value[key], device, done)
     elif isinstance(value, list):
-        value[:] = [_moved(item, device) for item in value]
+        value[:] = [_moved(item, device, done) for item in value]
     elif type(value) is tuple:
-        return tuple(_moved(item, device) for item in value)
-    return value
+        out = tuple(_moved(item, device, done) for item in value)
+    done[id(value)] = value, out  # with `value` kept, its id is nobody else's
+    return out
 
 
 def _local(source: str) -> Path:

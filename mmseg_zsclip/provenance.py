@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from mmseg_zsclip.clip.archs import embedded
+from mmseg_zsclip.clip.tensor_files import UnreadableFile, read_content
 from mmseg_zsclip.pretraining.recipe import trained_by
 
 PACKAGE = Path(__file__).resolve().parent
@@ -56,10 +57,11 @@ def weights_path(arch: str, weights: str | None) -> Path | None:
 def clip_meta(path: Path) -> dict:
     """What `save_clip` was given as `meta`; {} for a file of another layout."""
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-    except Exception:  # noqa: BLE001  torch raises pickle's, zip's and its own errors
+        content = read_content(path)
+    except UnreadableFile:
         return {}
-    return (content.get('meta') or {}) if isinstance(content, dict) else {}
+    meta = content.get('meta') if isinstance(content, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.options import merge_options
+from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.errors import guarded, origin
 
@@ -60,6 +61,12 @@ def test_the_first_message_of_a_chain_of_wrappers_is_shown():
     other = ValueError('another')
     other.__context__ = inner
     assert origin(other) is other
+
+
+def test_what_this_package_adds_to_a_message_is_kept(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'\x80\x02cos\nsystem\n.')
+    with pytest.raises(SystemExit, match=r'zsclip: .*a\.pth.*Nothing of it was run'):
+        guarded(lambda: read_checkpoint(tmp_path / 'a.pth'))
 
 
 def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypatch, tmp_path):

@@ -10,12 +10,20 @@ DEBUG = 'ZSCLIP_DEBUG'
 
 
 def origin(error: BaseException) -> BaseException:
-    """The first error of a chain of wrappers that repeat its message, as mmengine's builders do."""
-    while True:
+    """The first error of a chain of wrappers that repeat its message, as mmengine's builders do;
+    one that this package raised is none, since it adds the file or the option."""
+    while not raised_here(error):
         inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if inner is None or not text(inner) or text(inner) not in text(error):
-            return error
+            break
         error = inner
+    return error
+
+
+def raised_here(error: BaseException) -> bool:
+    """Whether a line of this package raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
 
 
 def text(error: BaseException) -> str:
@@ -33,8 +41,7 @@ def is_users(error: BaseException) -> bool:
         return True
     if not isinstance(error, ValueError | KeyError | ImportError) or ' ' not in text(error):
         return False
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
+    return raised_here(error)
 
 
 def guarded(call: Callable[[], int]) -> int:

@@ -126,18 +126,23 @@ def verify(path: Path, expected: str = '') -> None:
     _write_sidecar(path, actual)
 
 
-class _KeepLinkedEtag(urllib.request.HTTPRedirectHandler):
-    """The Hub's digest is on the redirect, not on the answer of the storage behind it."""
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows none from https to an address that anyone on the way can answer for, and keeps the
+    Hub's digest, which is on the redirect, not on the answer of the storage behind it."""
 
     def __init__(self) -> None:
         self.etag = ''
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if req.type == 'https' and not newurl.lower().startswith('https://'):
+            raise DownloadError(f'{req.full_url} redirects to {newurl}, which is not https: refused, '
+                                'since anyone on the way could change the file. Nothing was kept. '
+                                'Use an address that stays on https')
         self.etag = headers.get('X-Linked-Etag', self.etag)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _hub_sha256(headers, redirects: _KeepLinkedEtag) -> str:
+def _hub_sha256(headers, redirects: _Redirects) -> str:
     etag = (headers.get('X-Linked-Etag') or redirects.etag).strip('"')
     return etag if re.fullmatch('[0-9a-f]{64}', etag) else ''
 
@@ -174,7 +179,7 @@ def _check_kind(url: str, file: Path, suffix: str) -> None:
 
 
 def _download(url: str, target: Path, expected: str) -> None:
-    redirects = _KeepLinkedEtag()
+    redirects = _Redirects()
     opener = urllib.request.build_opener(redirects)
     _log.info('downloading %s to %s', url, target)
     with whole_file(target) as partial:
@@ -204,8 +209,8 @@ def fetch(url: str, target: Path, expected: str = '') -> Path:
         expected: SHA-256 or its first digits; default: what the URL carries.
 
     Raises:
-        DownloadError: offline, no network, wrong digest or a transfer cut short; nothing is left
-            at `target`, and the text says how to do it by hand.
+        DownloadError: offline, no network, a redirect away from https, wrong digest or a transfer
+            cut short; nothing is left at `target`, and the text says how to do it by hand.
         NotPublished: the server has no such file.
     """
     expected = expected or published_sha256(url)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checkpoints import read_checkpoint
 from ..clip.checkpoint import save_clip
 from ..clip.model import CLIP
 from ..files import whole_file
@@ -204,12 +205,13 @@ class Trainer:
         """Continue the run whose `state.pt` is in `out`.
 
         Raises:
-            ValueError: there is none, or it is of another recipe (the differences are named).
+            ValueError: there is none, it is damaged (see `read_checkpoint`), or it is of another
+                recipe (the differences are named).
         """
         path = self.out / 'state.pt'
         if not path.is_file():
             raise ValueError(f'--resume: no {path}; start without --resume')
-        state = torch.load(path, map_location=self.none_logit.device, weights_only=True)
+        state = read_checkpoint(path, self.none_logit.device)
         ours, theirs = asdict(self.recipe), state['recipe']
         differ = [
             f'{key}: {theirs.get(key)} in the file, {ours[key]} asked'

@@ -1,6 +1,8 @@
 import hashlib
 import os
 import socket
+import urllib.request
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -285,3 +287,40 @@ def test_what_is_no_weights_is_not_kept_as_weights(server, tmp_path, name, body,
     with pytest.raises(DownloadError, match=f'answered with {kind}.*Nothing was kept'):
         fetch(server.put(f'/{name}', body), tmp_path / name)
     assert files(tmp_path) == []
+
+
+@pytest.fixture
+def https(monkeypatch):
+    """https:// addresses are answered without TLS, so that a local server can stand for any."""
+    monkeypatch.setattr(urllib.request.HTTPSHandler, 'https_open', lambda self, request: (
+        self.do_open(HTTPConnection, request)))
+
+
+@pytest.mark.parametrize('digest', ['', SHA], ids=['no digest', 'digest'])
+def test_a_redirect_from_https_to_http_is_refused_before_it_is_asked(server, https, digest, tmp_path):
+    secure = server.url.replace('http:', 'https:')
+    away = server.put('/away.pt')
+    server.put('/hop.pt', b'', 302, Location=away)
+    server.put('/a.pt', b'', 302, Location=f'{secure}/hop.pt')
+    with pytest.raises(DownloadError, match=r'hop.pt redirects to http://\S+/away.pt, which is not h'):
+        fetch(f'{secure}/a.pt', tmp_path / 'a.pt', digest)
+    assert '/away.pt' not in server.asked
+    assert files(tmp_path) == []
+
+
+def test_redirects_within_https_are_followed(server, https, tmp_path):
+    secure = server.url.replace('http:', 'https:')
+    server.put('/b.pt')
+    server.put('/a.pt', b'', 302, Location=f'{secure}/b.pt')
+    assert fetch(f'{secure}/a.pt', tmp_path / 'a.pt').read_bytes() == BODY
+
+
+@pytest.mark.parametrize('read', ['checkpoint', 'hub'])
+def test_every_way_to_download_refuses_a_redirect_to_http(read, server, https, monkeypatch):
+    from mmseg_zsclip.checkpoints import CheckpointError, read_checkpoint
+    secure = server.url.replace('http:', 'https:')
+    for path in ('/a.pth', '/org/name/resolve/main/open_clip_config.json'):
+        server.put(path, b'', 302, Location=server.put(f'/away{path}'))
+    monkeypatch.setenv('HF_ENDPOINT', secure)
+    with pytest.raises((CheckpointError, DownloadError), match='which is not https'):
+        read_checkpoint(f'{secure}/a.pth') if read == 'checkpoint' else fetch_hub('org/name')
