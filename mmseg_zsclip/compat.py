@@ -80,6 +80,11 @@ def setup(now: bool = False) -> None:
     install_ops()
     allow_checkpoints()
     guard_checkpoints()
+    setup_configs()
+
+
+def setup_configs() -> None:
+    """The part of `setup` that reading a config needs; imports no torch."""
     replace_pkg_resources()
     inherit_shipped_configs()
 

@@ -11,6 +11,12 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+def names_a_file(weights: str) -> bool:
+    """Whether CLIP weights are given as a path, not as a published tag."""
+    return not weights.startswith('hf-hub:') and (
+        os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors'))
+
+
 class WriteError(OSError):
     """A file that could not be written; the message is one line with the way out."""
 

@@ -1,4 +1,5 @@
 """Wrong usage and wrong input of `zsclip`: one line that names the nearest legal word."""
+import inspect
 import os
 import subprocess
 import sys
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from mmseg_zsclip.apis.launch import load_config
-from mmseg_zsclip.apis.options import merge_options
+from mmseg_zsclip.apis.options import arguments_of, merge_options
 from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.errors import guarded, origin
@@ -18,7 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize(('words', 'status'), [
     (['--version'], 0), (['--help'], 0), (['train', '--help'], 0), (['train', 'toy_inductiv'], 1),
-    (['test', 'toy_maskclip', 'nowhere.pth'], 1), (['train', 'toy_inductive', '--workdir', 'y'], 2)])
+    (['test', 'toy_maskclip', 'nowhere.pth'], 1), (['train', 'toy_inductive', '--workdir', 'y'], 2),
+    (['train', 'toy_inductive', '--cfg-options', 'nonsense=1'], 1),
+    (['train', 'toy_inductive', '--cfg-options', 'train_dataloader.batchsize=1'], 1),
+    (['train', 'toy_inductive', '--cfg-options', 'crop_size=1'], 1),
+    (['train', 'toy_inductive', '--cfg-options', 'load_from=nowhere.pth'], 1),
+    (['test', 'toy_maskclip', '--weights', 'nowhere.pt'], 1)])
 def test_help_and_wrong_names_do_not_import_torch(words, status):
     code = ('import sys, runpy\n'
             f'sys.argv = ["zsclip", *{words!r}]\n'
@@ -100,6 +108,12 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypa
 def test_an_option_that_would_change_nothing_is_an_error(key, message):
     with pytest.raises(ValueError, match=message):
         load_config('toy_inductive', options={key: 1})
+
+
+def test_arguments_are_read_from_the_source_as_python_sees_them():
+    for kind, place in ((Runner, ('mmengine', 'runner/runner.py', 'Runner')),
+                        (DataLoader, ('torch', 'utils/data/dataloader.py', 'DataLoader'))):
+        assert arguments_of(*place) == set(inspect.signature(kind.__init__).parameters) - {'self'}
 
 
 def test_options_with_an_effect_pass():

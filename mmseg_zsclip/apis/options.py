@@ -1,10 +1,13 @@
-"""Overrides of config entries that would have no effect are errors."""
-import inspect
+"""Overrides of config entries that would have no effect are errors, found without torch."""
+import ast
+import importlib.util
 from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
+
+from mmseg_zsclip import compat
 
 # Read from the config's first level beside the Runner's own arguments.
 READ = {'auto_scale_lr', 'compile', 'find_unused_parameters', 'model_wrapper_cfg', 'tta',
@@ -23,17 +26,42 @@ def merge_options(cfg: Config, options: dict) -> None:
         ValueError: an unknown key, naming the nearest; a variable of the file that was used up
             when it was read, naming the entries that hold its value.
     """
-    checked = {}
-    for key, value in options.items():
+    check_options(cfg, options)
+    cfg.merge_from_dict({key.removeprefix('+'): value for key, value in options.items()})
+
+
+def check_options(cfg: Config, options: dict) -> None:
+    """The errors of `merge_options`, without a change of `cfg`."""
+    for key in options:
         if not key.startswith('+'):
             _check(cfg, key)
-        checked[key.removeprefix('+')] = value
-    cfg.merge_from_dict(checked)
+
+
+def read_config(path: Path) -> Config:
+    """A config as its files have it, in a second: nothing that it names is imported."""
+    compat.setup_configs()
+    return Config.fromfile(path, import_custom_modules=False)
+
+
+@cache
+def arguments_of(package: str, file: str, name: str) -> frozenset[str]:
+    """Names of the arguments that a class's constructor takes, from its source: importing torch
+    and MMEngine's runner takes ten times as long as all that a wrong key needs."""
+    spec = importlib.util.find_spec(package)
+    tree = ast.parse((Path(spec.origin).parent / file).read_text(encoding='utf-8'))
+    made = next(method.args for node in tree.body if isinstance(node, ast.ClassDef)
+                and node.name == name for method in node.body
+                if isinstance(method, ast.FunctionDef) and method.name == '__init__')
+    return frozenset(one.arg for one in (*made.posonlyargs, *made.args, *made.kwonlyargs)) - {'self'}
+
+
+def _runner_arguments() -> frozenset[str]:
+    return arguments_of('mmengine', 'runner/runner.py', 'Runner') - {'cfg'}
 
 
 def _check(cfg: Config, key: str) -> None:
     first, *rest = key.split('.')
-    arguments = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    arguments = _runner_arguments()
     if first not in arguments | READ:
         if first in cfg:
             raise ValueError(_used_up(cfg, key, first))
@@ -59,7 +87,7 @@ def _check(cfg: Config, key: str) -> None:
 
 def _may_add(node: dict, at: str, name: str) -> bool:
     if at in LOADERS:
-        return name in inspect.signature(DataLoader.__init__).parameters
+        return name in arguments_of('torch', 'utils/data/dataloader.py', 'DataLoader')
     if _is_test_cfg(at):
         return name in TEST_CFG
     return 'type' in node or at == 'auto_scale_lr'
@@ -79,7 +107,7 @@ def _unknown(key: str, name: str, legal, at: str = '') -> str:
 
 def _used_up(cfg: Config, key: str, first: str) -> str:
     paths = [path for root in cfg if root in READ
-             or root in inspect.signature(Runner.__init__).parameters
+             or root in _runner_arguments()
              for path in _holders(cfg[root], cfg[first], root, first)]
     more = f' and {len(paths) - 12} more' if len(paths) > 12 else ''
     hint = f'Override {" ".join(paths[:12])}{more} instead. ' if paths else ''

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmseg_zsclip import compat
 from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
+from mmseg_zsclip.files import names_a_file
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -28,18 +29,32 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def launch_config(args: argparse.Namespace):
-    """The mmengine Config that the arguments describe; an unknown name ends the program."""
+    """The mmengine Config that the arguments describe; an unknown name ends the program, before
+    torch is imported."""
     try:
-        find_config(args.config)
+        path = find_config(args.config)
     except ConfigNotFoundError as error:
         sys.exit(f'zsclip: {error}')
+    options = parse_options(args.cfg_options)
+    check_words(path, options, args.weights)
     compat.setup(now=True)
     from mmseg_zsclip.apis.launch import load_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return load_config(
         args.config, work_dir=args.work_dir, launcher=args.launcher,
-        options=parse_options(args.cfg_options), weights=args.weights)
+        options=options, weights=args.weights)
+
+
+def check_words(config: Path, options: dict, weights: str | None) -> None:
+    """Ends the program for keys and files that can be seen to be wrong without torch."""
+    if weights and names_a_file(weights) and not Path(weights).expanduser().exists():
+        sys.exit(f"zsclip: there are no weights '{weights}' (from {Path.cwd()})")
+    if options.get('load_from'):
+        checkpoint_path(str(options['load_from']))
+    if options:
+        from mmseg_zsclip.apis.options import check_options, read_config
+        check_options(read_config(config), options)
 
 
 def parse_options(pairs: list[str]) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..files import whole_file
+from ..files import names_a_file, whole_file
 from .archs import (
     ARCHS,
     CLIP_MEAN,
@@ -188,7 +188,7 @@ def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tupl
     from . import download
     if weights.startswith(download.HUB_PREFIX):
         return download.fetch_hub(weights), None, None
-    if os.sep in weights or path.suffix in ('.pt', '.pth', '.bin', '.safetensors'):
+    if names_a_file(weights):
         raise FileNotFoundError(f'no such weights: {path} (current directory {Path.cwd()})')
     if arch is None:
         raise ValueError(f'weights {weights!r} is a tag: name the architecture too')
