@@ -34,12 +34,15 @@ class WholeCheckpointHook(CheckpointHook):
     Args:
         interval: iterations (or epochs, `by_epoch`) between two checkpoints; a fraction is that
             part of the training: 0.1 saves ten times.
+        save_best: also `hIoU` and this package's other metrics, which need no `rule`.
 
     Raises:
         ValueError: an interval that is neither.
         RunError: see `find_resumable` and `check_run`; weights that are not finite.
         WriteError: see `whole_file`.
     """
+
+    _default_greater_keys = (*CheckpointHook._default_greater_keys, 'hIoU', 'PQ', 'AP50')
 
     def __init__(self, interval: float = -1, **kwargs) -> None:
         share = isinstance(interval, float)

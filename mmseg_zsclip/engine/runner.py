@@ -7,12 +7,14 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from ..files import FULL, WriteError
 from ..registry import RUNNERS
 from .folder_lock import in_use
 from .logs import HeartbeatHook, quieten
+from .metric_names import use_legal_names
 from .stopping import FiniteLossHook, StopHook, StopRequest
 from .workers import init_worker
 
@@ -22,8 +24,8 @@ STOCK = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 @RUNNERS.register_module()
 class ResumableRunner(Runner):
     """MMEngine's, with `WholeCheckpointHook` in the place of its `CheckpointHook`, `StopHook`,
-    `FiniteLossHook` and `HeartbeatHook`, a terminal that
-    shows what matters, loaders that end with it, and a work folder that no second training uses.
+    `FiniteLossHook` and `HeartbeatHook`, a terminal that shows what matters, names of scalars that
+    every logger takes, loaders that end with it, and a work folder that no second training uses.
 
     `runner_type = 'mmseg_zsclip.ResumableRunner'` in a config asks MMSegmentation's tools for it.
 
@@ -49,6 +51,9 @@ class ResumableRunner(Runner):
         quieten(logger)
         logger.info(f'config, environment and all of the log: {self.log_dir}')
         return logger
+
+    def build_visualizer(self, visualizer=None) -> Visualizer:
+        return use_legal_names(super().build_visualizer(visualizer))
 
     @staticmethod
     def build_dataloader(*args, **kwargs):
