@@ -3,6 +3,8 @@ import inspect
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,14 @@ def test_what_this_package_adds_to_a_message_is_kept(tmp_path):
         guarded(lambda: read_checkpoint(tmp_path / 'a.pth'))
 
 
-def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypatch, tmp_path):
+def test_an_error_of_the_user_in_a_process_of_a_pool_is_one_line(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'text')
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool, pytest.raises(
+            SystemExit, match=r'^zsclip: .*a\.pth .*it is a text file'):
+        guarded(lambda: pool.submit(read_checkpoint, tmp_path / 'a.pth').result())
+
+
+def test_an_error_of_the_user_is_one_line_and_a_bug_a_file(monkeypatch, tmp_path):
     def missing():
         return (tmp_path / 'gone').read_text()
 
@@ -86,7 +95,15 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_keeps_its_traceback(monkeypa
 
     with pytest.raises(SystemExit, match="zsclip: .*No such file.*gone"):
         guarded(missing)
-    with pytest.raises(KeyError):
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with pytest.raises(SystemExit, match=r"^zsclip: unexpected KeyError at .*test_cli_errors.py:\d+: "
+                                         r'key \(the traceback is in .*zsclip_error_\w+\.log; '
+                                         r'ZSCLIP_DEBUG=1 shows it here\)$'):
+        guarded(bug)
+    file, = tmp_path.glob('zsclip_error_*.log')
+    assert "return {}['key']" in file.read_text()
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'none'))
+    with pytest.raises(KeyError):  # nowhere to write
         guarded(bug)
     monkeypatch.setenv('ZSCLIP_DEBUG', '1')
     with pytest.raises(FileNotFoundError):

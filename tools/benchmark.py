@@ -9,7 +9,6 @@ A ratio is ours over the reference, the median over pairs of neighbouring runs, 
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
 ViT-B/16 at 512 pixels; those of bfloat16 and of `torch.compile` for a GPU, or a CPU with AMX.
 """
-import argparse
 import json
 import multiprocessing
 import os
@@ -28,6 +27,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.checkpoint import load_visual
 from mmseg_zsclip.models import ClassEmbeddings
 from mmseg_zsclip.models.encoders import CLIPBackbone
@@ -336,7 +337,7 @@ SUITES = dict(tower=tower, zegclip=zegclip, windows=windows, bfloat16=bfloat16, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = Parser(description=__doc__.split('\n')[0])
     parser.add_argument('suites', nargs='*', default=list(SUITES), help=f'of {", ".join(SUITES)}')
     parser.add_argument('--runs', type=int, default=10, help='pairs of runs')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -365,4 +366,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -6,14 +6,16 @@
 import argparse
 
 from mmseg_zsclip.cli import check
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     check.add_arguments(parser)
     check.run(parser.parse_args(argv))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

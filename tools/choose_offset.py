@@ -6,7 +6,6 @@ the classes left is printed; pixels of the really unseen classes are ignored thr
 
     python tools/choose_offset.py camvid_inductive --hold-out pavement sign
 """
-import argparse
 import copy
 import json
 from pathlib import Path
@@ -16,7 +15,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.utils import track_iter_progress
 
 from mmseg_zsclip.apis.launch import build_runner, load_config
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import parse_options
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.datasets.vocabulary import load_unseen, split_indices
@@ -66,7 +67,7 @@ def sweep(model, dataset, seen: list[int], held: list[int], photos: int) -> list
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = Parser(description=__doc__.split('\n')[0])
     parser.add_argument('config')
     parser.add_argument('--hold-out', nargs='+', required=True, help='seen classes to hide')
     parser.add_argument('--work-dir', default='work_dirs/choose_offset')
@@ -96,4 +97,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -19,12 +19,14 @@ from pathlib import Path
 from mmseg_zsclip.claims.measure import measure, plan
 from mmseg_zsclip.claims.report import as_json, console, markdown
 from mmseg_zsclip.claims.suite import shipped_suites
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.files import write_json
 from mmseg_zsclip.provenance import machine
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--suite', nargs='+', default=shipped_suites(), metavar='NAME',
                         help=f'of {", ".join(shipped_suites())}, or .py files; default: all')
@@ -69,4 +71,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

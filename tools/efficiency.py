@@ -10,7 +10,6 @@ under every version of torch: `tools/macs.py` counts. No weights are read: for t
 alone are followed, and random weights take as long as any. Of ZegCLIP it also counts what its
 release declares and computes.
 """
-import argparse
 import copy
 import json
 import statistics
@@ -26,6 +25,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead, unbuilt_parameters
 from mmseg_zsclip.registry import MODELS
 
@@ -86,7 +87,7 @@ def cost(config: str, size: tuple[int, int] | None = None, runs: int = 5,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = Parser(description=__doc__.split('\n')[0])
     parser.add_argument('config')
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'))
     parser.add_argument('--runs', type=int, default=5, help='images timed; 0: nothing is run')
@@ -112,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -8,12 +8,13 @@ The result (`contrastive.pt`, and `dense.pt` with --patch-term) is a file for `l
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
 from mmseg_zsclip.class_names import split_names
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
@@ -29,7 +30,7 @@ from mmseg_zsclip.toy.batches import scene_batches
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add_source_arguments(parser.add_argument_group('photos and captions'))
@@ -227,7 +228,4 @@ def main(argv=None) -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'pretrain_clip: {error}')
+    run_tool(main)

@@ -7,7 +7,6 @@ Rows: `last`, the unmodified last block; `value`, its value path alone (out_proj
 projection); `block`, MaskCLIP's path with residual and MLP; `class token`, one answer for a whole
 window and no patch features, the control that says how much of a result is the windows' doing.
 """
-import argparse
 import json
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from mmengine.utils import track_iter_progress
 from torch import Tensor
 
 from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
 from mmseg_zsclip.clip.prompts import class_embeddings
@@ -69,7 +70,7 @@ def probe(cfg, weights: str, window: int, stride: int, templates: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = Parser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='its classes, photos, image size and architecture are used')
     parser.add_argument('--weights', help="CLIP weights; the config's own if left out")
     parser.add_argument('--window', type=int, default=48, help='pixels')
@@ -97,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

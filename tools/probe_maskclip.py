@@ -22,6 +22,8 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.checkpoint import load_text
 from mmseg_zsclip.clip.prompts import class_embeddings, get_templates
 from mmseg_zsclip.datasets.labels import ignore_index
@@ -232,7 +234,7 @@ def probe(cfg: Config, scenes: int = 50, factors: Sequence[float] = FACTORS) -> 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('--weights', help="CLIP weights; the config's own if left out")
@@ -246,4 +248,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import evaluate, load_config
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import checkpoint_path, parse_options
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
 from mmseg_zsclip.files import whole_file, write_json
@@ -29,7 +31,7 @@ CLEAN = 'none'
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help="a config file, or a shipped config's path or name")
     parser.add_argument('checkpoint', nargs='?', help='of a model that was trained')
@@ -150,4 +152,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

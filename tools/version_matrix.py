@@ -9,10 +9,10 @@ of this machine's pip are lifted, since a row says its versions itself. The tabl
 end, for the rows that ran the whole suite, with failures where there were any; `compat.TESTED` then
 has to say the same. `--tests` writes nothing.
 """
-import argparse
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# by its file: the package needs mmcv, this tool only Python
+Parser = runpy.run_path(str(ROOT / 'mmseg_zsclip' / 'cli' / 'parsing.py'))['Parser']
 TABLE = ROOT / 'docs' / 'install.md'
 BEGIN, END = '<!-- matrix: written by tools/version_matrix.py -->', '<!-- end of matrix -->'
 SHOWN = ('torch', 'torchvision', 'numpy', 'transformers', 'mmcv-lite')
@@ -171,7 +173,7 @@ def run_row(row: Row, tests: list[str], keep: bool, table: list[tuple]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = Parser(description=__doc__.split('\n')[0])
     names = [row.name for row in ROWS]
     parser.add_argument('--row', choices=names, action='append', help='all, if left out')
     parser.add_argument('--tests', nargs='+', default=[], metavar='PATH',

@@ -1,11 +1,15 @@
-"""What a user can mend is one line on standard error; a bug of ours keeps its traceback."""
+"""What a user can mend is one line on standard error; so is a bug of ours, with its traceback in a
+file that the line names."""
 import os
+import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+HOMES = (PACKAGE, PACKAGE.parent / 'tools')
 DEBUG = 'ZSCLIP_DEBUG'
 
 
@@ -21,9 +25,20 @@ def origin(error: BaseException) -> BaseException:
 
 
 def raised_here(error: BaseException) -> bool:
-    """Whether a line of this package raised it."""
+    """Whether a line of this package or of its tools raised it, also in a process of a pool."""
+    place, _ = _raised_at(error)
+    return any(place.is_relative_to(home) for home in HOMES)
+
+
+def _raised_at(error: BaseException) -> tuple[Path, int]:
+    """File and line; an empty path where it was raised nowhere."""
+    cause = error.__cause__
+    if cause is not None and type(cause).__name__.endswith('RemoteTraceback'):
+        found = re.findall(r'File "([^"]+)", line (\d+)', str(cause))
+        if found:
+            return Path(found[-1][0]), int(found[-1][1])  # the last line before the message
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(PACKAGE)
+    return (Path(frames[-1].filename), frames[-1].lineno or 0) if frames else (Path(), 0)
 
 
 def text(error: BaseException) -> str:
@@ -35,25 +50,46 @@ def text(error: BaseException) -> str:
 def is_users(error: BaseException) -> bool:
     """True for what input caused: an error of a file, or one that this package raised with a
     sentence. A KeyError of one word is a look-up that failed, which is a bug."""
-    if isinstance(error, OSError):
-        return True
-    if type(error).__module__.startswith('mmseg_zsclip.'):
+    if isinstance(error, OSError) or type(error).__module__.startswith('mmseg_zsclip.'):
         return True
     if not isinstance(error, ValueError | KeyError | ImportError) or ' ' not in text(error):
         return False
     return raised_here(error)
 
 
-def guarded(call: Callable[[], int]) -> int:
-    """The status of `call`; an error of the user ends the program with `zsclip: <message>` and
-    status 1. With ZSCLIP_DEBUG=1 nothing is caught."""
+def guarded(call: Callable[[], int | None], name: str = 'zsclip') -> int | None:
+    """The status of `call`; an error of the user ends the program with `<name>: <message>` and
+    status 1, another one with a line that names the file of its traceback. With ZSCLIP_DEBUG=1
+    nothing is caught."""
     if os.environ.get(DEBUG, '0') not in ('', '0'):
         return call()
     try:
         return call()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001  what is no error of the user is written down
         first = origin(error)
-        if not is_users(first):
-            raise
-        message = text(first)
-    sys.exit(f'zsclip: {message}')
+        message = text(first) if is_users(first) else _written_down(error, first, name)
+    sys.exit(f'{name}: {message}')
+
+
+def _written_down(error: Exception, first: BaseException, name: str) -> str:
+    """One line of a bug, whose traceback is then in a file.
+
+    Raises:
+        Exception: `error` itself, where no file can be written.
+    """
+    try:
+        number, path = tempfile.mkstemp('.log', f'{name}_error_')
+        with os.fdopen(number, 'w', encoding='utf-8') as file:
+            file.write(''.join(traceback.format_exception(error)))
+    except OSError:
+        raise error from None
+    place, line = _raised_at(first)
+    said = text(first)
+    return (f'unexpected {type(first).__name__} at {place}:{line}: '
+            f'{said[:300]}{"..." if len(said) > 300 else ""} (the traceback is in {path}; '
+            f'{DEBUG}=1 shows it here)')
+
+
+def run_tool(main: Callable[[], int | None]) -> None:
+    """Runs a script and ends the program, its errors as `zsclip` would show them."""
+    sys.exit(guarded(main, Path(sys.argv[0]).stem))

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..cli.parsing import Parser
 from ..files import whole_file
 from .label_files import check_sizes
 from .photo_files import photo_header
 
 
-def converter_parser(description: str) -> argparse.ArgumentParser:
+def converter_parser(description: str) -> Parser:
     """Parser with the options of every converter: ``root`` and ``--nproc``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder of the data set')
     parser.add_argument('--nproc', type=int, default=1, help='processes')

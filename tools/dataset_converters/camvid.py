@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.labels import IGNORE
@@ -105,4 +106,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

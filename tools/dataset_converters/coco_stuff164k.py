@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser, lookup
 from mmseg_zsclip.datasets.label_files import read_label_file, write_label_file
 
@@ -79,4 +80,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -8,6 +8,7 @@ Writes  ROOT/voc/   JPEGImages, SegmentationClass, SegmentationObject, ImageSets
     python tools/dataset_converters/toy.py data/toy
     python tools/dataset_converters/toy.py data/toy --formats coco --train 100 --val 0 --test 20
 """
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import converter_parser
 from mmseg_zsclip.datasets.toy import LENGTHS
 from mmseg_zsclip.toy import World
@@ -39,4 +40,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import (
     check_size,
     convert_all,
@@ -76,4 +77,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

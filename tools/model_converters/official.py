@@ -16,6 +16,8 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.layouts import read_state
 from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import class_embeddings
@@ -78,7 +80,7 @@ CONVERTERS = dict(zegclip=zegclip)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('method', choices=CONVERTERS)
     parser.add_argument('source', metavar='IN', type=Path, help='.pth of a training, or .safetensors')
@@ -103,4 +105,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)
