@@ -10,6 +10,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOMES = (PACKAGE, PACKAGE.parent / 'tools')
+# where MMEngine calls what an entry of a config names: its keys and its type are the user's
+BUILDERS = ('mmengine/registry/build_functions.py', 'mmengine/utils/manager.py')
+WRONG_KEY = re.compile(r'__init__\(\) (got an unexpected keyword|missing \d+ required)')
 DEBUG = 'ZSCLIP_DEBUG'
 
 
@@ -22,6 +25,36 @@ def origin(error: BaseException) -> BaseException:
             break
         error = inner
     return error
+
+
+def built_wrongly(error: BaseException) -> bool:
+    """Whether MMEngine could not build an entry of the config: of no known type, or with keys that
+    its constructor, or one that it passes them on to, does not take."""
+    if isinstance(error, TypeError):
+        return _built(error) is not None and WRONG_KEY.search(text(error)) is not None
+    place, _ = _raised_at(error)
+    return isinstance(error, KeyError) and place.as_posix().endswith(BUILDERS)
+
+
+def _built(error: BaseException) -> str | None:
+    """Name of what MMEngine was making, the innermost, when the error came."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename.replace(os.sep, '/').endswith(BUILDERS):
+            known = step.tb_frame.f_locals
+            made = known.get('obj_cls', known.get('cls'))
+            found = getattr(made, '__name__', found)
+        step = step.tb_next
+    return found
+
+
+def explained(error: BaseException) -> str:
+    """The message of an error of the user; of an entry that was not built, also where to look."""
+    if not built_wrongly(error):
+        return text(error)
+    kind = _built(error)
+    entry = f'the entry of the config with type {kind!r}' if kind else 'an entry of the config'
+    return f'{entry} cannot be built: {text(error)}'
 
 
 def raised_here(error: BaseException) -> bool:
@@ -48,9 +81,12 @@ def text(error: BaseException) -> str:
 
 
 def is_users(error: BaseException) -> bool:
-    """True for what input caused: an error of a file, or one that this package raised with a
-    sentence. A KeyError of one word is a look-up that failed, which is a bug."""
+    """True for what input caused: an error of a file, one that this package raised with a
+    sentence, or a config's entry of an unknown type or with a wrong key. A KeyError of one word is
+    a look-up that failed, which is a bug."""
     if isinstance(error, OSError) or type(error).__module__.startswith('mmseg_zsclip.'):
+        return True
+    if built_wrongly(error):
         return True
     if not isinstance(error, ValueError | KeyError | ImportError) or ' ' not in text(error):
         return False
@@ -67,7 +103,7 @@ def guarded(call: Callable[[], int | None], name: str = 'zsclip') -> int | None:
         return call()
     except Exception as error:  # noqa: BLE001  what is no error of the user is written down
         first = origin(error)
-        message = text(first) if is_users(first) else _written_down(error, first, name)
+        message = explained(first) if is_users(first) else _written_down(error, first, name)
     sys.exit(f'{name}: {message}')
 
 

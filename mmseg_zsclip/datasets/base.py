@@ -66,7 +66,8 @@ class SegDataset(BaseSegDataset):
     ``data_prefix``. In its pipeline ``LoadImageFromFile`` is :class:`LoadPhoto`, and padding has the
     ignored value of its number of classes.
 
-    ``img_suffix=None`` takes every image, whatever its ending. A list of names (``ann_file``) may
+    ``img_suffix=None`` takes every image, whatever its ending. Photos without labels have no
+    ``seg_map_path`` in ``data_prefix``, or None there. A list of names (``ann_file``) may
     give them with or without it.
 
     Raises:
@@ -76,6 +77,9 @@ class SegDataset(BaseSegDataset):
     """
 
     def __init__(self, **kwargs) -> None:
+        if isinstance(kwargs.get('data_prefix'), dict):  # seg_map_path=None: no labels
+            kwargs['data_prefix'] = {
+                key: value for key, value in kwargs['data_prefix'].items() if value is not None}
         super().__init__(**kwargs)
         if self._metainfo.get('classes'):
             self.ignore_index = ignore_index(len(self._metainfo['classes']))

@@ -9,7 +9,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.labels import ignore_index
+from mmseg_zsclip.datasets.labels import UNLABELLED, ignore_index
 from mmseg_zsclip.datasets.output_names import OutputNames
 from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
 from mmseg_zsclip.registry import METRICS
@@ -44,7 +44,8 @@ class ZeroShotIoUMetric(BaseMetric):
     Raises:
         ValueError: an unseen name that is no class of the data set, values outside the classes,
             ``format_only`` without ``output_dir``, two photos whose predictions would be one file;
-            scores of NaN or infinity, and predictions that are no label map (the image is named).
+            scores of NaN or infinity, and predictions that are no label map (the image is
+            named); a photo without labels that is to be scored.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class ZeroShotIoUMetric(BaseMetric):
             if self.format_only:
                 self.results.append((None, None, photo))
                 continue
-            label = sample['gt_sem_seg']['data'].squeeze(0).to(pred.device)
+            label = _labels(sample).to(pred.device)
             ignore = ignore_index(num_classes)
             areas = pixel_areas(pred, label, num_classes, ignore)
             novel = self._novel_areas(sample, label, ignore) if self.novel_only else None
@@ -159,6 +160,23 @@ class ZeroShotIoUMetric(BaseMetric):
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
         write_label_file(values, self.names.place(
             self.output_dir, sample['img_path'], sample.get('seg_map_path')))
+
+
+def _labels(sample: dict) -> Tensor:
+    """(H, W) labels of a sample.
+
+    Raises:
+        ValueError: it has none.
+    """
+    found = sample.get('gt_sem_seg')
+    label = None if found is None else found['data'].squeeze(0)
+    if label is None or (label == UNLABELLED).all():
+        raise ValueError(
+            f'{sample.get("img_path", "the photo")} has no labels, so nothing can be scored. Give '
+            "its data set data_prefix['seg_map_path'] and its pipeline mmseg_zsclip.LoadLabels; or "
+            'write predictions alone: --cfg-options test_evaluator.format_only=True '
+            'test_evaluator.output_dir=FOLDER, with --show-dir for pictures.')
+    return label
 
 
 def _total(results: list, which: int) -> np.ndarray:
