@@ -1,4 +1,5 @@
 """Every script of `tools`: a mistyped option names the nearest, a wrong word or file is one line."""
+import logging
 import runpy
 import sys
 from pathlib import Path
@@ -35,6 +36,12 @@ CASES = {
     'train.py': ('x', '--workdir', '--work-dir', 'nowhere', "no config 'nowhere'"),
     'version_matrix.py': ('', '--keeps', '--keep', '--row nowhere', "invalid choice: 'nowhere'"),
 }
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    yield
+    logging.disable(logging.NOTSET)  # a tool that is run here may have silenced it
 
 
 def test_every_tool_has_a_case():

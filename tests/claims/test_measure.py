@@ -106,7 +106,7 @@ def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypat
 
     seen, once = [], ZegCLIPHead.forward
     monkeypatch.setattr(ZegCLIPHead, 'forward', lambda self, *args, **kwargs: (
-        seen.append((self.training, torch.is_autocast_enabled('cpu'))),
+        seen.append((self.training, torch.is_autocast_cpu_enabled())),
         once(self, *args, **kwargs))[1])
     assert execute(job(suite_file, 'mixed', tmp_path / 'out'))['amp']
     assert set(seen) == {(True, True), (False, True)}

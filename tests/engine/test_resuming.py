@@ -9,6 +9,7 @@ import torch
 
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.apis.launch import build_runner, train
+from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.engine import RunError, WholeCheckpointHook
 from mmseg_zsclip.engine.resuming import saved_checkpoints
 from mmseg_zsclip.engine.run_identity import run_config
@@ -37,7 +38,7 @@ def kill_after(cfg, steps, monkeypatch):
 
 
 def saved(folder, step):
-    return torch.load(Path(folder) / f'iter_{step}.pth', weights_only=True)
+    return read_checkpoint(Path(folder) / f'iter_{step}.pth')
 
 
 def tensors(content):
@@ -203,7 +204,7 @@ def test_a_checkpoints_config_text_is_not_executed(training, monkeypatch, tmp_pa
     cfg = training()
     kill_after(cfg, 4, monkeypatch)
     path = Path(cfg.work_dir) / 'iter_4.pth'
-    content = torch.load(path, weights_only=True)
+    content = read_checkpoint(path)
     content['meta']['config'] = f'open({str(tmp_path / "written")!r}, "w")'
     torch.save(content, path)
     run(cfg, resume=True)
