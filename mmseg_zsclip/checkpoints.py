@@ -6,6 +6,7 @@ from `meta['cfg']`; the first is dropped here, the second renamed to `meta['conf
 """
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -39,6 +40,9 @@ class _Part(dict):
         raise MissingPart(
             f'{self.source} has no {self.where}{key!r}: it is a state dict or of another program, '
             f'which can be tested or given as load_from, but not resumed. {_WANTED}')
+
+    def __reduce__(self):  # so that what was read can be saved again, and read again
+        return OrderedDict, (), None, None, iter(self.items())
 
 
 def _part(content: Mapping, source: str, where: str = '') -> _Part:

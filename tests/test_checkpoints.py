@@ -71,3 +71,12 @@ def test_a_state_dict_loads_and_says_what_it_lacks(tmp_path):
     assert content['a'].tolist() == [1, 1]
     with pytest.raises(CheckpointError, match="a.pth has no 'meta'.*not resumed"):
         content['meta']
+
+
+def test_what_was_read_can_be_saved_and_read_again(tmp_path):
+    torch.save(dict(state_dict=dict(a=torch.ones(2)), meta=dict(iter=3, seed=1)), tmp_path / 'a.pth')
+    once = read_checkpoint(tmp_path / 'a.pth')
+    torch.save(once, tmp_path / 'b.pth')
+    again = torch.load(tmp_path / 'b.pth', weights_only=True)
+    assert again['meta'] == dict(iter=3, seed=1)
+    assert torch.equal(read_checkpoint(tmp_path / 'b.pth')['state_dict']['a'], torch.ones(2))
