@@ -17,6 +17,7 @@ from mmseg_zsclip.apis.options import arguments_of, merge_options
 from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.errors import guarded, origin
+from mmseg_zsclip.datasets.photo_files import read_photo
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -148,3 +149,35 @@ def test_options_with_an_effect_pass():
 def test_a_loader_that_is_none_cannot_take_an_option():
     with pytest.raises(ValueError, match='train_dataloader'):
         merge_options(Config(dict(train_dataloader=None)), {'train_dataloader.batch_size': 2})
+
+
+class Photos:
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return read_photo(self.path)
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    (b'', 'photo {} is empty (0 bytes)'), (None, 'photo {} does not exist')])
+def test_a_photo_that_a_loaders_worker_cannot_read_is_one_line(content, message, tmp_path):
+    photos = Photos()
+    photos.path = str(tmp_path / 'a.jpg')
+    if content is not None:
+        (tmp_path / 'a.jpg').write_bytes(content)
+    loader = DataLoader(photos, num_workers=1, multiprocessing_context='fork')
+    with pytest.raises(SystemExit) as stopped:
+        guarded(lambda: next(iter(loader)))
+    said = str(stopped.value)
+    assert said.startswith('zsclip: ' + message.format(photos.path))
+    assert 'Traceback' not in said
+    assert 'unexpected' not in said
+
+
+def test_a_bug_in_a_loaders_worker_is_named_with_its_place(tmp_path):
+    photos = Photos()
+    loader = DataLoader(photos, num_workers=1, multiprocessing_context='fork')
+    with pytest.raises(SystemExit, match='unexpected AttributeError at .*test_cli_errors.py'):
+        guarded(lambda: next(iter(loader)))

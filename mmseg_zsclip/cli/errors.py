@@ -13,6 +13,7 @@ HOMES = (PACKAGE, PACKAGE.parent / 'tools')
 # where MMEngine calls what an entry of a config names: its keys and its type are the user's
 BUILDERS = ('mmengine/registry/build_functions.py', 'mmengine/utils/manager.py')
 WRONG_KEY = re.compile(r'__init__\(\) (got an unexpected keyword|missing \d+ required)')
+WORKER = re.compile(r'Caught \w+ in [^\n]*\nOriginal Traceback')  # as torch passes it on
 DEBUG = 'ZSCLIP_DEBUG'
 
 
@@ -65,18 +66,29 @@ def raised_here(error: BaseException) -> bool:
 
 def _raised_at(error: BaseException) -> tuple[Path, int]:
     """File and line; an empty path where it was raised nowhere."""
-    cause = error.__cause__
-    if cause is not None and type(cause).__name__.endswith('RemoteTraceback'):
-        found = re.findall(r'File "([^"]+)", line (\d+)', str(cause))
-        if found:
-            return Path(found[-1][0]), int(found[-1][1])  # the last line before the message
+    found = re.findall(r'File "([^"]+)", line (\d+)', _elsewhere(error))
+    if found:
+        return Path(found[-1][0]), int(found[-1][1])  # the last line before the message
     frames = traceback.extract_tb(error.__traceback__)
     return (Path(frames[-1].filename), frames[-1].lineno or 0) if frames else (Path(), 0)
 
 
+def _elsewhere(error: BaseException) -> str:
+    """The traceback of another process: of a pool, or of a DataLoader's worker, which puts it into
+    the message; '' where the error is of this process."""
+    cause = error.__cause__
+    if cause is not None and type(cause).__name__.endswith('RemoteTraceback'):
+        return str(cause)
+    return str(error) if WORKER.match(str(error)) else ''
+
+
 def text(error: BaseException) -> str:
-    """The message in one line; KeyError's without the quotes that `str` puts around it."""
-    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    """The message in one line; KeyError's without the quotes that `str` puts around it, and a
+    worker's without its traceback."""
+    message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    if WORKER.match(message):
+        last = message.rstrip().rsplit('\n  ', 1)[-1]  # a line of code, and the error below it
+        message = last.partition('\n')[2].partition(': ')[2] or message
     return ' '.join(str(message).split())
 
 
