@@ -30,11 +30,11 @@ def check(name: str, ours: torch.Tensor, expected: torch.Tensor) -> None:
 @pytest.mark.parametrize('path', goldens('zegclip'))
 @torch.no_grad()
 def test_zegclip(path):
-    from mmseg_zsclip.datasets.labels import UNLABELLED
     from mmseg_zsclip.losses import MaskLoss
     from mmseg_zsclip.models.released import zegclip
     from mmseg_zsclip.models.self_training import best_of
     from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead
+    from mmseg_zsclip.vocabulary.labels import UNLABELLED
 
     golden = torch.load(path, weights_only=False)
     cfg, text = golden['cfg'], golden['text']

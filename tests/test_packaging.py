@@ -110,9 +110,9 @@ def test_a_wheel_holds_every_config_tool_and_class_list(wheel):
     listed = re.findall(r'^- (\S+)$', index, re.MULTILINE)
     assert listed
     assert all((package / '.mim' / name).is_file() for name in listed)
-    lists = {path.name for path in (ROOT / 'mmseg_zsclip/datasets/names').glob('*.txt')}
+    lists = {path.name for path in (ROOT / 'mmseg_zsclip/vocabulary/names').glob('*.txt')}
     assert lists
-    assert lists == {path.name for path in (package / 'datasets/names').glob('*.txt')}
+    assert lists == {path.name for path in (package / 'vocabulary/names').glob('*.txt')}
 
 
 def test_a_wheel_holds_the_embedded_weights_and_stays_small(wheel):

@@ -12,8 +12,8 @@ from PIL import Image
 from mmseg_zsclip.apis.configs import find_config, shipped_configs
 from mmseg_zsclip.apis.launch import set_weights
 from mmseg_zsclip.clip.archs import CLIPArch
-from mmseg_zsclip.datasets.vocabulary import load_classes
 from mmseg_zsclip.registry import MODELS
+from mmseg_zsclip.vocabulary.lists import load_classes
 
 CONFIGS = [path for path in shipped_configs() if path.stem.startswith('maskclip_')
            and path.parent.name == 'maskclip']

@@ -24,7 +24,7 @@ def package(tmp_path_factory):
 
 @pytest.mark.parametrize('name', [
     'upsample.py', 'apis/launch.py', 'compat.py', 'registry.py', 'models/zegclip.py',
-    'evaluation/scores.py', 'claims/jobs.py', 'datasets/names/toy.unseen.txt', 'added/later.py'])
+    'evaluation/scores.py', 'claims/jobs.py', 'vocabulary/names/toy.unseen.txt', 'added/later.py'])
 def test_results_are_older_after_any_source_of_scores_changed(package, name):
     before, path = source_digest(package), package / name
     text = path.read_text() if path.exists() else ''

@@ -18,11 +18,11 @@ from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import parse_options
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.datasets.settings import config_pipelines
-from mmseg_zsclip.datasets.vocabulary import load_unseen, split_indices
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets
 from mmseg_zsclip.registry import DATASETS
+from mmseg_zsclip.vocabulary.labels import ignore_index
+from mmseg_zsclip.vocabulary.lists import load_unseen, split_indices
 
 OFFSETS = [round(0.025 * i, 3) for i in range(21)]
 

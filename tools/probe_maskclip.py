@@ -26,11 +26,11 @@ from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.checkpoint import load_text
 from mmseg_zsclip.clip.prompts import class_embeddings, get_templates
-from mmseg_zsclip.datasets.labels import ignore_index
 from mmseg_zsclip.engine.progress import ProgressBar
 from mmseg_zsclip.evaluation.scores import pixel_areas, summarise
 from mmseg_zsclip.models.maskclip import DROPPED, MaskCLIPHead, drop_absent, smooth_by_keys
 from mmseg_zsclip.registry import DATASETS, MODELS
+from mmseg_zsclip.vocabulary.labels import ignore_index
 
 FACTORS = (0.5, 0.75, 1.25, 1.5)  # of the config's input size
 

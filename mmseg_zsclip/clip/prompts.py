@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..class_names import class_synonyms
+from ..vocabulary.class_names import class_synonyms
 from .archs import import_open_clip
 from .tokenizer import token_ids, token_text, tokenize
 

@@ -9,10 +9,10 @@ from mmseg.datasets import BaseSegDataset
 
 from mmseg_zsclip.registry import DATASETS
 
-from .labels import IGNORE, ignore_index
+from ..vocabulary.labels import IGNORE, ignore_index
+from ..vocabulary.lists import canonical, load_classes
 from .listing import IMAGE_ENDINGS, files_below, left_out, listed, photos_in
 from .transforms.load_labels import LoadPhoto
-from .vocabulary import canonical, load_classes
 
 
 def metainfo(source: str, palette: Sequence[Sequence[int]] | None = None) -> dict:

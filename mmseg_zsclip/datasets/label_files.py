@@ -8,7 +8,7 @@ from mmengine import fileio
 from PIL import Image
 
 from ..files import whole_file
-from .labels import IGNORE, ignore_index
+from ..vocabulary.labels import IGNORE, ignore_index
 from .photo_files import DECODE_ERRORS, ORIENTATION
 
 ILLEGAL = -2

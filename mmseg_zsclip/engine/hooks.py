@@ -6,8 +6,8 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from ..class_names import canonical, folded, split_names
 from ..registry import HOOKS
+from ..vocabulary.class_names import canonical, folded, split_names
 from .run_identity import few
 from .text_source import check_text_source, embedding_parts, text_sources
 

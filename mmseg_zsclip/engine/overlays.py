@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ..datasets.base import distinct_colours
 from ..datasets.output_names import OutputNames
 from ..datasets.settings import pipelines
-from ..datasets.vocabulary import canonical
 from ..files import whole_file
 from ..pictures import elide, paint, star
+from ..vocabulary.lists import canonical
 from .hooks import bare_model
 
 SMALLEST, LARGEST = 320, 768  # longer side of a panel, pixels

@@ -9,10 +9,10 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.labels import UNLABELLED, ignore_index
 from mmseg_zsclip.datasets.output_names import OutputNames
-from mmseg_zsclip.datasets.vocabulary import canonical, load_unseen, split_indices
 from mmseg_zsclip.registry import METRICS
+from mmseg_zsclip.vocabulary.labels import UNLABELLED, ignore_index
+from mmseg_zsclip.vocabulary.lists import canonical, load_unseen, split_indices
 
 from .areas import write_areas
 from .scores import checked_prediction, class_scores, pixel_areas, summarise

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..clip.archs import resolve_arch
 from ..clip.checkpoint import load_text
 from ..clip.prompts import class_embeddings
-from ..datasets.vocabulary import load_classes
+from ..vocabulary.lists import load_classes
 
 
 def check_one_clip(image: int, text: int) -> None:

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from ..clip.archs import CLIPArch
 from ..clip.resnet import AttentionPool2d
-from ..datasets.vocabulary import (
+from ..registry import MODELS
+from ..vocabulary.lists import (
     BACKGROUND,
     canonical,
     load_classes,
     load_unseen,
     split_indices,
 )
-from ..registry import MODELS
 from .class_embeddings import ClassEmbeddings, check_one_clip
 from .dense_attention import Tokens, build_attention, check_attention, kept_parts
 from .encoders import CLIPBackbone, freeze

@@ -10,9 +10,9 @@ from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
-from ..datasets.vocabulary import BACKGROUND, canonical, load_unseen, split_indices
 from ..registry import MODELS
+from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
+from ..vocabulary.lists import BACKGROUND, canonical, load_unseen, split_indices
 from .class_embeddings import ClassEmbeddings
 from .segmentor import relabelled
 

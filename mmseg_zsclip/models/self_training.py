@@ -11,10 +11,10 @@ from mmseg.models.utils import resize
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED, check_labels
-from ..datasets.vocabulary import canonical
 from ..registry import MODELS
 from ..upsample import best_classes, bounded
+from ..vocabulary.labels import UNLABELLED, check_labels
+from ..vocabulary.lists import canonical
 from .encoders import freeze
 from .segmentor import ZeroShotSegmentor, relabelled, shallow_copy
 

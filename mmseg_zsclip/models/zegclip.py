@@ -17,9 +17,9 @@ from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from ..datasets.labels import UNLABELLED, check_labels, legal_ignore
-from ..datasets.vocabulary import load_unseen, split_indices
 from ..registry import MODELS
+from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
+from ..vocabulary.lists import load_unseen, split_indices
 from .class_embeddings import ClassEmbeddings, check_one_clip
 from .deep_prompts import DeepPromptedViT
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..class_names import split_names
+from ..vocabulary.class_names import split_names
 
 FREQUENT = 'a photo of a {}.'
 SCENE_TEMPLATES = (

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..class_names import split_names
 from ..clip.prompts import get_templates
-from ..datasets.vocabulary import canonical, load_classes
 from ..pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
+from ..vocabulary.class_names import split_names
+from ..vocabulary.lists import canonical, load_classes
 from .palette import NAMES
 from .things import THINGS
 from .world import NO_CLASS, Scene

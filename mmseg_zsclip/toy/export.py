@@ -17,8 +17,8 @@ from PIL import Image
 
 from ..datasets.base import distinct_colours
 from ..datasets.converting import write_names
-from ..datasets.vocabulary import load_classes, load_unseen
 from ..files import whole_file
+from ..vocabulary.lists import load_classes, load_unseen
 from .world import NO_CLASS, Scene, World
 
 FORMATS = ('voc', 'coco')

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..datasets.vocabulary import canonical, load_classes
+from ..vocabulary.lists import canonical, load_classes
 from .draw import Canvas, Style
 from .palette import NAMES
 from .stuff import STUFF

@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_zsclip.class_names import class_synonyms
 from mmseg_zsclip.clip.archs import published
 from mmseg_zsclip.clip.checkpoint import load_text
 from mmseg_zsclip.clip.download import DownloadError, fetch_published
@@ -19,7 +18,8 @@ from mmseg_zsclip.clip.prompts import (
     known_words,
 )
 from mmseg_zsclip.clip.tokenizer import tokenize
-from mmseg_zsclip.datasets.vocabulary import canonical, load_classes, vocabularies
+from mmseg_zsclip.vocabulary.class_names import class_synonyms
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes, vocabularies
 
 from .conftest import TINY_VIT
 

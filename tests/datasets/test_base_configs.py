@@ -6,9 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.datasets.labels import ignore_index
-from mmseg_zsclip.datasets.vocabulary import load_classes, load_unseen, split_indices
 from mmseg_zsclip.registry import DATASETS, METRICS
+from mmseg_zsclip.vocabulary.labels import ignore_index
+from mmseg_zsclip.vocabulary.lists import load_classes, load_unseen, split_indices
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 CONFIGS = sorted(FOLDER.glob('*.py'))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from mmseg_zsclip.datasets.vocabulary import canonical, load_classes
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 

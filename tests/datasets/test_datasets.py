@@ -7,8 +7,8 @@ from PIL import Image
 from mmseg_zsclip import datasets
 from mmseg_zsclip.datasets.base import SegDataset, distinct_colours
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.vocabulary import canonical, load_classes
 from mmseg_zsclip.registry import DATASETS
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
 # class: (class list, the files' value of class 0, ending of photos, ending of label maps)
 ALL = {

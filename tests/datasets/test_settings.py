@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.registry import DATASETS
+from mmseg_zsclip.vocabulary.labels import UNLABELLED
 
 UNSEEN = ['boat', 'flower', 'umbrella', 'sand', 'cloud']
 

@@ -15,13 +15,13 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from mmseg_zsclip.datasets import ToyDataset, ToyTargetDataset
-from mmseg_zsclip.datasets.labels import IGNORE
 from mmseg_zsclip.datasets.toy import LENGTHS, toy_path
-from mmseg_zsclip.datasets.vocabulary import canonical, load_classes, load_unseen, split_indices
 from mmseg_zsclip.engine.overlays import TITLE, OverlayHook
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.toy import World
+from mmseg_zsclip.vocabulary.labels import IGNORE
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes, load_unseen, split_indices
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 

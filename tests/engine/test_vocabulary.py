@@ -8,8 +8,8 @@ from torch import nn
 
 from mmseg_zsclip.apis.launch import build_runner, evaluate, load_config
 from mmseg_zsclip.checkpoints import read_checkpoint
-from mmseg_zsclip.datasets.vocabulary import canonical, load_classes
 from mmseg_zsclip.engine import SetClassesHook
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
 SHORT = {'test_dataloader.dataset.length': 2, 'test_dataloader.num_workers': 0,
          'test_dataloader.persistent_workers': False, 'log_level': 'WARNING'}

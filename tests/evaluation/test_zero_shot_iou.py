@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
-from mmseg_zsclip.datasets.vocabulary import load_classes
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
+from mmseg_zsclip.vocabulary.lists import load_classes
 
 CLASSES = load_classes('camvid')
 

@@ -18,8 +18,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.registry import MODELS
+from mmseg_zsclip.vocabulary.labels import UNLABELLED
 
 STEPS = dict(zegclip=10, maskclip_plus=3)
 WORLDS = dict(zegclip=(2, 4), maskclip_plus=(2,))

@@ -6,9 +6,9 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.models.self_training import best_of, cosine_distance
 from mmseg_zsclip.registry import MODELS
+from mmseg_zsclip.vocabulary.labels import UNLABELLED
 
 NAMES = ['sky', 'road', 'tree', 'car']
 TEXT = dict(arch='ViT-XS-8')

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from mmseg_zsclip.datasets.vocabulary import load_unseen
 from mmseg_zsclip.toy import World
 from mmseg_zsclip.toy.palette import NAMES
 from mmseg_zsclip.toy.stuff import STUFF
 from mmseg_zsclip.toy.things import THINGS
 from mmseg_zsclip.toy.world import SPLITS, STYLES
+from mmseg_zsclip.vocabulary.lists import load_unseen
 
 WORLDS = tuple(STYLES)
 COUNT = 40

@@ -20,9 +20,9 @@ from PIL import Image
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser, lookup
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
-from mmseg_zsclip.datasets.labels import IGNORE_LARGE
 from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.vocabulary.labels import IGNORE_LARGE
 
 IDS = [int(i) for i in Path(__file__).with_name('ade20k_full_ids.txt').read_text().split()]
 TABLE = lookup({i: label for label, i in enumerate(IDS)}, 26 * 256, IGNORE_LARGE, np.uint16)

@@ -13,10 +13,10 @@ from PIL import Image
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
-from mmseg_zsclip.datasets.labels import IGNORE
 from mmseg_zsclip.datasets.photo_files import read_photo
-from mmseg_zsclip.datasets.vocabulary import load_classes
 from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.vocabulary.labels import IGNORE
+from mmseg_zsclip.vocabulary.lists import load_classes
 
 # The 31 labelled colours (R, G, B) under the class that each is scored as; (0, 0, 0) is void.
 COLOURS = {

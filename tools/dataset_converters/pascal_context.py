@@ -29,8 +29,8 @@ from mmseg_zsclip.datasets.converting import (
     write_names,
 )
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.labels import IGNORE_LARGE
-from mmseg_zsclip.datasets.vocabulary import load_classes
+from mmseg_zsclip.vocabulary.labels import IGNORE_LARGE
+from mmseg_zsclip.vocabulary.lists import load_classes
 
 FULL = load_classes('pc459')
 FOLDERS = {60: 'SegmentationClassContext', 459: 'SegmentationClassContext459'}

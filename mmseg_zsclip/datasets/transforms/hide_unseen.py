@@ -6,8 +6,8 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_zsclip.registry import TRANSFORMS
 
-from ..labels import UNLABELLED, ignore_index
-from ..vocabulary import load_classes, load_unseen, split_indices
+from ...vocabulary.labels import UNLABELLED, ignore_index
+from ...vocabulary.lists import load_classes, load_unseen, split_indices
 
 MODES = ('inductive', 'transductive', 'transductive-all', 'annotation-free', 'fully')
 TRUTH = 'hidden_seg_map'

@@ -6,10 +6,10 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 
 from mmseg_zsclip.registry import TRANSFORMS
 
+from ...vocabulary.labels import UNLABELLED
+from ...vocabulary.lists import load_classes
 from ..label_files import LabelReader, check_sizes
-from ..labels import UNLABELLED
 from ..photo_files import check_finite, photo_bytes, read_photo
-from ..vocabulary import load_classes
 
 
 @TRANSFORMS.register_module()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from mmseg_zsclip.datasets import HideUnseen
-from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.datasets.transforms.hide_unseen import MODES
-from mmseg_zsclip.datasets.vocabulary import load_classes, load_unseen, split_indices
+from mmseg_zsclip.vocabulary.labels import UNLABELLED
+from mmseg_zsclip.vocabulary.lists import load_classes, load_unseen, split_indices
 
 _, UNSEEN = split_indices(load_classes('camvid'), load_unseen('camvid'))
 

@@ -6,8 +6,8 @@ from PIL import Image
 
 from mmseg_zsclip.datasets import ADE847Dataset, LoadLabels
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.labels import UNLABELLED
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
+from mmseg_zsclip.vocabulary.labels import UNLABELLED
 
 AUGMENTATIONS = [
     dict(type='RandomResize', scale=(64, 48), ratio_range=(0.5, 2.0), keep_ratio=True),

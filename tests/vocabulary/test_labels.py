@@ -1,6 +1,6 @@
 import pytest
 
-from mmseg_zsclip.datasets.labels import IGNORE, IGNORE_LARGE, UNLABELLED, ignore_index
+from mmseg_zsclip.vocabulary.labels import IGNORE, IGNORE_LARGE, UNLABELLED, ignore_index
 
 
 @pytest.mark.parametrize(('num_classes', 'value'), [

@@ -3,7 +3,7 @@ import hashlib
 
 import pytest
 
-from mmseg_zsclip.datasets.vocabulary import (
+from mmseg_zsclip.vocabulary.lists import (
     canonical,
     load_classes,
     load_unseen,

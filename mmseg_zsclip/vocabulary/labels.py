@@ -14,7 +14,7 @@ A pixel is one of four things:
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .vocabulary import canonical
+from .lists import canonical
 
 if TYPE_CHECKING:
     from torch import Tensor

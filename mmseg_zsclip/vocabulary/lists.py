@@ -13,7 +13,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..class_names import canonical, class_synonyms, folded, split_names
+from .class_names import canonical, class_synonyms, folded, split_names
 
 NAMES_DIR = Path(__file__).with_name('names')
 BACKGROUND = 'background'  # name of the class that stands for all that has none
