@@ -4,9 +4,10 @@ import pytest
 import torch
 from torchvision.ops import sigmoid_focal_loss as reference_focal
 
-from mmseg_zsclip.losses import MaskLoss, mask_losses
+from mmseg_zsclip.losses import MaskLoss, fast_mask_losses, mask_losses
 from mmseg_zsclip.registry import MODELS
 
+either = pytest.mark.parametrize('losses', [mask_losses, fast_mask_losses])
 FOCAL, DICE = dict(dice_weight=0.0), dict(focal_weight=0.0)
 
 
@@ -24,10 +25,11 @@ def one_hot(labels):
     return torch.stack([labels == c for c in range(3)], 1).double()
 
 
+@either
 @pytest.mark.parametrize(('alpha', 'gamma'), [(0.25, 2.0), (0.4, 1.5), (0.5, 0.0)])
-def test_focal_equals_torchvision_on_valid_pixels(batch, alpha, gamma):
+def test_focal_equals_torchvision_on_valid_pixels(batch, losses, alpha, gamma):
     logits, labels = batch
-    ours = mask_losses(logits, labels, alpha=alpha, gamma=gamma)[0]
+    ours = losses(logits, labels, alpha=alpha, gamma=gamma)[0]
     theirs = reference_focal(logits, one_hot(labels), alpha=alpha, gamma=gamma)[:, :, 1:]
     torch.testing.assert_close(ours, theirs.mean((2, 3)), rtol=1e-6, atol=0)
     grads = [torch.autograd.grad(x.sum(), logits)[0] for x in (ours, theirs.mean((2, 3)))]
@@ -43,11 +45,12 @@ def test_the_plain_loss_of_table_6_is_binary_cross_entropy(batch):
     torch.testing.assert_close(plain(logits, labels), bce.float())
 
 
+@either
 @pytest.mark.parametrize(('squared', 'smooth', 'released'), [
     (True, 0.0, False), (False, 1.0, True), (False, 1.0, False)])
-def test_dice_is_equation_5_or_the_released_one(batch, squared, smooth, released):
+def test_dice_is_equation_5_or_the_released_one(batch, losses, squared, smooth, released):
     logits, labels = batch
-    ours = mask_losses(
+    ours = losses(
         logits, labels, squared=squared, smooth=smooth, count_ignored_as_negative=released)[1]
     rows = slice(0 if released else 1, None)
     y, t = logits[:, :, rows].sigmoid().flatten(2), one_hot(labels)[:, :, rows].flatten(2)
@@ -58,19 +61,45 @@ def test_dice_is_equation_5_or_the_released_one(batch, squared, smooth, released
     torch.testing.assert_close(*grads, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize('size', [(5, 7), (11, 9), (40, 7), (3, 4)])
+@pytest.mark.parametrize('options', [
+    {}, dict(alpha=0.5, gamma=0.0), dict(alpha=0.4, gamma=1.5, smooth=0.1),
+    dict(squared=False, smooth=1.0, count_ignored_as_negative=True)])
+def test_the_fast_losses_and_their_gradient_are_those_of_the_plain_ones(batch, size, options):
+    logits, _ = batch
+    labels = torch.randint(0, 3, (2, *size))
+    labels[:, :2, 1] = 255
+    labels[0][labels[0] == 1] = 2
+    results = []
+    for losses in (mask_losses, fast_mask_losses):
+        focal, dice, sizes, right = losses(logits, labels, **options)
+        total = (focal * torch.arange(1, 4) + dice * torch.arange(3)).sum()
+        results.append([focal, dice, sizes, right, *torch.autograd.grad(total, logits)])
+    for plain, fast in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-7)  # float32 interpolation
+
+
+def test_the_plain_losses_can_be_differentiated_twice(batch):
+    logits, labels = batch
+    loss = MaskLoss(fast=False)
+    grad, = torch.autograd.grad(loss(logits, labels), logits, create_graph=True)
+    assert torch.autograd.grad(grad.square().sum(), logits)[0].isfinite().all()
+    torch.testing.assert_close(loss(logits, labels), MaskLoss()(logits, labels))
+
+
 @pytest.mark.parametrize('size', [(11, 9), (40, 7), (3, 7)])
 @pytest.mark.parametrize('piece', [1, 100, 10**6])
 def test_coarse_logits_are_resized_strip_by_strip(batch, size, piece, monkeypatch):
     from mmseg.models.losses import accuracy
 
-    monkeypatch.setattr(sys.modules['mmseg_zsclip.losses.mask_losses'], 'PIECE', piece)
+    monkeypatch.setattr(sys.modules['mmseg_zsclip.losses.fast_mask_losses'], 'PIECE', piece)
     logits, _ = batch
     labels = torch.randint(0, 3, (2, *size))
     labels[:, :2, 1] = 255
     resized = torch.nn.functional.interpolate(logits, size, mode='bilinear')
     results = []
     for source in (logits, resized):
-        focal, dice, sizes, right = mask_losses(source, labels)
+        focal, dice, sizes, right = fast_mask_losses(source, labels)
         total = (focal + dice * torch.arange(3)).sum()
         results.append([focal, dice, sizes, right, *torch.autograd.grad(total, logits)])
     for ours, expected in zip(*results, strict=True):
