@@ -1,5 +1,5 @@
 """CLIP segments what nobody has labelled: an MMSegmentation plugin."""
-from mmseg_zsclip import compat
+from . import compat
 
 compat.setup()
 

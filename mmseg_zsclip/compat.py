@@ -143,7 +143,7 @@ def install_ops() -> None:
     """Put our ops where mmcv's compiled ones would be, if and only if those are missing."""
     if 'mmcv._ext' in sys.modules or compiled_ops():
         return
-    from mmseg_zsclip import ops
+    from . import ops
     sys.modules['mmcv._ext'] = ops.build_module()
     logger.info('mmcv has no compiled ops: using mmseg_zsclip.ops (torch, Triton on a GPU)')
 
@@ -175,7 +175,7 @@ def guard_checkpoints() -> None:
     """Let every checkpoint that mmengine loads pass `checkpoints.read_checkpoint`, from the moment
     that mmengine's own loaders are imported."""
     if _GUARDED in sys.modules:
-        from mmseg_zsclip import checkpoints
+        from . import checkpoints
         checkpoints.register()
     elif not any(isinstance(finder, _GuardWhenImported) for finder in sys.meta_path):
         sys.meta_path.insert(0, _GuardWhenImported())
@@ -196,7 +196,7 @@ class _GuardWhenImported:
 
             def exec_module(module) -> None:
                 run(module)
-                from mmseg_zsclip import checkpoints
+                from . import checkpoints
                 checkpoints.register()
 
             spec.loader.exec_module = exec_module
@@ -240,7 +240,7 @@ def inherit_shipped_configs() -> None:
     def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if not cfg_path.startswith('mmseg_zsclip::'):
             return others(cfg_path, filename)
-        from mmseg_zsclip.apis.configs import find_shipped
+        from .apis.configs import find_shipped
         return str(find_shipped(cfg_path.partition('::')[2])), None
 
     Config._get_cfg_path = staticmethod(get_cfg_path)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from mmseg_zsclip.clip.archs import embedded
-from mmseg_zsclip.clip.tensor_files import UnreadableFile, read_content
-from mmseg_zsclip.pretraining.recipe import trained_by
+from .clip.archs import embedded
+from .clip.tensor_files import UnreadableFile, read_content
+from .pretraining.recipe import trained_by
 
 PACKAGE = Path(__file__).resolve().parent
 # What cannot change a score: pages, pictures, progress bars, verdicts on results, the making of a

@@ -180,3 +180,12 @@ def test_the_licence_is_apache_2():
     text = (ROOT / 'LICENSE').read_text()
     assert 'Apache License' in text
     assert 'Version 2.0, January 2004' in text
+
+
+def test_the_package_speaks_one_dialect():
+    """Relative imports inside it, and single backticks."""
+    for path in (ROOT / 'mmseg_zsclip').rglob('*.py'):
+        text = path.read_text()
+        assert not re.search(r'^\s*(from|import) mmseg_zsclip', text, re.MULTILINE), path
+        assert '``' not in text, path
+        assert not re.search(r':(func|class|meth|mod):`', text), path

@@ -1,5 +1,5 @@
 """What a user calls from Python. Nothing heavy is imported until a function needs it."""
-from mmseg_zsclip.apis.configs import (
+from .configs import (
     ConfigNotFoundError,
     config_root,
     find_config,

@@ -12,18 +12,18 @@ from mmengine.dist import master_only
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
-from mmseg_zsclip.apis.configs import find_config, what_is_missing
-from mmseg_zsclip.apis.options import merge_options
-from mmseg_zsclip.datasets.settings import config_pipelines
-from mmseg_zsclip.engine.class_maps import ClassMapsHook
-from mmseg_zsclip.engine.folder_lock import in_use
-from mmseg_zsclip.engine.hooks import bare_model
-from mmseg_zsclip.engine.output_names import OutputNamesHook
-from mmseg_zsclip.engine.overlays import OverlayHook
-from mmseg_zsclip.engine.resuming import checkpoint_place, find_resumable
-from mmseg_zsclip.engine.run_identity import run_config
-from mmseg_zsclip.engine.runner import ResumableRunner
-from mmseg_zsclip.files import write_json
+from ..datasets.settings import config_pipelines
+from ..engine.class_maps import ClassMapsHook
+from ..engine.folder_lock import in_use
+from ..engine.hooks import bare_model
+from ..engine.output_names import OutputNamesHook
+from ..engine.overlays import OverlayHook
+from ..engine.resuming import checkpoint_place, find_resumable
+from ..engine.run_identity import run_config
+from ..engine.runner import ResumableRunner
+from ..files import write_json
+from .configs import find_config, what_is_missing
+from .options import merge_options
 
 METRICS_FILE = 'metrics.json'
 TTA_MODEL = 'mmseg_zsclip.MeanTTAModel'

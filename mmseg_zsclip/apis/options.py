@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmseg_zsclip import compat
+from .. import compat
 
 # Read from the config's first level beside the Runner's own arguments.
 READ = {'auto_scale_lr', 'compile', 'find_unused_parameters', 'model_wrapper_cfg', 'tta',

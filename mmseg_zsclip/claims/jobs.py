@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
-from mmseg_zsclip.claims.suite import Run, Suite
-from mmseg_zsclip.evaluation.areas import read_areas
-from mmseg_zsclip.files import write_json
-from mmseg_zsclip.provenance import clip_files, machine, source_digest
+from ..evaluation.areas import read_areas
+from ..files import write_json
+from ..provenance import clip_files, machine, source_digest
+from .suite import Run, Suite
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 CHECKPOINT_STEPS = 100
@@ -43,7 +43,7 @@ class Job:
     @cached_property
     def config(self):
         """The mmengine Config that is trained and tested."""
-        from mmseg_zsclip.apis.launch import load_config, set_steps
+        from ..apis.launch import load_config, set_steps
 
         quick = {name: value for name, value in self.suite.quick_options.items()
                  if self.run.trains or not name.startswith('train_')} if self.quick else {}
@@ -111,7 +111,7 @@ class Job:
 def execute(job: Job) -> dict:
     """Trains where the run trains, going on from the newest checkpoint of a killed one, tests, and
     writes the result. Returns it."""
-    from mmseg_zsclip.apis.launch import evaluate, train
+    from ..apis.launch import evaluate, train
 
     start = time.time()
     cfg = copy.deepcopy(job.config)

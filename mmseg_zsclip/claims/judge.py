@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmseg_zsclip.claims.suite import Claim, side_runs, split_side
-from mmseg_zsclip.evaluation.areas import ImageAreas
+from ..evaluation.areas import ImageAreas
+from .suite import Claim, side_runs, split_side
 
 RESAMPLES = 1000
 NORMAL_95 = 1.96

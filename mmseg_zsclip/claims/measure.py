@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from mmseg_zsclip.claims.jobs import Job
-from mmseg_zsclip.claims.judge import Judgement, Measured, judge
-from mmseg_zsclip.claims.pool import run_jobs
-from mmseg_zsclip.claims.suite import Suite, load_suite
-from mmseg_zsclip.provenance import source_digest
+from ..provenance import source_digest
+from .jobs import Job
+from .judge import Judgement, Measured, judge
+from .pool import run_jobs
+from .suite import Suite, load_suite
 
 
 @dataclass(frozen=True)

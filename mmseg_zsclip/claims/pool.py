@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from mmseg_zsclip.claims.jobs import Job
-from mmseg_zsclip.claims.worker import command
-from mmseg_zsclip.provenance import PACKAGE
+from ..provenance import PACKAGE
+from .jobs import Job
+from .worker import command
 
 POLL_SECONDS = 0.2
 TAIL_LINES = 15

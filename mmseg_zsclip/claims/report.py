@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from prettytable import PrettyTable
 
-from mmseg_zsclip.claims.judge import MISSING, RESAMPLES, Comparison, Judgement, seed_std
-from mmseg_zsclip.claims.measure import SuiteResults
-from mmseg_zsclip.claims.suite import Run, Suite
+from .judge import MISSING, RESAMPLES, Comparison, Judgement, seed_std
+from .measure import SuiteResults
+from .suite import Run, Suite
 
 SHOWN = ('pAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 LISTED = 4

@@ -4,8 +4,8 @@ import os
 import threading
 from pathlib import Path
 
-from mmseg_zsclip.claims.jobs import Job, execute
-from mmseg_zsclip.claims.suite import load_suite
+from .jobs import Job, execute
+from .suite import load_suite
 
 
 def command(job: Job) -> list[str]:

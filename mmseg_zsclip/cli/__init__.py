@@ -3,8 +3,8 @@ so that `zsclip doctor` works in an environment where nothing else does."""
 import importlib
 import sys
 
-from mmseg_zsclip.cli.errors import guarded
-from mmseg_zsclip.cli.parsing import Parser
+from .errors import guarded
+from .parsing import Parser
 
 COMMANDS = {
     'train': 'train a config, shipped or your own',
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
     What the user can mend ends in one line on standard error, see `guarded`.
     """
-    from mmseg_zsclip import __version__
+    from .. import __version__
 
     argv = sys.argv[1:] if argv is None else argv
     parser = Parser(

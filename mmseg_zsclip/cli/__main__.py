@@ -1,5 +1,5 @@
 import sys
 
-from mmseg_zsclip.cli import main
+from . import main
 
 sys.exit(main())

@@ -2,8 +2,8 @@
 import argparse
 import sys
 
-from mmseg_zsclip import compat
-from mmseg_zsclip.apis.configs import find_config
+from .. import compat
+from ..apis.configs import find_config
 
 SPLITS = ('train', 'val', 'test')
 
@@ -20,8 +20,8 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
-    from mmseg_zsclip.datasets.preflight import check_dataset
-    from mmseg_zsclip.registry import DATASETS
+    from ..datasets.preflight import check_dataset
+    from ..registry import DATASETS
 
     config, wrong = Config.fromfile(path), []
     init_default_scope('mmseg')

@@ -3,9 +3,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmseg_zsclip import compat
-from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
-from mmseg_zsclip.files import whole_file
+from .. import compat
+from ..apis.configs import ConfigNotFoundError, find_config
+from ..files import whole_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

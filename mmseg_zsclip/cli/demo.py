@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmseg_zsclip import compat
+from .. import compat
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     print('loading PyTorch and MMSegmentation', file=sys.stderr, flush=True)
     compat.setup(now=True)
-    from mmseg_zsclip.demo.page import write_page
-    from mmseg_zsclip.demo.stages import DemoError, run_stages
+    from ..demo.page import write_page
+    from ..demo.stages import DemoError, run_stages
 
     try:
         demo = run_stages(args.out.expanduser().resolve(), args.weights, args.steps, args.scenes)

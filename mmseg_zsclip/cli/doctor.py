@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmseg_zsclip import compat
+from .. import compat
 
 DISTRIBUTION = 'mmseg_zsclip'
 REINSTALL = 'pip install -e .   (in the folder of the clone)'
@@ -142,7 +142,7 @@ def import_findings() -> Iterator[Finding]:
 
 def weight_findings() -> Iterator[Finding]:
     try:
-        from mmseg_zsclip.clip.download import cache_dir, is_offline
+        from ..clip.download import cache_dir, is_offline
     except ImportError:  # torch, reported by import_findings
         return
     folder = cache_dir()
@@ -153,7 +153,7 @@ def weight_findings() -> Iterator[Finding]:
 
 
 def config_findings() -> Iterator[Finding]:
-    from mmseg_zsclip.apis.configs import ConfigNotFoundError, config_root, shipped_configs
+    from ..apis.configs import ConfigNotFoundError, config_root, shipped_configs
 
     try:
         configs = shipped_configs()

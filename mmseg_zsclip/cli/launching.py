@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from mmseg_zsclip import compat
-from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
-from mmseg_zsclip.files import names_a_file
+from .. import compat
+from ..apis.configs import ConfigNotFoundError, find_config
+from ..files import names_a_file
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -38,7 +38,7 @@ def launch_config(args: argparse.Namespace):
     options = parse_options(args.cfg_options)
     check_words(path, options, args.weights)
     compat.setup(now=True)
-    from mmseg_zsclip.apis.launch import load_config
+    from ..apis.launch import load_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return load_config(
@@ -53,7 +53,7 @@ def check_words(config: Path, options: dict, weights: str | None) -> None:
     if options.get('load_from'):
         checkpoint_path(str(options['load_from']))
     if options:
-        from mmseg_zsclip.apis.options import check_options, read_config
+        from ..apis.options import check_options, read_config
         check_options(read_config(config), options)
 
 

@@ -1,7 +1,7 @@
 """`zsclip test CONFIG [CKPT]`."""
 import argparse
 
-from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, launch_config
+from .launching import add_launch_arguments, checkpoint_path, launch_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint not in (None, 'none'):  # the scripts of several processes need a word there
         checkpoint = checkpoint_path(args.checkpoint)
     cfg = launch_config(args)
-    from mmseg_zsclip.apis.launch import evaluate
+    from ..apis.launch import evaluate
 
     evaluate(cfg, checkpoint, show_dir=args.show_dir, maps_dir=args.maps_dir,
              tta=args.tta, amp=args.amp)

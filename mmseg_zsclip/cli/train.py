@@ -3,7 +3,7 @@ import argparse
 import os
 import sys
 
-from mmseg_zsclip.cli.launching import add_launch_arguments, checkpoint_path, launch_config
+from .launching import add_launch_arguments, checkpoint_path, launch_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     resume = args.resume == 'auto' or (args.resume and checkpoint_path(args.resume)) or False
     cfg = launch_config(args)
-    from mmseg_zsclip.apis.launch import train
-    from mmseg_zsclip.engine.stopping import TrainingStopped
+    from ..apis.launch import train
+    from ..engine.stopping import TrainingStopped
 
     try:
         train(cfg, resume=resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)

@@ -7,8 +7,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from mmseg_zsclip.registry import DATASETS
-
+from ..registry import DATASETS
 from ..vocabulary.labels import IGNORE, ignore_index
 from ..vocabulary.lists import canonical, load_classes
 from .listing import IMAGE_ENDINGS, files_below, left_out, listed, photos_in
@@ -19,7 +18,7 @@ def metainfo(source: str, palette: Sequence[Sequence[int]] | None = None) -> dic
     """METAINFO of a shipped class list: canonical names, and colours that never change.
 
     Args:
-        source: name of the class list, for example ``'voc20'``.
+        source: name of the class list, for example `'voc20'`.
         palette: RGB rows 0-255, one a class; generated when not given.
     """
     classes = tuple(canonical(name) for name in load_classes(source))
@@ -28,7 +27,7 @@ def metainfo(source: str, palette: Sequence[Sequence[int]] | None = None) -> dic
 
 
 def distinct_colours(n: int) -> list[list[int]]:
-    """``n`` different RGB colours (0-255), none black: the bits of 1, 2, ... dealt out to R, G, B
+    """`n` different RGB colours (0-255), none black: the bits of 1, 2, ... dealt out to R, G, B
     from the highest bit down, as in the colour map of PASCAL VOC's development kit."""
     colours = []
     for i in range(1, n + 1):
@@ -62,12 +61,12 @@ def settled(transforms: list, ignored: int) -> list:
 @DATASETS.register_module()
 class SegDataset(BaseSegDataset):
     """mmseg's data set with checks added. For photos and label maps of your own, give
-    ``metainfo=dict(classes=[...])`` (or a file, as :func:`load_classes` takes it), ``data_root`` and
-    ``data_prefix``. In its pipeline ``LoadImageFromFile`` is :class:`LoadPhoto`, and padding has the
+    `metainfo=dict(classes=[...])` (or a file, as `load_classes` takes it), `data_root` and
+    `data_prefix`. In its pipeline `LoadImageFromFile` is `LoadPhoto`, and padding has the
     ignored value of its number of classes.
 
-    ``img_suffix=None`` takes every image, whatever its ending. Photos without labels have no
-    ``seg_map_path`` in ``data_prefix``, or None there. A list of names (``ann_file``) may
+    `img_suffix=None` takes every image, whatever its ending. Photos without labels have no
+    `seg_map_path` in `data_prefix`, or None there. A list of names (`ann_file`) may
     give them with or without it.
 
     Raises:
@@ -87,7 +86,7 @@ class SegDataset(BaseSegDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
-        """As mmengine's, with the class names read by :func:`load_classes`, as everywhere."""
+        """As mmengine's, with the class names read by `load_classes`, as everywhere."""
         if metainfo is None or metainfo.get('classes') is None:
             return super()._load_metainfo(metainfo)
         names = load_classes(metainfo['classes'])
@@ -96,8 +95,8 @@ class SegDataset(BaseSegDataset):
         return super()._load_metainfo({**metainfo, 'classes': names})
 
     def load_data_list(self) -> list[dict]:
-        """One dict an image, sorted by path: ``img_path``, ``seg_map_path``, ``label_map``,
-        ``reduce_zero_label``, ``seg_fields``."""
+        """One dict an image, sorted by path: `img_path`, `seg_map_path`, `label_map`,
+        `reduce_zero_label`, `seg_fields`."""
         folder = self.data_prefix.get('img_path') or ''
         remote = '://' in folder or self.backend_args
         if not remote and not osp.isdir(folder):

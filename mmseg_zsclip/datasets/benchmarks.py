@@ -1,9 +1,8 @@
-"""The public data sets of the papers' tables. Classes come from ``names/``, colours from mmseg
-where it has the set; ``tools/dataset_converters`` writes the label maps."""
+"""The public data sets of the papers' tables. Classes come from `names/`, colours from mmseg
+where it has the set; `tools/dataset_converters` writes the label maps."""
 from mmseg import datasets as mmseg_datasets
 
-from mmseg_zsclip.registry import DATASETS
-
+from ..registry import DATASETS
 from .base import SegDataset, distinct_colours, metainfo
 
 
@@ -13,7 +12,7 @@ def _palette(name: str) -> list:
 
 @DATASETS.register_module()
 class VOC20Dataset(SegDataset):
-    """PASCAL VOC 2012 without background: in the files 0 is ignored and 1 is ``aeroplane``."""
+    """PASCAL VOC 2012 without background: in the files 0 is ignored and 1 is `aeroplane`."""
 
     METAINFO = metainfo('voc20', _palette('PascalVOCDataset')[1:])
 
@@ -30,7 +29,7 @@ class VOC21Dataset(SegDataset):
 
 @DATASETS.register_module()
 class Context59Dataset(SegDataset):
-    """PASCAL Context without background: in the files 0 is ignored and 1 is ``aeroplane``."""
+    """PASCAL Context without background: in the files 0 is ignored and 1 is `aeroplane`."""
 
     METAINFO = metainfo('context59', _palette('PascalContextDataset59'))
 
@@ -47,7 +46,7 @@ class Context60Dataset(SegDataset):
 
 @DATASETS.register_module()
 class COCOStuff164kDataset(SegDataset):
-    """COCO-Stuff 164k, 171 classes, from ``*_labelTrainIds.png``; the raw files have holes in
+    """COCO-Stuff 164k, 171 classes, from `*_labelTrainIds.png`; the raw files have holes in
     their ids and score near 0 from the 12th class on."""
 
     METAINFO = metainfo('coco_stuff171', _palette('COCOStuffDataset'))
@@ -59,7 +58,7 @@ class COCOStuff164kDataset(SegDataset):
 @DATASETS.register_module()
 class COCOObjectDataset(SegDataset):
     """The 80 things of COCO-Stuff 164k and, as class 0, background: all stuff and what has no
-    label. Nothing is ignored. Label maps by ``coco_stuff164k.py --objects``."""
+    label. Nothing is ignored. Label maps by `coco_stuff164k.py --objects`."""
 
     METAINFO = metainfo('coco_object', [[0, 0, 0], *distinct_colours(80)])
 
@@ -79,7 +78,7 @@ class ADE150Dataset(SegDataset):
 
 @DATASETS.register_module()
 class CityscapesDataset(SegDataset):
-    """Cityscapes, 19 classes, from ``*_gtFine_labelTrainIds.png``."""
+    """Cityscapes, 19 classes, from `*_gtFine_labelTrainIds.png`."""
 
     METAINFO = metainfo('cityscapes', _palette('CityscapesDataset'))
 
@@ -100,7 +99,7 @@ class LargeSegDataset(SegDataset):
         """mmseg marks a dropped class by 255, which is a class here.
 
         Raises:
-            ValueError: ``metainfo`` names other classes than the data set's.
+            ValueError: `metainfo` names other classes than the data set's.
         """
         old = cls.METAINFO['classes']
         if new_classes is not None and list(new_classes) != list(old):
@@ -111,13 +110,13 @@ class LargeSegDataset(SegDataset):
 
 @DATASETS.register_module()
 class ADE847Dataset(LargeSegDataset):
-    """ADE20K, full release, the 847 classes of MaskFormer; label maps by ``ade20k_full.py``."""
+    """ADE20K, full release, the 847 classes of MaskFormer; label maps by `ade20k_full.py`."""
 
     METAINFO = metainfo('ade847')
 
 
 @DATASETS.register_module()
 class Context459Dataset(LargeSegDataset):
-    """PASCAL Context, all 459 classes; label maps by ``pascal_context.py --classes 459``."""
+    """PASCAL Context, all 459 classes; label maps by `pascal_context.py --classes 459`."""
 
     METAINFO = metainfo('pc459')

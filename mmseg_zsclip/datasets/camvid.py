@@ -2,23 +2,22 @@
 from collections.abc import Sequence
 from os.path import basename
 
-from mmseg_zsclip.registry import DATASETS
-
+from ..registry import DATASETS
 from .base import SegDataset, metainfo
 
 
 @DATASETS.register_module()
 class CamVidDataset(SegDataset):
-    """CamVid: 480x360 photos ``images/{train,val}/<drive>_<frame>.jpg``, label maps of the same
-    name ``annotations/{train,val}/*.png``: 0 sky ... 10 bicyclist, 255 ignore.
+    """CamVid: 480x360 photos `images/{train,val}/<drive>_<frame>.jpg`, label maps of the same
+    name `annotations/{train,val}/*.png`: 0 sky ... 10 bicyclist, 255 ignore.
 
     Args:
-        drives: keep only photos whose name begins with one of these drives (``'0001TP'``,
-            ``'0006R0'``, ``'0016E5'``); all when not given. Neighbouring frames of one drive are
+        drives: keep only photos whose name begins with one of these drives (`'0001TP'`,
+            `'0006R0'`, `'0016E5'`); all when not given. Neighbouring frames of one drive are
             almost the same photo, so only a split by drive measures an unseen street.
         img_suffix: ending of the photos' names.
         seg_map_suffix: ending of the label maps' names.
-        **kwargs: see mmseg's ``BaseSegDataset``.
+        **kwargs: see mmseg's `BaseSegDataset`.
 
     Raises:
         ValueError: a drive has no photo (the drives found are listed).

@@ -1,4 +1,4 @@
-"""What the converters in ``tools/dataset_converters`` share."""
+"""What the converters in `tools/dataset_converters` share."""
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +13,7 @@ from .photo_files import photo_header
 
 
 def converter_parser(description: str) -> Parser:
-    """Parser with the options of every converter: ``root`` and ``--nproc``."""
+    """Parser with the options of every converter: `root` and `--nproc`."""
     parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder of the data set')
@@ -22,18 +22,18 @@ def converter_parser(description: str) -> Parser:
 
 
 def lookup(values: dict[int, int], size: int, other: int, dtype: type) -> np.ndarray:
-    """Table (size,) that holds ``values[i]`` at i and ``other`` elsewhere."""
+    """Table (size,) that holds `values[i]` at i and `other` elsewhere."""
     table = np.full(size, other, dtype)
     table[list(values)] = list(values.values())
     return table
 
 
 def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str) -> list:
-    """``[function(*job) for job in jobs]``, in ``nproc`` processes. A job begins with its source and
+    """`[function(*job) for job in jobs]`, in `nproc` processes. A job begins with its source and
     the file that is written.
 
     Raises:
-        FileNotFoundError: no job; ``what`` says what was looked for.
+        FileNotFoundError: no job; `what` says what was looked for.
         ValueError: two jobs would write one file; both sources are named.
     """
     if not jobs:
@@ -60,7 +60,7 @@ def check_targets(jobs: Iterable[tuple]) -> None:
 
 
 def check_size(photo: Path, path: Path, shape: Sequence[int]) -> None:
-    """That the labels (H, W, ...) of file ``path`` lie on their photo, upright by its EXIF
+    """That the labels (H, W, ...) of file `path` lie on their photo, upright by its EXIF
     orientation. Photos that are not there are passed over: some converters need none.
 
     Raises:

@@ -160,7 +160,7 @@ class LabelReader:
         self.last = max(labels) + self.first
 
     def __call__(self, path: str) -> np.ndarray:
-        """Labels (H, W) int32 in ``{0..C-1, ignore}``.
+        """Labels (H, W) int32 in `{0..C-1, ignore}`.
 
         Raises:
             FileNotFoundError: no such file.

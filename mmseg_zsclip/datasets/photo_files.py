@@ -27,7 +27,7 @@ def read_photo(path: str, channel_order: str = 'bgr', backend_args: dict | None 
 
     Args:
         path: file, or what mmengine's file client reads.
-        channel_order: ``'bgr'`` or ``'rgb'``.
+        channel_order: `'bgr'` or `'rgb'`.
         backend_args: see mmengine's file client.
 
     Raises:
@@ -84,7 +84,7 @@ def photo_bytes(path: str, backend_args: dict | None = None) -> bytes:
 def photo_header(path: str, backend_args: dict | None = None) -> tuple[tuple[int, int], int]:
     """((height, width) of the upright photo, EXIF orientation 1 to 8), without its pixels.
 
-    Raises: as :func:`read_photo`.
+    Raises: as `read_photo`.
     """
     content = photo_bytes(path, backend_args)
     image = _opened(path, content)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import PackSegInputs
 
-from mmseg_zsclip.registry import DATASETS
-
+from ..registry import DATASETS
 from .transforms.hide_unseen import TRUTH, HideUnseen
 
 
@@ -38,18 +37,18 @@ def config_pipelines(node) -> Iterator[list]:
 
 @DATASETS.register_module()
 def hide_labels(dataset: dict, mode: str, keep_truth: bool = False) -> BaseDataset:
-    """The data set with another ``mode`` of the ``HideUnseen`` in its pipelines.
+    """The data set with another `mode` of the `HideUnseen` in its pipelines.
 
-    In a config: ``train_dataloader = dict(dataset=dict(_delete_=True,
+    In a config: `train_dataloader = dict(dataset=dict(_delete_=True,
     type='mmseg_zsclip.hide_labels', mode='transductive',
-    dataset={{_base_.train_dataloader.dataset}}))``.
+    dataset={{_base_.train_dataloader.dataset}}))`.
 
     Args:
         dataset: config of any data set.
-        mode, keep_truth: see ``HideUnseen``; with ``keep_truth`` the hidden labels are packed too.
+        mode, keep_truth: see `HideUnseen`; with `keep_truth` the hidden labels are packed too.
 
     Raises:
-        ValueError: unknown mode, or a pipeline without ``HideUnseen``.
+        ValueError: unknown mode, or a pipeline without `HideUnseen`.
     """
     built = DATASETS.build(dataset)
     for transforms in pipelines(built):

@@ -1,5 +1,5 @@
 """The toy world as a data set. Nothing is stored: its pictures and label maps have paths such as
-``toy://toy/128/images/val_000007.png``, and are drawn when mmengine's file client reads one. So
+`toy://toy/128/images/val_000007.png`, and are drawn when mmengine's file client reads one. So
 every loader, hook and tool that reads photos and label maps reads these too."""
 import re
 from functools import lru_cache
@@ -10,9 +10,8 @@ import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 # Its names only inside functions: that package reads class lists from this one.
-from mmseg_zsclip import toy
-from mmseg_zsclip.registry import DATASETS
-
+from .. import toy
+from ..registry import DATASETS
 from .base import SegDataset, metainfo
 
 # Scenes of each split that a data set holds by default; any index can be drawn.
@@ -25,8 +24,8 @@ FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 def toy_path(world: str, size: int, kind: str, split: str, index: int) -> str:
-    """Path of a picture (``kind='images'``, RGB), of its label map (``'annotations'``, 255 = no
-    class) or of its map of things (``'instances'``, 0 = stuff), all PNG of ``size`` pixels."""
+    """Path of a picture (`kind='images'`, RGB), of its label map (`'annotations'`, 255 = no
+    class) or of its map of things (`'instances'`, 0 = stuff), all PNG of `size` pixels."""
     return f'toy://{world}/{size}/{kind}/{split}_{index:06d}.png'
 
 
@@ -40,7 +39,7 @@ def _draw(world: str, size: int, split: str, index: int) -> dict[str, bytes]:
 
 @register_backend('toy', force=True, prefixes='toy')
 class ToyBackend(BaseStorageBackend):
-    """Reads the paths of :func:`toy_path`; a process remembers the last ``REMEMBERED`` scenes."""
+    """Reads the paths of `toy_path`; a process remembers the last `REMEMBERED` scenes."""
 
     def get(self, filepath: str | Path) -> bytes:
         """Raises FileNotFoundError: no such picture can be drawn."""
@@ -62,16 +61,16 @@ class ToyBackend(BaseStorageBackend):
 
 @DATASETS.register_module()
 class ToyDataset(SegDataset):
-    """Scenes of the world ``'toy'``: 20 classes, every pixel has one.
+    """Scenes of the world `'toy'`: 20 classes, every pixel has one.
 
-    A sample also has ``instance_path``, the map of its things; :meth:`scene` gives everything that
+    A sample also has `instance_path`, the map of its things; `scene` gives everything that
     is true of it.
 
     Args:
-        split: ``'train'``, ``'val'`` or ``'test'``; none shares a scene with another.
+        split: `'train'`, `'val'` or `'test'`; none shares a scene with another.
         size: side of the pictures in pixels.
         length: number of scenes, by default 4000, 100 and 200.
-        **kwargs: see mmseg's ``BaseSegDataset``; folders have no meaning here.
+        **kwargs: see mmseg's `BaseSegDataset`; folders have no meaning here.
 
     Raises:
         ValueError: unknown split, a size that the world does not draw, or no scene.
@@ -100,7 +99,7 @@ class ToyDataset(SegDataset):
         super().__init__(img_suffix='.png', **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One dict a scene: as mmseg's, and ``instance_path``, ``split`` and ``index``."""
+        """One dict a scene: as mmseg's, and `instance_path`, `split` and `index`."""
         place = self.WORLD, self.world.size
         return [
             dict(img_path=toy_path(*place, 'images', self.split, i),
@@ -111,15 +110,15 @@ class ToyDataset(SegDataset):
             for i in range(self.length)]
 
     def scene(self, idx: int) -> 'toy.Scene':
-        """Picture, label map, things and their colours of sample ``idx``."""
+        """Picture, label map, things and their colours of sample `idx`."""
         info = self.get_data_info(idx)
         return self.world.scene(info['split'], info['index'])
 
 
 @DATASETS.register_module()
 class ToyTargetDataset(ToyDataset):
-    """Scenes of the world ``'toy_target'``: another style of drawing, other classes, some of them
-    two of ``'toy'``'s together. For evaluation on a data set that training has not seen."""
+    """Scenes of the world `'toy_target'`: another style of drawing, other classes, some of them
+    two of `'toy'`'s together. For evaluation on a data set that training has not seen."""
 
     WORLD = 'toy_target'
     METAINFO = metainfo(WORLD)

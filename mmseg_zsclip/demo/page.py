@@ -9,14 +9,14 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from mmseg_zsclip import __version__, compat
-from mmseg_zsclip.datasets.label_files import read_label_file
-from mmseg_zsclip.demo.curves import line_chart
-from mmseg_zsclip.demo.stages import PICTURES, Demo, Method
-from mmseg_zsclip.engine.progress import duration
-from mmseg_zsclip.files import whole_file
-from mmseg_zsclip.pictures import data_uri, paint, star
-from mmseg_zsclip.provenance import machine
+from .. import __version__, compat
+from ..datasets.label_files import read_label_file
+from ..engine.progress import duration
+from ..files import whole_file
+from ..pictures import data_uri, paint, star
+from ..provenance import machine
+from .curves import line_chart
+from .stages import PICTURES, Demo, Method
 
 COLUMNS = {'mIoU': 'mIoU', 'S': 'mIoU(S)', 'U': 'mIoU(U)', 'hIoU': 'hIoU'}
 PACKAGES = ('torch', 'mmengine', 'mmsegmentation', 'mmcv', 'mmcv-lite', 'numpy', 'pillow')

@@ -16,16 +16,16 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmseg_zsclip.apis.configs import config_root
-from mmseg_zsclip.apis.launch import METRICS_FILE, evaluate, load_config, set_steps, train
-from mmseg_zsclip.datasets.preflight import check_label_files
-from mmseg_zsclip.demo.curves import Curves, read_curves
-from mmseg_zsclip.engine.progress import ProgressBar, duration
-from mmseg_zsclip.engine.stopping import TrainingStopped
-from mmseg_zsclip.files import write_json
-from mmseg_zsclip.provenance import clip_files, source_digest, weights_path
-from mmseg_zsclip.registry import DATASETS
-from mmseg_zsclip.vocabulary.lists import load_unseen
+from ..apis.configs import config_root
+from ..apis.launch import METRICS_FILE, evaluate, load_config, set_steps, train
+from ..datasets.preflight import check_label_files
+from ..engine.progress import ProgressBar, duration
+from ..engine.stopping import TrainingStopped
+from ..files import write_json
+from ..provenance import clip_files, source_digest, weights_path
+from ..registry import DATASETS
+from ..vocabulary.lists import load_unseen
+from .curves import Curves, read_curves
 
 ARCH = 'ViT-T-8'
 TRAINING_FREE = 'maskclip/toy_maskclip'

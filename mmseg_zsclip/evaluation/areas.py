@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_zsclip.files import whole_file
-
+from ..files import whole_file
 from .scores import summarise
 
 

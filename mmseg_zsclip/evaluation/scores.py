@@ -43,7 +43,7 @@ def pixel_areas(pred: Tensor, label: Tensor, num_classes: int, ignore_index: int
 
     Args:
         pred: (H, W) predicted classes, 0 to C-1.
-        label: (H, W) true classes, 0 to C-1, or ``ignore_index`` (those pixels count nowhere).
+        label: (H, W) true classes, 0 to C-1, or `ignore_index` (those pixels count nowhere).
         num_classes: C.
         ignore_index: value of an ignored pixel.
 

@@ -8,42 +8,41 @@ from mmengine.logging import print_log
 from prettytable import PrettyTable
 from torch import Tensor
 
-from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.datasets.output_names import OutputNames
-from mmseg_zsclip.registry import METRICS
-from mmseg_zsclip.vocabulary.labels import UNLABELLED, ignore_index
-from mmseg_zsclip.vocabulary.lists import canonical, load_unseen, split_indices
-
+from ..datasets.label_files import write_label_file
+from ..datasets.output_names import OutputNames
+from ..registry import METRICS
+from ..vocabulary.labels import UNLABELLED, ignore_index
+from ..vocabulary.lists import canonical, load_unseen, split_indices
 from .areas import write_areas
 from .scores import checked_prediction, class_scores, pixel_areas, summarise
 
 
 @METRICS.register_module()
 class ZeroShotIoUMetric(BaseMetric):
-    """``pAcc``, ``mAcc``, ``mIoU``, the same with ``(S)`` and ``(U)``, and ``hIoU``, in percent.
+    """`pAcc`, `mAcc`, `mIoU`, the same with `(S)` and `(U)`, and `hIoU`, in percent.
 
-    All come from one argmax over all classes. ``pAcc(S)`` is over pixels whose true class is
+    All come from one argmax over all classes. `pAcc(S)` is over pixels whose true class is
     seen. Classes in neither ground truth nor prediction are left out of means and named in the
-    log. After :meth:`evaluate`, ``per_class`` holds one dict a class: ``name``, ``group`` ('S' or
-    'U'), ``IoU`` and ``Acc`` in percent, or None where the class has no pixel.
+    log. After `evaluate`, `per_class` holds one dict a class: `name`, `group` ('S' or
+    'U'), `IoU` and `Acc` in percent, or None where the class has no pixel.
 
     Args:
-        unseen: unseen classes, as :func:`load_unseen` takes them; ``'none'`` reports no ``(S)``,
-            ``(U)`` and ``hIoU``.
-        novel_only: also report ``novel_only_mIoU``: pixels of unseen classes only, and an argmax
+        unseen: unseen classes, as `load_unseen` takes them; `'none'` reports no `(S)`,
+            `(U)` and `hIoU`.
+        novel_only: also report `novel_only_mIoU`: pixels of unseen classes only, and an argmax
             over the unseen classes only (some papers' easier "unseen" number; never compare it
-            with ``mIoU(U)``). Needs ``seg_logits`` of all classes.
+            with `mIoU(U)`). Needs `seg_logits` of all classes.
         output_dir: write every prediction there as PNG, 16-bit where 255 is a class; where the
             data set reduces the zero label, values begin with 1, as its files do. Sub-folders of
-            the photos are kept, see :class:`OutputNames`.
+            the photos are kept, see `OutputNames`.
         format_only: write the predictions and score nothing (no ground truth).
-        areas_file: also write every image's pixel areas there, see :func:`write_areas`.
-        collect_device: see mmengine's ``BaseMetric``.
-        prefix: see mmengine's ``BaseMetric``.
+        areas_file: also write every image's pixel areas there, see `write_areas`.
+        collect_device: see mmengine's `BaseMetric`.
+        prefix: see mmengine's `BaseMetric`.
 
     Raises:
         ValueError: an unseen name that is no class of the data set, values outside the classes,
-            ``format_only`` without ``output_dir``, two photos whose predictions would be one file;
+            `format_only` without `output_dir`, two photos whose predictions would be one file;
             scores of NaN or infinity, and predictions that are no label map (the image is
             named); a photo without labels that is to be scored.
     """
@@ -72,8 +71,8 @@ class ZeroShotIoUMetric(BaseMetric):
         self.names = OutputNames()  # the data set's own, where our launcher runs the test
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch; each sample has ``pred_sem_seg`` and ``gt_sem_seg``,
-        ``data`` (1, H, W)."""
+        """Count the pixels of a batch; each sample has `pred_sem_seg` and `gt_sem_seg`,
+        `data` (1, H, W)."""
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
             pred = checked_prediction(

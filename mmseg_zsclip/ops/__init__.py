@@ -9,7 +9,7 @@ import importlib.util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from mmseg_zsclip.ops.missing import MissingOpError, missing_op
+from .missing import MissingOpError, missing_op
 
 __all__ = ['OPS', 'MissingOpError', 'OpsModule', 'build_module', 'find_op']
 

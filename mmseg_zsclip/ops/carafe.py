@@ -2,7 +2,7 @@
 import torch
 import torch.nn.functional as F
 
-from mmseg_zsclip.ops.recompute import gradients
+from .recompute import gradients
 
 
 def carafe(

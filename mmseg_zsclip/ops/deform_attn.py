@@ -9,7 +9,7 @@ import logging
 import torch
 import torch.nn.functional as F
 
-from mmseg_zsclip.ops.recompute import at_least_float32, gradients
+from .recompute import at_least_float32, gradients
 
 logger = logging.getLogger('mmseg_zsclip')
 
@@ -54,7 +54,7 @@ def ms_deform_attn_forward(
         im2col_step: int = 64) -> torch.Tensor:
     """mmcv's forward entry: as `ms_deform_attn`, shapes (L, 2) and starts (L,) as int tensors."""
     if triton_is_used(value):
-        from mmseg_zsclip.ops import deform_attn_triton
+        from . import deform_attn_triton
         return deform_attn_triton.forward(
             value, value_spatial_shapes, value_level_start_index, sampling_locations,
             attention_weights)
@@ -76,7 +76,7 @@ def ms_deform_attn_backward(
         im2col_step: int = 64) -> None:
     """mmcv's backward entry: writes the three gradients in place."""
     if triton_is_used(value):
-        from mmseg_zsclip.ops import deform_attn_triton
+        from . import deform_attn_triton
         grads = deform_attn_triton.backward(
             value, value_spatial_shapes, value_level_start_index, sampling_locations,
             attention_weights, grad_output)
@@ -101,7 +101,7 @@ def _triton_works(device: torch.device) -> bool:
     # Triton builds a launcher at run time and so may fail where it imports: no C compiler, an
     # old driver. Try once on one sample rather than fail in the middle of a training step.
     try:
-        from mmseg_zsclip.ops import deform_attn_triton
+        from . import deform_attn_triton
         deform_attn_triton.probe(device)
     except Exception as error:  # noqa: BLE001  whatever Triton raises, torch can do it
         logger.warning(

@@ -2,7 +2,7 @@
 import torch
 from torchvision.ops import deform_conv2d
 
-from mmseg_zsclip.ops.recompute import at_least_float32, gradients
+from .recompute import at_least_float32, gradients
 
 
 def deform_conv_forward(

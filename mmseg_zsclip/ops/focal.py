@@ -2,7 +2,7 @@
 import torch
 import torch.nn.functional as F
 
-from mmseg_zsclip.ops.recompute import at_least_float32
+from .recompute import at_least_float32
 
 
 def sigmoid_focal_loss_forward(

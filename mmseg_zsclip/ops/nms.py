@@ -2,8 +2,8 @@
 import torch
 from torchvision.ops import nms as torchvision_nms
 
-from mmseg_zsclip.ops.boxes import pairwise_iou
-from mmseg_zsclip.ops.recompute import at_least_float32
+from .boxes import pairwise_iou
+from .recompute import at_least_float32
 
 
 def nms(

@@ -1,7 +1,7 @@
 """Point-wise spatial attention masks (PSANet, Zhao et al. 2018) behind mmcv's entry points."""
 import torch
 
-from mmseg_zsclip.ops.recompute import gradients
+from .recompute import gradients
 
 COLLECT = 0
 

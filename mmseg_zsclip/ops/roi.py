@@ -2,8 +2,8 @@
 import torch
 from torchvision.ops import roi_align
 
-from mmseg_zsclip.ops.missing import FULL_MMCV, MissingOpError
-from mmseg_zsclip.ops.recompute import at_least_float32, gradients
+from .missing import FULL_MMCV, MissingOpError
+from .recompute import at_least_float32, gradients
 
 
 def roi_align_forward(

@@ -36,16 +36,16 @@ def export(
     border: int = 1,
     nproc: int = 1,
 ) -> None:
-    """Writes scenes ``0..count-1`` of a split, with a progress bar. A file is there whole or not at
-    all; the lists of scenes (``.txt``, ``.json``) come last.
+    """Writes scenes `0..count-1` of a split, with a progress bar. A file is there whole or not at
+    all; the lists of scenes (`.txt`, `.json`) come last.
 
     Args:
         root: folder; made when it does not exist.
         world: what draws them.
-        split: ``'train'``, ``'val'`` or ``'test'``.
+        split: `'train'`, `'val'` or `'test'`.
         count: number of scenes.
-        formats: one or more of ``FORMATS``.
-        border: see :func:`voc_labels`.
+        formats: one or more of `FORMATS`.
+        border: see `voc_labels`.
         nproc: processes.
 
     Raises:
@@ -83,13 +83,13 @@ def export(
 
 
 def scene_name(split: str, index: int) -> str:
-    """Name of a scene's files, without ending: ``'val_000007'``."""
+    """Name of a scene's files, without ending: `'val_000007'`."""
     return f'{split}_{index:06d}'
 
 
 def voc_labels(scene: Scene, border: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Classes and things as PASCAL VOC stores them, both (S, S) uint8: 0 is background, so class
-    0 of the world is 1; of the things n is ``things[n - 1]``. In both, ``border`` pixels on either
+    0 of the world is 1; of the things n is `things[n - 1]`. In both, `border` pixels on either
     side of a thing's outline are 255."""
     classes = np.where(scene.semantic == NO_CLASS, 0, scene.semantic + 1).astype(np.uint8)
     things = scene.instance.copy()
@@ -101,8 +101,8 @@ def voc_labels(scene: Scene, border: int = 1) -> tuple[np.ndarray, np.ndarray]:
 
 
 def coco_categories(world: World) -> list[dict]:
-    """COCO's ``categories``: things first, then stuff, with ids from 1, as in COCO and as mmdet's
-    panoptic heads need them. ``label`` is the class index in the world."""
+    """COCO's `categories`: things first, then stuff, with ids from 1, as in COCO and as mmdet's
+    panoptic heads need them. `label` is the class index in the world."""
     order = sorted(range(len(world.classes)), key=lambda label: not world.is_thing[label])
     return [
         dict(id=i, name=world.classes[label], label=label, isthing=int(world.is_thing[label]),
@@ -111,8 +111,8 @@ def coco_categories(world: World) -> list[dict]:
 
 
 def coco_metainfo(world: World) -> dict:
-    """``metainfo`` with which mmdet's CocoPanopticDataset reads the files; for its CocoDataset take
-    ``thing_classes`` as ``classes``."""
+    """`metainfo` with which mmdet's CocoPanopticDataset reads the files; for its CocoDataset take
+    `thing_classes` as `classes`."""
     rows = coco_categories(world)
     things = tuple(row['name'] for row in rows if row['isthing'])
     stuff = tuple(row['name'] for row in rows if not row['isthing'])
@@ -122,8 +122,8 @@ def coco_metainfo(world: World) -> dict:
 
 def coco_scene(scene: Scene) -> tuple[np.ndarray, list[dict]]:
     """Segment ids (S, S, 3) uint8 as COCO stores them (R + 256 G + 65536 B, 0 = none), and its
-    segments: ``id``, ``label``, ``isthing``, ``area``, ``bbox`` (x, y, width, height) and
-    ``segmentation`` (COCO's run-length code)."""
+    segments: `id`, `label`, `isthing`, `area`, `bbox` (x, y, width, height) and
+    `segmentation` (COCO's run-length code)."""
     from pycocotools import mask as codes
 
     ids, segments = scene.panoptic()
@@ -135,8 +135,8 @@ def coco_scene(scene: Scene) -> tuple[np.ndarray, list[dict]]:
 
 
 def coco_files(world: World, split: str, rows: list[list[dict]]) -> dict[str, dict]:
-    """Content of the ``panoptic`` and the ``instances`` file; ``rows`` are the segments of scenes
-    0, 1, ... as :func:`coco_scene` gives them. Ids of instances begin with 1: COCO's evaluation
+    """Content of the `panoptic` and the `instances` file; `rows` are the segments of scenes
+    0, 1, ... as `coco_scene` gives them. Ids of instances begin with 1: COCO's evaluation
     takes 0 for "none"."""
     categories = coco_categories(world)
     ids = {row.pop('label'): row['id'] for row in categories}
@@ -163,7 +163,7 @@ def _write_scene(
     world: World, split: str, folders: list[list[Path]], formats: tuple[str, ...], border: int,
     index: int,
 ) -> list[dict]:
-    """Returns the segments for :func:`coco_files`; none when only VOC is written."""
+    """Returns the segments for `coco_files`; none when only VOC is written."""
     scene, name = world.scene(split, index), scene_name(split, index)
     (photos, classes, things), (pictures, segments) = folders
     rows = []

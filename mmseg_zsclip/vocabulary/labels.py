@@ -2,11 +2,11 @@
 
 A pixel is one of four things:
 
-- a class, ``0 .. C-1``, an index into the data set's FULL class list (seen and unseen);
+- a class, `0 .. C-1`, an index into the data set's FULL class list (seen and unseen);
 - ignored: the annotator's "void", the border of an object, every padded pixel, and in the
   inductive setting every pixel of an unseen class. Never trained on, never scored, never
   pseudo-labelled;
-- unlabelled (``UNLABELLED``): a pixel of an unseen class in the transductive setting. Only these
+- unlabelled (`UNLABELLED`): a pixel of an unseen class in the transductive setting. Only these
   may receive a pseudo-label;
 - anything else: an error, raised where the file is read.
 """
@@ -60,9 +60,9 @@ def check_labels(labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int]
     """That a batch's labels are classes, none of them hidden from training.
 
     Args:
-        labels: (B, ...) int64; ``ignored`` and ``UNLABELLED`` pixels are passed over.
+        labels: (B, ...) int64; `ignored` and `UNLABELLED` pixels are passed over.
         hidden: classes of which no label may arrive.
-        mode: of ``HideUnseen``, which should have hidden them.
+        mode: of `HideUnseen`, which should have hidden them.
 
     Raises:
         ValueError: a label that is no class; "ground-truth leak".

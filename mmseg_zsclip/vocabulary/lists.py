@@ -1,13 +1,13 @@
 """Class names and zero-shot splits, by name. Imports nothing heavy: models read it too.
 
-``names/<data set>.txt`` holds one class a line in the order of the label values; synonyms follow
+`names/<data set>.txt` holds one class a line in the order of the label values; synonyms follow
 by comma; the first name is the canonical one, spelt as in the data set's METAINFO.
-``names/<data set>.unseen.txt`` holds the canonical names of the unseen classes. Sources: VOC
+`names/<data set>.unseen.txt` holds the canonical names of the unseen classes. Sources: VOC
 (15/5), Context (49/10, 50/10 with background) and COCO-Stuff (156/15) as in ZegCLIP, CVPR 2023;
 ADE20K-847 (572/275: unseen = in at most 10 training images) as in ZegFormer, CVPR 2022; CamVid
-(8/3) is ours. Lists of words that together stand for a class called background: ``background5`` of
-MaskCLIP's web photos (ECCV 2022, appendix); ``background26`` of SCLIP's release (ECCV 2024,
-``configs/cls_voc21.txt``), and ``background25`` without "bed", which is a class of COCO-Object.
+(8/3) is ours. Lists of words that together stand for a class called background: `background5` of
+MaskCLIP's web photos (ECCV 2022, appendix); `background26` of SCLIP's release (ECCV 2024,
+`configs/cls_voc21.txt`), and `background25` without "bed", which is a class of COCO-Object.
 """
 import difflib
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ def splits() -> list[str]:
 
 
 def load_classes(source: str | Path | Sequence[str]) -> list[str]:
-    """Full class list in label order, synonyms kept (``'sofa, couch'``).
+    """Full class list in label order, synonyms kept (`'sofa, couch'`).
 
     Args:
-        source: a shipped name (``'voc20'``), the path of a ``.txt`` file with one class a line,
+        source: a shipped name (`'voc20'`), the path of a `.txt` file with one class a line,
             or the list itself.
 
     Raises:
@@ -52,10 +52,10 @@ def load_unseen(
     """Canonical names of the unseen classes.
 
     Args:
-        source: a shipped split (``'voc20'``, or ``'none'`` where every class is seen), the path
-            of a ``.txt`` file with one class a line, or the names themselves.
+        source: a shipped split (`'voc20'`, or `'none'` where every class is seen), the path
+            of a `.txt` file with one class a line, or the names themselves.
         classes: full class list; when given, the names are checked against it and respelt as it
-            spells them (``'tv monitor'`` -> ``'tvmonitor'``).
+            spells them (`'tv monitor'` -> `'tvmonitor'`).
 
     Raises:
         ValueError: unknown split, a name that is no class, a duplicate.
@@ -149,7 +149,7 @@ def _checked(names: Sequence[str], where: str, lines: bool = False) -> list[str]
 
 
 def _lookup(classes: Sequence[str]) -> list[dict[str, int]]:
-    """Name -> label value, best first: first names, synonyms, both again by :func:`folded`.
+    """Name -> label value, best first: first names, synonyms, both again by `folded`.
     ADE20K has a "postbox" and a "post box", so spelling counts before it is forgiven."""
     exact = [{}, {}]
     for i, line in enumerate(classes):

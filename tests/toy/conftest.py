@@ -44,7 +44,7 @@ class PQStat:
 
 @pytest.fixture
 def panopticapi(monkeypatch):
-    """``panopticapi``, or where it is not installed the little of it that mmdet needs: it is only
+    """`panopticapi`, or where it is not installed the little of it that mmdet needs: it is only
     in COCO's repository, so no requirement can name it."""
     import mmseg_zsclip  # noqa: F401, I001
     from mmdet.evaluation.functional import panoptic_utils

@@ -32,13 +32,13 @@ def to_847(seg: np.ndarray) -> np.ndarray:
     """Labels (H, W) uint16: 0-846, 65535 ignored.
 
     Args:
-        seg: (H, W, 3) uint8, RGB of a ``*_seg.png``: class id = R // 10 * 256 + G.
+        seg: (H, W, 3) uint8, RGB of a `*_seg.png`: class id = R // 10 * 256 + G.
     """
     return TABLE[seg[..., 0].astype(np.int64) // 10 * 256 + seg[..., 1]]
 
 
 def shrunk_size(height: int, width: int, short_side: int) -> tuple[int, int] | None:
-    """(height, width) after shrinking the short side to ``short_side``; None: leave it."""
+    """(height, width) after shrinking the short side to `short_side`; None: leave it."""
     if not 0 < short_side < min(height, width):
         return None
     if width >= height:

@@ -43,7 +43,7 @@ def to_11(colours: np.ndarray) -> np.ndarray:
     """Labels (H, W) uint8: 0-10, 255 ignored.
 
     Args:
-        colours: (H, W, 3) uint8, RGB of a ``*_L.png``.
+        colours: (H, W, 3) uint8, RGB of a `*_L.png`.
 
     Raises:
         ValueError: more than 1 % of the pixels have a colour that CamVid does not use (a few
@@ -65,7 +65,7 @@ def to_11(colours: np.ndarray) -> np.ndarray:
 
 
 def split_of(name: str) -> str:
-    """'train', 'val' or 'test' of ``<drive>_<frame>``: the split into 367, 101 and 233 photos
+    """'train', 'val' or 'test' of `<drive>_<frame>`: the split into 367, 101 and 233 photos
     that SegNet introduced."""
     drive, frame = name.split('_')[:2]
     frame = int(frame.lstrip('f'))

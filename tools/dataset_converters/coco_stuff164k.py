@@ -47,7 +47,7 @@ def to_train_ids(raw: np.ndarray) -> np.ndarray:
 def to_objects(raw: np.ndarray) -> np.ndarray:
     """Labels (H, W) uint8 of COCO-Object: 1-80 things, 0 stuff and what has no label.
 
-    Raises: see :func:`to_train_ids`.
+    Raises: see `to_train_ids`.
     """
     labels = to_train_ids(raw)
     return np.where(raw < THINGS, labels + 1, 0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""PASCAL Context -> 60 classes (0 = background) or all 459; the ``detail`` package is not needed.
+"""PASCAL Context -> 60 classes (0 = background) or all 459; the `detail` package is not needed.
 
 Reads   ANNOTATIONS: the folder of *.mat (trainval.tar.gz; LabelMap of the 459 classes), or
         trainval_merged.json (60 classes only)
@@ -48,12 +48,12 @@ def to_60(label_map: np.ndarray) -> np.ndarray:
 
 
 def to_459(label_map: np.ndarray) -> np.ndarray:
-    """Labels (H, W) uint16: 0-458, 65535 ignored (0 in ``label_map``)."""
+    """Labels (H, W) uint16: 0-458, 65535 ignored (0 in `label_map`)."""
     return lookup({i + 1: i for i in range(459)}, 460, IGNORE_LARGE, np.uint16)[label_map]
 
 
 def read_mat(path: str | Path) -> np.ndarray:
-    """``LabelMap`` (H, W) of a file of the release, 0-459.
+    """`LabelMap` (H, W) of a file of the release, 0-459.
 
     Raises:
         ValueError: no LabelMap, or a value above 459.

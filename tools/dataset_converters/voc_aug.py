@@ -30,7 +30,7 @@ def read_sbd_mask(path: str | Path) -> np.ndarray:
     """Labels (H, W) uint8 of an SBD file: 0 background, 1-20.
 
     Raises:
-        ValueError: no ``GTcls.Segmentation`` in it, or values above 20.
+        ValueError: no `GTcls.Segmentation` in it, or values above 20.
     """
     data = loadmat(path)
     if 'GTcls' not in data:

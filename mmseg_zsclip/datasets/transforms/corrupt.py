@@ -5,11 +5,11 @@ The parameters are ImageNet-C's, made for pictures of 224 pixels a side: lengths
 are not scaled, so a picture half as large is blurred twice as much.
 
 Libraries tried on Python 3.11 with numpy 2.4, scikit-image 0.26 and OpenCV 5 (November 2026).
-``imagecorruptions`` 1.1.2 (2020) fails on gaussian_blur; ``imgcorr`` 1.1.3 (2024) needs
-``pkg_resources``, which setuptools 82 dropped; ``imagecorruptions-imaug`` 1.1.5 (2026) runs all eight.
+`imagecorruptions` 1.1.2 (2020) fails on gaussian_blur; `imgcorr` 1.1.3 (2024) needs
+`pkg_resources`, which setuptools 82 dropped; `imagecorruptions-imaug` 1.1.5 (2026) runs all eight.
 It is not used: its noise comes from numpy's global state or the system's entropy, so no picture is
 the same twice, and it brings numba and OpenCV's desktop wheel. The strengths here equal its own
-(``tests/datasets/transforms/test_corrupt.py``).
+(`tests/datasets/transforms/test_corrupt.py`).
 """
 import os.path as osp
 import zlib
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_zsclip.registry import TRANSFORMS
+from ...registry import TRANSFORMS
 
 WATER = np.array((238, 238, 175), np.float32) / 255  # BGR
 MUD = np.array((20, 42, 63), np.float32) / 255
@@ -31,7 +31,7 @@ def gaussian_noise(image: np.ndarray, rng: np.random.Generator, scale: float) ->
 
 
 def shot_noise(image: np.ndarray, rng: np.random.Generator, photons: int) -> np.ndarray:
-    """Every value is a count of photons, ``photons`` of them at 1."""
+    """Every value is a count of photons, `photons` of them at 1."""
     return rng.poisson(image * photons) / photons
 
 
@@ -53,7 +53,7 @@ def gaussian_blur(image: np.ndarray, rng: np.random.Generator, sigma: float) -> 
 def defocus_blur(
     image: np.ndarray, rng: np.random.Generator, radius: int, edge: float
 ) -> np.ndarray:
-    """Mean over a disk whose rim is softened by a Gaussian of standard deviation ``edge``."""
+    """Mean over a disk whose rim is softened by a Gaussian of standard deviation `edge`."""
     reach, rim = (8, 3) if radius <= 8 else (radius, 5)
     y, x = np.mgrid[-reach:reach + 1, -reach:reach + 1]
     disk = (x ** 2 + y ** 2 <= radius ** 2).astype(np.float32)
@@ -108,16 +108,16 @@ SEVERITIES = {
 
 @TRANSFORMS.register_module()
 class Corrupt(BaseTransform):
-    """Corrupts the image; put it directly behind ``LoadImageFromFile``. A file of the same name
+    """Corrupts the image; put it directly behind `LoadImageFromFile`. A file of the same name
     gets the same noise in every run and worker.
 
-    Required key: ``img_path``, which seeds the noise by its last part. Modified key: ``img``
+    Required key: `img_path`, which seeds the noise by its last part. Modified key: `img`
     (H, W, 3) uint8, BGR.
 
     Args:
-        kind: one of ``SEVERITIES``: ``'gaussian_noise'``, ``'shot_noise'``, ``'impulse_noise'``,
-            ``'speckle_noise'``, ``'gaussian_blur'``, ``'defocus_blur'``, ``'spatter'``,
-            ``'jpeg_compression'``.
+        kind: one of `SEVERITIES`: `'gaussian_noise'`, `'shot_noise'`, `'impulse_noise'`,
+            `'speckle_noise'`, `'gaussian_blur'`, `'defocus_blur'`, `'spatter'`,
+            `'jpeg_compression'`.
         severity: 1 (mild) to 5.
         seed: another number gives other noise.
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_zsclip.registry import TRANSFORMS
-
+from ...registry import TRANSFORMS
 from ...vocabulary.labels import UNLABELLED, ignore_index
 from ...vocabulary.lists import load_classes, load_unseen, split_indices
 
@@ -15,28 +14,28 @@ TRUTH = 'hidden_seg_map'
 
 @TRANSFORMS.register_module()
 class HideUnseen(BaseTransform):
-    """Inductive: pixels of unseen classes become ignored. Transductive: ``UNLABELLED`` (-1), the
+    """Inductive: pixels of unseen classes become ignored. Transductive: `UNLABELLED` (-1), the
     only pixels that may be pseudo-labelled; ignored pixels are not among them. Transductive-all:
     these too, whatever the annotators left out (ZegCLIP's table 2: "ST" without a dagger).
-    Annotation-free: pixels of all classes become ``UNLABELLED``. Fully: nothing is hidden. Padding
+    Annotation-free: pixels of all classes become `UNLABELLED`. Fully: nothing is hidden. Padding
     comes later and stays ignored.
 
-    Put it directly behind ``LoadLabels``: a crop that is chosen by class shares (``cat_max_ratio``)
+    Put it directly behind `LoadLabels`: a crop that is chosen by class shares (`cat_max_ratio`)
     must not see the hidden labels either. Where all classes are seen it changes nothing.
 
-    Required and modified key: ``gt_seg_map`` (H, W) int32. Added with ``keep_truth``:
-    ``hidden_seg_map``, the labels as they were, which later transforms crop and flip alike. Only the
-    log of a self-trained model reads it, where ``PackSegInputs`` packs it (``meta_keys``).
+    Required and modified key: `gt_seg_map` (H, W) int32. Added with `keep_truth`:
+    `hidden_seg_map`, the labels as they were, which later transforms crop and flip alike. Only the
+    log of a self-trained model reads it, where `PackSegInputs` packs it (`meta_keys`).
 
     Args:
-        classes: full class list, as :func:`load_classes` takes it.
-        unseen: unseen classes, as :func:`load_unseen` takes them.
-        mode: ``'inductive'``, ``'transductive'``, ``'transductive-all'``, ``'annotation-free'`` or
-            ``'fully'``.
+        classes: full class list, as `load_classes` takes it.
+        unseen: unseen classes, as `load_unseen` takes them.
+        mode: `'inductive'`, `'transductive'`, `'transductive-all'`, `'annotation-free'` or
+            `'fully'`.
         keep_truth: keep the labels beside, to compare pseudo-labels with.
 
     Raises:
-        ValueError: unknown mode, an unseen name that is no class, or a ``gt_seg_map`` that cannot
+        ValueError: unknown mode, an unseen name that is no class, or a `gt_seg_map` that cannot
             hold -1 (loaded as uint8).
     """
 

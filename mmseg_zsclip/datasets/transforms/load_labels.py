@@ -4,8 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 
-from mmseg_zsclip.registry import TRANSFORMS
-
+from ...registry import TRANSFORMS
 from ...vocabulary.labels import UNLABELLED
 from ...vocabulary.lists import load_classes
 from ..label_files import LabelReader, check_sizes
@@ -14,14 +13,14 @@ from ..photo_files import check_finite, photo_bytes, read_photo
 
 @TRANSFORMS.register_module()
 class LoadPhoto(LoadImageFromFile):
-    """mmcv's loader with one rule for EXIF and errors that name the file (:func:`read_photo`);
-    arguments and pixels of a sound photo are mmcv's. :class:`SegDataset` puts it in the place of
-    ``LoadImageFromFile``.
+    """mmcv's loader with one rule for EXIF and errors that name the file (`read_photo`);
+    arguments and pixels of a sound photo are mmcv's. `SegDataset` puts it in the place of
+    `LoadImageFromFile`.
 
-    Required key: ``img_path``. Added keys: ``img`` (H, W, 3), BGR, ``img_shape``, ``ori_shape``.
+    Required key: `img_path`. Added keys: `img` (H, W, 3), BGR, `img_shape`, `ori_shape`.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`read_photo`.
+        FileNotFoundError, ValueError: see `read_photo`.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -48,18 +47,18 @@ class LoadPhoto(LoadImageFromFile):
 class LoadLabels(BaseTransform):
     """Label map as int32, so that 847 classes survive (mmseg's loader reads uint8: 256 -> 0).
 
-    Required keys: ``reduce_zero_label``, ``label_map``, ``seg_fields``, and ``seg_map_path``; a
-    photo without it, as mmseg's ``inference_model`` gives one, passes as it is. ``ori_shape``, which
+    Required keys: `reduce_zero_label`, `label_map`, `seg_fields`, and `seg_map_path`; a
+    photo without it, as mmseg's `inference_model` gives one, passes as it is. `ori_shape`, which
     the loader of the photo sets, must be the size of the label map.
-    Added key: ``gt_seg_map`` (H, W) int32 in ``{0..C-1, ignore}``.
+    Added key: `gt_seg_map` (H, W) int32 in `{0..C-1, ignore}`.
 
     Args:
-        classes: full class list of the data set, as :func:`load_classes` takes it.
+        classes: full class list of the data set, as `load_classes` takes it.
         reduce_zero_label: the file's 0 is ignored and 1 is class 0. By default the data set says.
         backend_args: see mmengine's file client.
 
     Raises:
-        FileNotFoundError, ValueError: see :class:`LabelReader`.
+        FileNotFoundError, ValueError: see `LabelReader`.
         ValueError: the label map has another size than its photo.
     """
 
@@ -100,9 +99,9 @@ class LoadLabels(BaseTransform):
 
 @TRANSFORMS.register_module()
 class NoLabels(BaseTransform):
-    """In the place of ``LoadLabels`` for photos without label maps: every pixel is ``UNLABELLED``.
+    """In the place of `LoadLabels` for photos without label maps: every pixel is `UNLABELLED`.
 
-    Required keys: ``img_shape``, ``seg_fields``. Added key: ``gt_seg_map`` (H, W) int32.
+    Required keys: `img_shape`, `seg_fields`. Added key: `gt_seg_map` (H, W) int32.
     """
 
     def transform(self, results: dict) -> dict:
