@@ -12,7 +12,7 @@ def tool(load_tool):
 
 
 @pytest.mark.parametrize(('config', 'trained', 'macs', 'ours'), [
-    ('voc_inductive', 13.8, 110.4, 109.2), ('coco_stuff_inductive', 14.6, 123.9, 114.7)])
+    ('voc_inductive', 13.8, 110.4, 109.1), ('coco_stuff_inductive', 14.6, 123.9, 114.0)])
 def test_table_3_of_zegclip(tool, config, trained, macs, ours):
     out = tool.cost(config, runs=0)
     assert out['trained_as_released'] / 1e6 == pytest.approx(trained, abs=0.06)

@@ -173,4 +173,5 @@ if __name__ == '__main__':
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=int(rank),
                             world_size=2)
     write_all(f'{folder}/photos', folder, int(rank), 2)
+    dist.barrier()  # torch 2.1 may hang in the next line where the other process has ended
     dist.destroy_process_group()

@@ -161,6 +161,7 @@ def worker(rank, folder):
     for i in (0, 2, 4) if rank == 0 else (1, 3, 0):  # the sampler repeats the first image
         metric.process({}, [sample(*pairs[i])])
     (folder / f'{rank}.json').write_text(json.dumps(metric.evaluate(5)))
+    dist.barrier()  # torch 2.1 may hang in the next line where the other process has ended
     dist.destroy_process_group()
 
 

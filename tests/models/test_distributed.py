@@ -104,6 +104,7 @@ def run(kind, rank, world, folder):
         losses.append(value)
     torch.save((torch.stack(losses), labels, inner.state_dict()), f'{folder}/{world}_{rank}.pt')
     if world > 1:
+        dist.barrier()  # torch 2.1 may hang in the next line where another process has ended
         dist.destroy_process_group()
 
 
