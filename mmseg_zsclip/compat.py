@@ -25,7 +25,7 @@ SUPPORTED = {
 }
 PYTHON = '>=3.10,<3.14'
 # The whole suite was run with these (tools/version_matrix.py; the table of docs/install.md).
-TESTED = {'torch': (), 'numpy': ()}
+TESTED = {'torch': ('2.6.0', '2.14.1', '2.15.0'), 'numpy': ('2.4.6', '2.5.5')}
 
 
 class Pair(NamedTuple):

@@ -183,9 +183,10 @@ def test_the_licence_is_apache_2():
 
 
 def test_the_package_speaks_one_dialect():
-    """Relative imports inside it, and single backticks."""
+    """Relative imports inside it, but for suites, which are read as files; and single backticks."""
     for path in (ROOT / 'mmseg_zsclip').rglob('*.py'):
         text = path.read_text()
-        assert not re.search(r'^\s*(from|import) mmseg_zsclip', text, re.MULTILINE), path
+        absolute = re.search(r'^\s*(from|import) mmseg_zsclip', text, re.MULTILINE)
+        assert not absolute or path.parent.name == 'suites', path
         assert '``' not in text, path
         assert not re.search(r':(func|class|meth|mod):`', text), path

@@ -5,7 +5,7 @@ Cityscapes, Context59, ADE20K, COCO-Stuff) with CLIP ViT-B/16, as OV-Stitcher's 
 of NACLIP with PAMR is of its authors' README. The settings are the papers'; block numbers are of
 half as many blocks.
 """
-from ..suite import Claim, Run, Suite
+from mmseg_zsclip.claims.suite import Claim, Run, Suite
 
 CLIP = {'model.backbone.weights': 'toy', 'model.decode_head.text.weights': 'toy'}
 PATH = {'model.backbone.residual': True, 'model.backbone.ffn': True}

@@ -3,8 +3,8 @@
 The paper's numbers are of PASCAL Context (its ViT-B/16, or R50). Sizes are in CLIP's own: the
 paper's 224, 336 and 520 pixels are 64, 96 and 152 of a CLIP that was trained on 64.
 """
-from ...toy.captions import HELD_OUT_TEMPLATES
-from ..suite import Claim, Run, Suite
+from mmseg_zsclip.claims.suite import Claim, Run, Suite
+from mmseg_zsclip.toy.captions import HELD_OUT_TEMPLATES
 
 BACKBONE, HEAD = 'model.backbone.', 'model.decode_head.'
 # The path of section 3.3, with the block's residual and its feed-forward network.

@@ -3,7 +3,7 @@
 The paper's numbers are of PASCAL Context (table 1, ViT-B/16) and of PASCAL VOC (table 3). All are
 tested through the same windows, as large as the crops that MaskCLIP labels and MaskCLIP+ learns from.
 """
-from ..suite import Claim, Run, Suite
+from mmseg_zsclip.claims.suite import Claim, Run, Suite
 
 TOY = {'model.backbone.weights': 'toy', 'model.decode_head.text.weights': 'toy'}
 WINDOWS = {'model.test_cfg.mode': 'slide', 'model.test_cfg.crop_size': [64, 64],

@@ -8,7 +8,7 @@ model is its own teacher from the middle on, and has to know something by then.
 """
 from itertools import product
 
-from ..suite import Claim, Run, Suite
+from mmseg_zsclip.claims.suite import Claim, Run, Suite
 
 HEAD = 'model.decode_head.'
 TOY = {'model.backbone.weights': 'toy', HEAD + 'text.weights': 'toy'}
