@@ -15,7 +15,7 @@ FILE_ONLY = (
     '\n-----', 'Config:', 'Hooks will be executed', 'paramwise_options',
     'Distributed training is not used', 'The prefix is not set in metric class',
     '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
-OF_OTHERS = ('`build_loss` would be deprecated', '.*GradScaler.* is deprecated')
+OF_OTHERS = ('`{2}build_loss`{2} would be deprecated', '.*GradScaler.* is deprecated')
 
 
 class TerminalFilter(logging.Filter):

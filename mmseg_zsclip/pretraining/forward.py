@@ -55,8 +55,10 @@ def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]
     attention: v = out_proj(V) + x, v + mlp(ln_2(v)). 'last': the unmodified last block.
     """
     block = visual.blocks[-1]
-    last = block(tokens)
-    value = block.attn.values(block.ln_1(tokens[:, 1:]))
+    q, k, v = block.attn.inputs(block.ln_1(tokens))
+    value = block.attn.out_proj(v[:, 1:])
+    attended = tokens + block.attn.attend(*map(block.attn.split_heads, (q, k, v)))
+    last = attended + block.mlp(block.ln_2(attended))
     alone = tokens[:, 1:] + value
     alone = alone + block.mlp(block.ln_2(alone))
     paths = dict(value=value, block=alone, last=last[:, 1:])

@@ -1,10 +1,13 @@
 """A terminal shows progress and what matters; the file has everything."""
+import logging
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.apis.launch import build_runner
 from mmseg_zsclip.engine import HeartbeatHook
+from mmseg_zsclip.engine.logs import quieten
 
 
 def test_thirty_lines_at_most_stand_before_the_first_iteration(training, capfd):
@@ -32,3 +35,15 @@ def test_a_slow_loop_says_every_few_seconds_how_far_it_is(monkeypatch):
         now[0] += 2.0
         hook.after_train_iter(runner, runner.iter)
     assert said == [f'training: iteration {done} of 100' for done in (4, 7, 10)]
+
+
+def test_what_mmseg_says_of_build_loss_is_not_heard():
+    """A filter that matches nothing says nothing of it."""
+    from mmseg.models.builder import build_loss
+    loss = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter('always')
+        build_loss(loss)
+        quieten(logging.getLogger('any'))
+        build_loss(loss)
+    assert len([one for one in heard if 'build_loss' in str(one.message)]) == 1
