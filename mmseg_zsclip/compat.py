@@ -78,6 +78,7 @@ def setup(now: bool = False) -> None:
     require_mmcv()
     warn_of_versions()
     install_ops()
+    avoid_flash_attention()
     allow_checkpoints()
     guard_checkpoints()
     setup_configs()
@@ -146,6 +147,16 @@ def install_ops() -> None:
     from . import ops
     sys.modules['mmcv._ext'] = ops.build_module()
     logger.info('mmcv has no compiled ops: using mmseg_zsclip.ops (torch, Triton on a GPU)')
+
+
+def avoid_flash_attention() -> None:
+    """torch 2.1's flash attention writes outside its memory on a CPU when bfloat16 is differentiated
+    by several threads, as `--amp` does; 2.2 does not. The switch is the GPU's as well, so that it
+    stays as it is where there is one."""
+    if (installed_version('torch') or '').startswith('2.1.'):
+        import torch
+        if not torch.cuda.is_available():
+            torch.backends.cuda.enable_flash_sdp(False)
 
 
 def allow_checkpoints() -> None:

@@ -277,3 +277,15 @@ def test_mmseg_bases_are_found_without_pkg_resources(tmp_path, monkeypatch):
     assert Path(compat.get_installed_path('mmsegmentation')).name == 'mmseg'
     with pytest.raises(ModuleNotFoundError, match="'no_such_package' is not installed.*pip install"):
         compat.get_installed_path('no_such_package')
+
+
+def test_attention_in_bfloat16_is_differentiated_by_two_threads():
+    """torch 2.1.2 ended the process, on an Intel Xeon without AMX."""
+    done = python(
+        'import os; os.environ["CUDA_VISIBLE_DEVICES"] = ""\n'
+        'import mmseg_zsclip, torch, torch.nn.functional as F\n'
+        'torch.set_num_threads(2)\n'
+        'for _ in range(50):\n'
+        '    q, k, v = torch.randn(3, 1, 3, 37, 64).bfloat16().requires_grad_()\n'
+        '    F.scaled_dot_product_attention(q, k, v).sum().backward()\n')
+    assert done.returncode == 0, done.stderr[-2000:]
