@@ -22,7 +22,7 @@ def model(request):
     torch.manual_seed(0)
     backbone, options, head, head_options = METHODS[request.param]
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         backbone=dict(type=f'mmseg_zsclip.{backbone}', arch=ARCH, **options),
         decode_head=dict(type=f'mmseg_zsclip.{head}', classes=['sky', 'road', 'car'],
                          text=dict(arch=ARCH), **head_options)))

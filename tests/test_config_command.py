@@ -20,7 +20,7 @@ def test_a_flattened_copy_is_the_same_config_without_its_bases(name, tmp_path, m
 def test_a_copy_elsewhere_loads_and_nothing_is_overwritten_unasked(tmp_path, capsys):
     out = tmp_path / 'new folder' / 'mine.py'
     assert main(['config', 'toy_inductive', '--out', str(out)]) == 0
-    assert Config.fromfile(out).model.type == 'mmseg_zsclip.ZeroShotSegmentor'
+    assert Config.fromfile(out).model.type == 'mmseg_zsclip.OneStageSegmentor'
     with pytest.raises(SystemExit, match='exists'):
         main(['config', 'toy_inductive', '--out', str(out)])
     assert main(['config', 'toy_maskclip', '--out', str(out), '--force']) == 0

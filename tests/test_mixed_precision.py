@@ -4,7 +4,7 @@ import torch
 from mmengine.device import get_device
 
 from mmseg_zsclip.apis.launch import build_runner, evaluate, load_config, set_steps, train
-from mmseg_zsclip.models import ZeroShotSegmentor
+from mmseg_zsclip.models import OneStageSegmentor
 
 STEPS = 16
 pytestmark = pytest.mark.skipif(get_device() != 'cpu', reason='is about CPUs')
@@ -60,8 +60,8 @@ def test_most_pixels_get_the_label_of_float32(name, classes, tmp_path):
 
 
 def test_evaluation_runs_in_mixed_precision(runs, tmp_path, monkeypatch):
-    dtypes, predict = [], ZeroShotSegmentor.predict
-    monkeypatch.setattr(ZeroShotSegmentor, 'predict', lambda *args: (
+    dtypes, predict = [], OneStageSegmentor.predict
+    monkeypatch.setattr(OneStageSegmentor, 'predict', lambda *args: (
         dtypes.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype), predict(*args))[1])
     for amp in (False, True):
         assert 'mIoU' in evaluate(

@@ -116,7 +116,7 @@ def zegclip_model(setup: Setup, sizes: tuple[int, int, int], eager: bool = False
     classes, seen, prompts = sizes
     names = [f'class {i}' for i in range(classes)]
     return without_names(MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         backbone=dict(type=EagerViT if eager else 'mmseg_zsclip.DeepPromptedViT', arch=setup.arch,
                       num_prompts=prompts, with_cp=with_cp),
         decode_head=dict(type=EagerHead if eager else 'mmseg_zsclip.ZegCLIPHead', classes=names,
@@ -217,7 +217,7 @@ def compiled(setup: Setup) -> Iterator[dict]:
 
 def maskclip_config(arch: str, classes: int, **head) -> dict:
     return dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(type='SegDataPreProcessor', mean=[123.0] * 3, std=[68.0] * 3),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=arch),
         decode_head=dict(

@@ -29,7 +29,7 @@ class SetClassesHook(Hook):
         model = bare_model(runner)
         if not hasattr(model, 'set_classes'):
             raise TypeError(f'{type(model).__name__} has a fixed vocabulary; use '
-                            "model.type='mmseg_zsclip.ZeroShotSegmentor'.")
+                            "model.type='mmseg_zsclip.OneStageSegmentor'.")
         model.set_classes(self.classes, self.unseen)
         asked = len(runner.test_dataloader.dataset.metainfo['classes'])
         if model.num_classes != asked:

@@ -3,13 +3,23 @@ from .class_embeddings import ClassEmbeddings
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
-from .segmentor import ZeroShotSegmentor
+from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
-    'CLIPResNet', 'CLIPVisionTransformer', 'ClassEmbeddings', 'DeepLabV2Head', 'DeepPromptedViT',
-    'MaskCLIPHead', 'MaskCLIPResNet', 'MaskCLIPViT', 'MeanTTAModel', 'SelfTrainedSegmentor', 'TextHead',
-    'ZegCLIPHead', 'ZeroShotSegmentor'
+    'CLIPResNet',
+    'CLIPVisionTransformer',
+    'ClassEmbeddings',
+    'DeepLabV2Head',
+    'DeepPromptedViT',
+    'MaskCLIPHead',
+    'MaskCLIPResNet',
+    'MaskCLIPViT',
+    'MeanTTAModel',
+    'OneStageSegmentor',
+    'SelfTrainedSegmentor',
+    'TextHead',
+    'ZegCLIPHead'
 ]

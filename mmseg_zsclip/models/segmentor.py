@@ -94,7 +94,7 @@ def copy_of_modules(module: Module) -> Module:
 
 
 @MODELS.register_module()
-class ZeroShotSegmentor(EncoderDecoder):
+class OneStageSegmentor(EncoderDecoder):
     """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
 
     `test_cfg`: `mode='whole'`, or `mode='slide'` with `crop_size`, `stride` (both (h, w), pixels)
@@ -135,7 +135,7 @@ class ZeroShotSegmentor(EncoderDecoder):
             classes=tuple(names), palette=distinct_colours(self.num_classes))
 
     def with_classes(self, classes: str | Sequence[str],
-                     unseen: str | Sequence[str] | None = None, **options) -> 'ZeroShotSegmentor':
+                     unseen: str | Sequence[str] | None = None, **options) -> 'OneStageSegmentor':
         """This model with other words: what `set_classes` makes of it, and it stays as it is.
 
         Every weight is shared, none is copied. So a vocabulary can be the argument of a call,
@@ -146,7 +146,7 @@ class ZeroShotSegmentor(EncoderDecoder):
         view.set_classes(classes, unseen, **options)
         return view
 
-    def sharing_weights(self) -> 'ZeroShotSegmentor':
+    def sharing_weights(self) -> 'OneStageSegmentor':
         """A copy with the same parameters, whose head can be given another vocabulary."""
         view = shallow_copy(self)
         view.decode_head = copy_of_modules(self.decode_head)

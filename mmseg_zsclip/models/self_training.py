@@ -16,7 +16,7 @@ from ..upsample import best_classes, bounded
 from ..vocabulary.labels import UNLABELLED, check_labels
 from ..vocabulary.lists import canonical
 from .encoders import freeze
-from .segmentor import ZeroShotSegmentor, relabelled, shallow_copy
+from .segmentor import OneStageSegmentor, relabelled, shallow_copy
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
@@ -101,7 +101,7 @@ class Teacher(nn.Module):
 
 
 @MODELS.register_module()
-class SelfTrainedSegmentor(ZeroShotSegmentor):
+class SelfTrainedSegmentor(OneStageSegmentor):
     """A segmentor whose unlabelled pixels (`UNLABELLED`) are labelled while it trains.
 
     `phase` says by whom: 'supervised' by nobody, they are ignored; 'guided' by the teacher; 'self'
@@ -117,7 +117,7 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
         min_confidence: pixels whose pseudo label is less confident are ignored.
         distill_weight: of the mean of 1 - cosine between the features that meet the text embeddings
             here and in the teacher; the paper has none (section 3.4 argues against it).
-        Others: see `ZeroShotSegmentor`. The head has `unseen`, as `TextHead` and `ZegCLIPHead`.
+        Others: see `OneStageSegmentor`. The head has `unseen`, as `TextHead` and `ZegCLIPHead`.
 
     Raises:
         ValueError: bad values; a teacher of other classes; "ground-truth leak" when a label that
@@ -185,7 +185,7 @@ class SelfTrainedSegmentor(ZeroShotSegmentor):
 
     def set_classes(self, classes: str | Sequence[str],
                     unseen: str | Sequence[str] | None = None, **options) -> None:
-        """As `ZeroShotSegmentor`; the teacher's vocabulary changes with it."""
+        """As `OneStageSegmentor`; the teacher's vocabulary changes with it."""
         super().set_classes(classes, unseen, **options)
         if self.teacher is not None:
             self.teacher.model.set_classes(classes, unseen)

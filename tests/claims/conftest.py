@@ -49,7 +49,7 @@ val_dataloader = test_dataloader = dict(
     dataset=dict(dataset, pipeline=load + pack))
 val_evaluator = test_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=['tree'])
 model = dict(
-    type='mmseg_zsclip.ZeroShotSegmentor',
+    type='mmseg_zsclip.OneStageSegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor', mean=[120.0] * 3, std=[60.0] * 3, size=(48, 48)),
     backbone=dict(

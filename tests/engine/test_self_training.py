@@ -35,7 +35,7 @@ def config(folder, work_dir, max_iters=4, switch=0.5, **model):
                           dilations=(1, 2), dropout_ratio=0.0, loss_decode=dict(
                               type='CrossEntropyLoss', avg_non_ignore=True))),
             teacher=dict(
-                type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=STATISTICS,
+                type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
                 backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
                 decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=CLASSES, text=TEXT),
                 test_cfg=dict(mode='whole')),
@@ -112,7 +112,7 @@ def test_a_switch_behind_the_end_is_refused(photo_folder, tmp_path):
 
 def test_a_model_without_phases_is_refused(photo_folder, tmp_path):
     cfg = config(photo_folder, tmp_path)
-    cfg.model.type = 'mmseg_zsclip.ZeroShotSegmentor'
+    cfg.model.type = 'mmseg_zsclip.OneStageSegmentor'
     cfg.model.pop('teacher')
-    with pytest.raises(TypeError, match='ZeroShotSegmentor has no phases; use'):
+    with pytest.raises(TypeError, match='OneStageSegmentor has no phases; use'):
         train(cfg)

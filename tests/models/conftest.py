@@ -23,7 +23,7 @@ BACKBONES = dict(
 
 def config_of(head):
     return dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
+        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(arch='ViT-T-8', weights='toy', **BACKBONES[head.split(',')[0]]),
         decode_head=dict(classes=NAMES, text=dict(arch='ViT-T-8', weights='toy'), **HEADS[head]))
 

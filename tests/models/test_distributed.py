@@ -27,7 +27,7 @@ NAMES = dict(classes=['sky', 'road', 'tree', 'car'], text=dict(arch='ViT-XS-8'))
 STATISTICS = dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3, size=(48, 48))
 CONFIGS = dict(
     zegclip=dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=STATISTICS,
+        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
         backbone=dict(
             type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2, dropout=0.0),
         decode_head=dict(
@@ -42,7 +42,7 @@ CONFIGS = dict(
                 dilations=(1, 2), dropout_ratio=0.0, loss_decode=dict(
                     type='CrossEntropyLoss', avg_non_ignore=True)), **NAMES),
         teacher=dict(
-            type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=STATISTICS,
+            type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
             backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
             decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', **NAMES),
             test_cfg=dict(mode='whole')),

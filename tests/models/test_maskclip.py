@@ -241,7 +241,7 @@ def test_background_is_the_best_of_its_names(place):
 def segmentor(backbone=None, **settings):
     init_default_scope('mmseg')
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
+        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=backbone or dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=NAMES, unseen=['tree'],
                          text=dict(arch=ARCH), **settings),

@@ -120,7 +120,7 @@ def test_the_segmentor_refines_the_scores_of_any_head_after_windows_are_averaged
     init_default_scope('mmseg')
     backbone, head = HEADS[name]
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
+        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(backbone), decode_head=dict(head, classes=NAMES, text=dict(arch=ARCH)),
         test_cfg=ConfigDict(mode=mode, crop_size=(32, 32), stride=(16, 16))))
     model.init_weights()

@@ -20,7 +20,7 @@ def model():
     init_default_scope('mmseg')
     torch.manual_seed(0)
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
         decode_head=dict(
@@ -119,7 +119,7 @@ def maskclip(**head):
     init_default_scope('mmseg')
     torch.manual_seed(0)
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=NAMES,
@@ -155,7 +155,7 @@ def test_class_255_of_300_is_trained_and_padding_is_not(head):
     names = [f'thing {i}' for i in range(300)]
     backbone = 'DeepPromptedViT' if 'Zeg' in head['type'] else 'CLIPVisionTransformer'
     config = dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        type='mmseg_zsclip.OneStageSegmentor', test_cfg=dict(mode='whole'),
         data_preprocessor=dict(type='SegDataPreProcessor', size=(48, 48), seg_pad_val=255),
         backbone=dict(type=f'mmseg_zsclip.{backbone}', arch='ViT-XS-8'),
         decode_head=dict(head, classes=names, text=dict(arch='ViT-XS-8')))
@@ -174,7 +174,7 @@ def test_images_are_normalised_as_the_weights_want_or_it_is_an_error(tmp_path, m
     """A LAION ViT-L-14 wants 0.5; its statistics were read and dropped."""
     init_default_scope('mmseg')
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        type='mmseg_zsclip.OneStageSegmentor', test_cfg=dict(mode='whole'),
         data_preprocessor=dict(type='SegDataPreProcessor', mean=[mean, 116.75, 104.09],
                                std=[68.5, 66.63, 70.32], bgr_to_rgb=True),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-T-8', weights='toy'),
@@ -197,7 +197,7 @@ def test_images_are_normalised_as_the_weights_want_or_it_is_an_error(tmp_path, m
 def test_towers_of_two_clips_are_an_error_that_says_so(backbone, head, message):
     init_default_scope('mmseg')
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', test_cfg=dict(mode='whole'),
+        type='mmseg_zsclip.OneStageSegmentor', test_cfg=dict(mode='whole'),
         backbone=dict(backbone, type=f"mmseg_zsclip.{backbone['type']}"),
         decode_head=dict(head, type=f"mmseg_zsclip.{head['type']}", classes=NAMES,
                          text=dict(arch='ViT-B-32')))).eval()

@@ -20,7 +20,7 @@ def statistics(mean, std, **kwargs):
 
 def teacher(classes=NAMES, **kwargs):
     return dict(
-        type='mmseg_zsclip.ZeroShotSegmentor', data_preprocessor=statistics(100.0, 50.0, **kwargs),
+        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=statistics(100.0, 50.0, **kwargs),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=classes, text=TEXT),
         test_cfg=dict(mode='whole'))

@@ -67,7 +67,7 @@ def uper(backbone, channels):
         test_cfg=dict(mode='whole'))
 
 
-def zegclip(type='mmseg_zsclip.ZeroShotSegmentor', unseen=('tree',)):
+def zegclip(type='mmseg_zsclip.OneStageSegmentor', unseen=('tree',)):
     return dict(
         type=type, data_preprocessor=preprocessor(),
         backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),

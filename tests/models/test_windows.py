@@ -51,7 +51,7 @@ def segmentor(**test_cfg):
     init_default_scope('mmseg')
     torch.manual_seed(0)
     model = MODELS.build(dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=['sky', 'road'],

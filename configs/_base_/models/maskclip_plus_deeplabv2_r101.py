@@ -38,7 +38,7 @@ model = dict(
             align_corners=False,
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))),
     teacher=dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(
             type='SegDataPreProcessor',
             mean=[122.7709383, 116.7460125, 104.09373615],

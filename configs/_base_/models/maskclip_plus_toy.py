@@ -29,7 +29,7 @@ model = dict(
             align_corners=False,
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))),
     teacher=dict(
-        type='mmseg_zsclip.ZeroShotSegmentor',
+        type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=data_preprocessor,
         backbone=dict(
             type='mmseg_zsclip.MaskCLIPViT',

@@ -4,7 +4,7 @@
 arch = 'ViT-T-8'
 weights = 'toy-dense'
 model = dict(
-    type='mmseg_zsclip.ZeroShotSegmentor',
+    type='mmseg_zsclip.OneStageSegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
         mean=[122.7709383, 116.7460125, 104.09373615],

@@ -7,7 +7,7 @@ made_by = dict(
     '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
     '--out work_dirs/camvid_clip')
 model = dict(
-    type='mmseg_zsclip.ZeroShotSegmentor',
+    type='mmseg_zsclip.OneStageSegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
         mean=[122.7709383, 116.7460125, 104.09373615],
