@@ -1,0 +1,98 @@
+"""Masks on other grids, as boxes, as sub-images and as weights of a mean. Pure functions.
+
+Masks are (P, H, W) or (B, P, H, W), probabilities in [0, 1]; a pixel belongs to a mask where it is more
+than `THRESHOLD`.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+THRESHOLD = 0.5
+SUB_IMAGES = ('mask', 'crop', 'mask+crop')  # the merge operations of MAFT, appendix A
+
+
+def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """(..., P, H, W) -> (..., P, h, w), bilinear."""
+    if tuple(masks.shape[-2:]) == tuple(size):
+        return masks
+    if not masks.numel():  # of no proposal, which interpolate refuses
+        return masks.new_zeros(*masks.shape[:-2], *size)
+    flat = masks.reshape(1, -1, *masks.shape[-2:])
+    out = F.interpolate(flat, size=tuple(size), mode='bilinear', align_corners=False)
+    return out.reshape(*masks.shape[:-2], *size)
+
+
+def visible_patches(masks: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The patches that a proposal covers (MAFT, Eq. 2): (B, P, H, W) -> (B, P, h * w) bool."""
+    return (resize_masks(masks, grid) >= THRESHOLD).flatten(-2)
+
+
+def mask_boxes(masks: Tensor) -> Tensor:
+    """The boxes around masks: (P, H, W) -> (P, 4) int64, x0, y0, x1, y1 in pixels, the last two
+    exclusive; zeros for an empty mask."""
+    inside = masks > THRESHOLD
+    ends = []
+    for dim in (1, 2):  # columns, then rows
+        used = inside.any(dim=dim)
+        place = torch.arange(used.shape[1], device=masks.device).expand_as(used)
+        first = place.masked_fill(~used, used.shape[1]).amin(dim=1)
+        last = (place + 1).masked_fill(~used, 0).amax(dim=1)
+        ends.append((first.minimum(last), last))
+    (x0, x1), (y0, y1) = ends
+    return torch.stack([x0, y0, x1, y1], dim=1)
+
+
+def sub_images(image: Tensor, masks: Tensor, size: int = 224, mode: str = 'mask+crop',
+               fill: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+    """A picture of each proposal that covers a pixel (MAFT, appendix A).
+
+    Normalising and resizing commute, so that an image which is normalised already gives what FreeSeg
+    makes of pixels in [0, 255].
+
+    Args:
+        image: (3, H, W), normalised.
+        masks: (P, H, W).
+        size: pixels on a side of what comes out, the aspect is not kept.
+        mode: 'mask' fills what is outside the mask, 'crop' cuts out its box, 'mask+crop' both.
+        fill: the normalised colour of what is outside, (3,); 0 is the mean colour.
+
+    Returns:
+        pictures (V, 3, size, size) of the valid proposals, and which are valid, (P,) bool.
+
+    Raises:
+        ValueError: unknown mode, or masks of another size than the image.
+    """
+    if mode not in SUB_IMAGES:
+        raise ValueError(f'mode of the sub-images is {mode!r}; legal values: {", ".join(SUB_IMAGES)}.')
+    if masks.shape[1:] != image.shape[1:]:
+        raise ValueError(f'masks are {tuple(masks.shape[1:])} pixels, the image '
+                         f'{tuple(image.shape[1:])}: they must be of one size.')
+    inside = masks > THRESHOLD
+    valid = inside.flatten(1).any(dim=1)
+    fill = torch.as_tensor(fill, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+    boxes = mask_boxes(masks).tolist()
+    pictures = []
+    for p in valid.nonzero()[:, 0].tolist():
+        picture = image.where(inside[p], fill) if 'mask' in mode else image
+        if 'crop' in mode:
+            x0, y0, x1, y1 = boxes[p]
+            picture = picture[:, y0:y1, x0:x1]
+        pictures.append(F.interpolate(
+            picture[None], (size, size), mode='bicubic', align_corners=True)[0])
+    empty = image.new_zeros(0, len(image), size, size)
+    return torch.stack(pictures) if pictures else empty, valid
+
+
+def pool_by_masks(features: Tensor, masks: Tensor) -> Tensor:
+    """The mean over a mask's pixels of the features of their cells.
+
+    Args:
+        features: (d, h, w).
+        masks: (P, H, W).
+
+    Returns:
+        (P, d); zeros for an empty mask.
+    """
+    weights = F.adaptive_avg_pool2d((masks > THRESHOLD).to(features.dtype), features.shape[1:])
+    weights = weights.flatten(1)
+    return weights @ features.flatten(1).T / weights.sum(dim=1, keepdim=True).clamp(min=1e-12)
