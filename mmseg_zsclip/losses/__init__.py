@@ -1,5 +1,19 @@
 """Losses: plain functions, and thin registered classes with mmseg's signature."""
 from .fast_mask_losses import fast_mask_losses
+from .mask_aware import (
+    MaskAwareLoss,
+    SelfDistillationLoss,
+    mask_aware_loss,
+    self_distillation_loss,
+)
 from .mask_losses import MaskLoss, mask_losses
 
-__all__ = ['MaskLoss', 'fast_mask_losses', 'mask_losses']
+__all__ = [
+    'MaskAwareLoss',
+    'MaskLoss',
+    'SelfDistillationLoss',
+    'fast_mask_losses',
+    'mask_aware_loss',
+    'mask_losses',
+    'self_distillation_loss',
+]
