@@ -152,7 +152,121 @@ def test_maskclip_resnet(path):
             check('out_baseline', head(inputs) / head.scale, golden['out_baseline'])
 
 
+def ip_clip(cfg: dict, state: dict, clip_size: int | None) -> torch.nn.Module:
+    """IP-CLIP as released, of the sizes and with the weights of a golden file."""
+    from mmseg_zsclip.models.ip_clip import IPCLIPViT
+
+    arch = CLIPArch(
+        'golden', embed_dim=cfg['output_dim'], image_size=cfg['input_resolution'],
+        vision_layers=cfg['layers'], vision_width=cfg['width'], patch_size=cfg['patch_size'],
+        vision_heads=cfg['heads'], text_width=8, text_heads=1, text_layers=1,
+        activation='quick_gelu')
+    encoder = IPCLIPViT(arch, start_block=cfg['start_layers'], clip_size=clip_size,
+                        released_positions=True)
+    encoder.visual.load_state_dict(state)
+    return encoder.eval()
+
+
+def cosines(embeddings: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    return 100 * F.normalize(embeddings, dim=-1) @ F.normalize(text, dim=1).T
+
+
+@pytest.mark.parametrize('path', goldens('maft'))
+@torch.no_grad()
+def test_maft(path):
+    from mmseg_zsclip.losses import mask_aware_loss
+    from mmseg_zsclip.losses.mask_aware import mask_iou, min_max
+
+    golden = torch.load(path, weights_only=False)
+    encoder = ip_clip(golden['cfg'], golden['state_dict'], None)
+    masks, maps, labels = golden['masks'], golden['gt_masks'], golden['gt_labels']
+    embeddings, image = encoder(golden['img'], list(masks), with_image=True)
+    check('mask_emb', torch.stack(embeddings), golden['mask_emb'])
+    check('img_emb', image, golden['img_emb'])
+    logits = cosines(torch.stack(embeddings), golden['text'])
+    check('logits', logits, golden['logits'])
+    iou = torch.cat([mask_iou(*pair) for pair in zip(masks, maps, strict=True)])
+    check('iou', iou, golden['iou'])
+    check('iou_norm', min_max(iou), golden['iou_norm'])
+    check('ma_loss', mask_aware_loss(logits, masks, maps, labels), golden['ma_loss'])
+
+
+@pytest.mark.parametrize('path', goldens('maftpipe'))
+def test_maft_pipeline(path):
+    """The release from photos of different sizes to maps, losses and gradients of every tensor."""
+    from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, to_255
+    from mmseg_zsclip.losses import mask_aware_loss, self_distillation_loss
+    from mmseg_zsclip.models.fusion import (
+        Ensemble,
+        photo_masks,
+        semantic_labels,
+        semantic_scores,
+    )
+    from mmseg_zsclip.models.proposals import Proposals
+
+    golden = torch.load(path, weights_only=False)
+    cfg, photos = golden['cfg'], golden['img']
+    student, teacher = (ip_clip(cfg, golden[key], cfg['clip_size'])
+                        for key in ('state_dict', 'teacher'))
+    size = [-(-max(sides) // cfg['size_divisibility']) * cfg['size_divisibility']
+            for sides in zip(*(photo.shape[1:] for photo in photos), strict=True)]
+
+    def pad(photo):  # right and bottom
+        return F.pad(photo, (0, size[1] - photo.shape[2], 0, size[0] - photo.shape[1]))
+
+    mean, std = (torch.tensor(to_255(row))[:, None, None] for row in (CLIP_MEAN, CLIP_STD))
+    images = torch.stack([pad((photo - mean) / std) for photo in photos])
+    masks = F.interpolate(
+        golden['pred_masks'], size, mode='bilinear', align_corners=True).sigmoid()
+    embeddings, whole = student(images, list(masks), with_image=True)
+    check('logits', cosines(torch.stack(embeddings), golden['text']), golden['logits'])
+    text = golden['text'][:-1]  # without the row of no object
+    logits = cosines(torch.stack(embeddings), text)
+
+    weight = cfg['ensemble_weight']
+    eq9 = Ensemble(seen=1 - weight, unseen=weight)
+    new = [c for c in range(cfg['C']) if c not in cfg['seen']]
+    for name, fusion, unseen in (('clip_only', Ensemble(), new), ('ensemble', eq9, new),
+                                 ('ensemble_all_unseen', eq9, range(cfg['C']))):
+        for i, (photo, expected) in enumerate(zip(photos, golden[f'sem_seg_{name}'], strict=True)):
+            kept = slice(photo.shape[1]), slice(photo.shape[2])
+            proposals = Proposals(masks[i].detach(), torch.ones(len(masks[i])),
+                                  golden['pred_logits'][i].softmax(dim=1)[:, :-1])
+            scores = fusion(logits[i].softmax(dim=1).detach(), proposals, unseen, kept)
+            resized = photo_masks(proposals.masks, kept, golden['out_size'][i])
+            check(name, semantic_scores(scores, resized), expected)
+            assert torch.equal(semantic_labels(scores, resized, 255), expected.argmax(dim=0))
+
+    maps = [pad(one.float()) for one in golden['gt_masks']]
+    ma_loss = mask_aware_loss(logits, masks, maps, golden['gt_labels'])
+    with torch.no_grad():
+        wanted = teacher.image_embeddings(images)
+    dis_loss = self_distillation_loss(cosines(whole, text), cosines(wanted, text))
+    check('ma_loss', ma_loss, golden['ma_loss'])
+    check('dis_loss', dis_loss, golden['dis_loss'])
+    (ma_loss + dis_loss).backward()
+    for name, expected in golden['grad_norms'].items():
+        check(name, student.visual.get_parameter(name).grad.norm(), expected)
+
+
+@pytest.mark.parametrize('path', goldens('subimages'))
+def test_sub_images(path):
+    from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, to_255
+    from mmseg_zsclip.models.mask_ops import sub_images
+
+    golden = torch.load(path, weights_only=False)
+    cfg = golden['cfg']
+    mean, std = (torch.tensor(to_255(row))[:, None, None] for row in (CLIP_MEAN, CLIP_STD))
+    fill = dict(mean=0.0, zero=-(mean / std).flatten())[cfg['fill']]
+    pictures, valid = sub_images(
+        (golden['img'] - mean) / std, golden['masks'], cfg['size'], 'mask+crop', fill)
+    assert torch.equal(valid, golden['valid'])
+    check('every_7th', pictures[..., ::7, ::7], golden['every_7th'])
+    check('mean', pictures.mean(dim=(2, 3)), golden['mean'])
+    check('std', pictures.std(dim=(2, 3)), golden['std'])
+
+
 def test_the_repository_holds_the_reference_tensors_itself():
     """A stranger has no folder beside the clone, and every test above would skip."""
-    for method in ('zegclip', 'maskclip', 'maskclipres'):
+    for method in ('zegclip', 'maskclip', 'maskclipres', 'maft', 'maftpipe', 'subimages'):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method

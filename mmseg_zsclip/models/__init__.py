@@ -1,6 +1,8 @@
 """Encoders, the segmentor, and one file per method."""
 from .class_embeddings import ClassEmbeddings
 from .encoders import CLIPResNet, CLIPVisionTransformer
+from .fusion import Ensemble
+from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .segmentor import OneStageSegmentor
@@ -14,6 +16,9 @@ __all__ = [
     'ClassEmbeddings',
     'DeepLabV2Head',
     'DeepPromptedViT',
+    'Ensemble',
+    'IPCLIPResNet',
+    'IPCLIPViT',
     'MaskCLIPHead',
     'MaskCLIPResNet',
     'MaskCLIPViT',

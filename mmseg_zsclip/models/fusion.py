@@ -1,0 +1,136 @@
+"""From what generator and classifier say of each proposal to scores of classes at every pixel."""
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..losses.mask_aware import mask_iou
+from ..registry import MODELS
+from .mask_ops import THRESHOLD, resize_masks
+from .proposals import Proposals
+
+STRIP = 2**22  # scores at a time, at least one row of them
+
+
+def fold_synonyms(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """Scores of synonyms -> of classes, each the largest of its own: (P, sum of counts) -> (P, C)."""
+    if all(count == 1 for count in counts):
+        return scores
+    return torch.stack([part.amax(dim=1) for part in scores.split(list(counts), dim=1)], dim=1)
+
+
+def ensemble(clip_scores: Tensor, generator_scores: Tensor, exponents: Tensor) -> Tensor:
+    """A_p^(1 - w) A_c^w of every proposal and class (Eq. 9).
+
+    Args:
+        clip_scores, generator_scores: A_c and A_p, (P, C) in [0, 1].
+        exponents: (C,), the w of each class.
+
+    Returns:
+        (P, C).
+    """
+    return generator_scores**(1 - exponents) * clip_scores**exponents  # Eq. 9
+
+
+@MODELS.register_module()
+class Ensemble:
+    """Generator and CLIP together, by a geometric mean (MAFT, Eq. 9).
+
+    The paper's lambda is `seen=1 - lambda, unseen=lambda`, 0.6 to 0.8; FC-CLIP's are (0.4, 0.8),
+    MaskCLIP++'s (0.6 or 0.9, 1.0). Both 1, the default, is CLIP alone, "without ensemble".
+
+    A proposal that covers no pixel has CLIP scores of 1: the generator alone decides, as released.
+
+    Args:
+        seen, unseen: exponents of CLIP's score in the two kinds of classes; the generator's has 1
+            less them.
+
+    Raises:
+        ValueError: an exponent outside [0, 1].
+    """
+
+    def __init__(self, seen: float = 1.0, unseen: float = 1.0) -> None:
+        for name, value in (('seen', seen), ('unseen', unseen)):
+            if not 0 <= value <= 1:
+                raise ValueError(
+                    f"exponent {name} of CLIP's score is {value}; legal values: 0 (the generator "
+                    "alone) to 1 (CLIP alone). The paper's lambda of 0.7 is seen=0.3, unseen=0.7.")
+        self.seen = seen
+        self.unseen = unseen
+
+    def __call__(self, clip_scores: Tensor, proposals: Proposals, unseen: Sequence[int],
+                 kept: tuple[slice, slice] = (slice(None), slice(None))) -> Tensor:
+        """Scores of classes for each proposal, its score as an object among them.
+
+        Args:
+            clip_scores: (P, C) in [0, 1].
+            unseen: indices of the unseen classes.
+            kept: rows and columns of the image that are no padding.
+
+        Returns:
+            (P, C).
+
+        Raises:
+            ValueError: exponents below 1, and a generator that scores no class.
+        """
+        if self.seen < 1 or self.unseen < 1:
+            if proposals.class_scores is None:
+                raise ValueError(
+                    f'the ensemble has exponents {self.seen} and {self.unseen}, but the generator '
+                    'gives no scores of classes. Use seen=1, unseen=1, or a generator with a text '
+                    'classifier.')
+            exponents = clip_scores.new_full(clip_scores.shape[1:], self.seen)
+            exponents[list(unseen)] = self.unseen
+            rows, columns = kept
+            valid = (proposals.masks[:, rows, columns] > THRESHOLD).flatten(1).any(dim=1)
+            clip_scores = ensemble(clip_scores.where(valid[:, None], torch.ones_like(clip_scores)),
+                                   proposals.class_scores, exponents)
+        return clip_scores * proposals.object_scores[:, None]
+
+
+def upper_bound(masks: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """The IoU of each proposal with each class in place of its scores (appendix C.1).
+
+    Args:
+        masks: (P, H, W).
+        labels: (H, W) of the truth; values that are no class count as outside of all.
+
+    Returns:
+        (P, C).
+    """
+    there = labels.unique()
+    there = there[(there >= 0) & (there < classes)]
+    scores = masks.new_zeros(len(masks), classes)
+    scores[:, there] = mask_iou(masks, labels[None] == there[:, None, None]).T
+    return scores
+
+
+def photo_masks(masks: Tensor, kept: tuple[slice, slice], size: tuple[int, int]) -> Tensor:
+    """Masks (P, H, W) of the padded image -> (P, h, w) of the photo."""
+    return resize_masks(masks[:, kept[0], kept[1]], size)
+
+
+def semantic_scores(scores: Tensor, masks: Tensor) -> Tensor:
+    """sum_p score[p, c] mask[p]: (P, C) and (P, H, W) -> (C, H, W).
+
+    Resizing the masks before and resizing the result are the same: both are linear.
+    """
+    return (scores.T @ masks.flatten(1)).unflatten(1, masks.shape[1:])
+
+
+def semantic_labels(scores: Tensor, masks: Tensor, nothing: int) -> Tensor:
+    """The best class of every pixel, without the scores of all classes at all pixels.
+
+    Args:
+        scores: (P, C).
+        masks: (P, H, W).
+        nothing: the label where there is no proposal at all.
+
+    Returns:
+        (H, W) int64.
+    """
+    if not len(masks):
+        return torch.full(masks.shape[1:], nothing, device=masks.device)
+    count = max(STRIP // (scores.shape[1] * masks.shape[2]), 1)
+    return torch.cat([semantic_scores(scores, part).argmax(dim=0)
+                      for part in masks.split(count, dim=1)])
