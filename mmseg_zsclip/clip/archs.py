@@ -112,7 +112,7 @@ ARCHS: dict[str, CLIPArch] = _table([
     ('RN-T', 128, 128, (1, 1, 1, 1), 16, None, 8, 128, 2, 4),
 ])
 
-# (architecture, name of weights) -> file in the package; docs/toy.md says how they were made
+# (architecture, name of weights) -> file in the package; docs/toy_clip.md says how they were made
 EMBEDDED: dict[tuple[str, str], str] = {
     ('ViT-T-8', 'toy'): 'vit_contrastive.pt',
     ('ViT-T-8', 'toy-dense'): 'vit_dense.pt',

@@ -45,13 +45,14 @@ def claim(says: str, better: str, *than: str, **kwargs) -> Claim:
     return Claim(says, kwargs.pop('source', 'MaskCLIP, table 1a'), 'mIoU', better, than, **kwargs)
 
 
-def cause(text: str) -> str:
+def cause(text: str, section: str) -> str:
     """A note that says why a claim does not show, and where that was measured."""
-    return f'{text} ([measured](toy.md#why-some-claims-do-not-show-here)).'
+    return f'{text} ([measured](toy_why.md#{section})).'
 
 
-OUTVOTED = cause('Eq. 5 lets large regions outvote small ones, even of labels that are right')
-UNEQUAL = cause('the sizes are far from equally good alone')
+OUTVOTED = cause('Eq. 5 lets large regions outvote small ones, even of labels that are right',
+                 'key-smoothing')
+UNEQUAL = cause('the sizes are far from equally good alone', 'sizes-of-the-input')
 
 CLAIMS = [
     claim('The value path is far above the unmodified last layer (ViT)', 'vit', 'vit_baseline',
@@ -61,16 +62,17 @@ CLAIMS = [
     claim('So is the value without residual and feed-forward network', 'vit_value_alone',
           'vit_baseline', factor=2.4, source='this project',
           note='the path that toy_maskclip ships with; the paper does not have it. ' + cause(
-              "The residual is longer than the value and tells nothing of a patch's class")),
+              "The residual is longer than the value and tells nothing of a patch's class",
+              'the-residual')),
     claim('The value path is far above the unmodified last layer (ResNet)', 'rn', 'rn_baseline',
           paper=dict(rn=18.5, rn_baseline=8.3), factor=2.2),
     claim('Key smoothing helps (ViT)', 'vit_ks', 'vit', paper=dict(vit_ks=23.9, vit=21.7),
           note=OUTVOTED),
     claim('Key smoothing by the eighth power of the cosine helps (ViT)', 'vit_ks8', 'vit',
           source='this project', note=cause(
-              'Eq. 5 has the first power; perfect keys would not help either')),
+              'Eq. 5 has the first power; perfect keys would not help either', 'key-smoothing')),
     claim('Prompt denoising helps (ViT)', 'vit_pd', 'vit', paper=dict(vit_pd=23.1, vit=21.7),
-          note=cause('hardly a pixel goes to a class that is not in the scene')),
+          note=cause('hardly a pixel goes to a class that is not in the scene', 'prompt-denoising')),
     claim('Both together help (ViT)', 'vit_ks_pd', 'vit', paper=dict(vit_ks_pd=25.5, vit=21.7),
           note=OUTVOTED),
     claim('Both together are better than each alone (ViT)', 'vit_ks_pd', 'vit_ks', 'vit_pd',
@@ -78,12 +80,12 @@ CLAIMS = [
     claim('Key smoothing helps (ResNet)', 'rn_ks', 'rn', paper=dict(rn_ks=21.0, rn=18.5),
           note=OUTVOTED),
     claim('Prompt denoising helps (ResNet)', 'rn_pd', 'rn', paper=dict(rn_pd=19.0, rn=18.5),
-          note=cause('nearly half of the classes that are there are dropped too')),
+          note=cause('nearly half of the classes that are there are dropped too', 'prompt-denoising')),
     claim('Both together help (ResNet)', 'rn_ks_pd', 'rn', paper=dict(rn_ks_pd=21.8, rn=18.5),
           note=OUTVOTED),
     claim('The ViT is better than the ResNet', 'vit', 'rn', paper=dict(vit=21.7, rn=18.5),
           note='two CLIPs of different size and training; the ResNet sees the scenes enlarged. '
-               + cause("The ViT's path has the residual, which the ResNet's has not")),
+               + cause("The ViT's path has the residual, which the ResNet's has not", 'the-residual')),
     claim('An ensemble of two sizes is better than each', 'at_64_152', 'at_64', 'at_152',
           paper=dict(at_64_152=25.16, at_64=22.72, at_152=21.68), source='MaskCLIP, table 8',
           note=UNEQUAL),
@@ -98,7 +100,8 @@ CLAIMS = [
           note="all are prompts that pre-training never used; the paper's +3.5 points are of "
                'ImageNet accuracy. Single ones: ' + '; '.join(
                    f'{name} "{template}"' for name, template in ONE_PROMPT.items()) + '. ' + cause(
-                       'This text tower hardly tells one prompt from another')),
+                       'This text tower hardly tells one prompt from another',
+                       'prompts-of-the-text')),
 ]
 SUITE = Suite('maskclip', 'MaskCLIP (ECCV 2022)', RUNS, CLAIMS,
               quick_options={'test_dataloader.dataset.length': 100})
