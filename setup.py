@@ -73,7 +73,7 @@ setup(
     python_requires='>=3.10',
     package_dir={'': '.'},
     packages=find_packages(include=['mmseg_zsclip', 'mmseg_zsclip.*']),
-    package_data={'mmseg_zsclip': ['vocabulary/names/*.txt', 'demo/*.html', 'toy/weights/*.pt']},
+    package_data={'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/demo/*.html', 'toy/weights/*.pt']},
     install_requires=requirements('runtime'),
     extras_require={
         'lite': requirements('lite'),

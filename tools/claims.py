@@ -7,7 +7,7 @@
 
 Every run's result is kept in `--out` under a digest of its resolved config, its seed and the CLIP's
 bytes: a suite that was killed goes on where it stopped, and so does a training. --suite also takes
-the path of a Python file that defines SUITE, see mmseg_zsclip/claims/suites.
+the path of a Python file that defines SUITE, see mmseg_zsclip/experiments/claims/suites.
 """
 import argparse
 import os
@@ -16,13 +16,13 @@ import sys
 import time
 from pathlib import Path
 
-from mmseg_zsclip.claims.measure import measure, plan
-from mmseg_zsclip.claims.report import as_json, console, markdown
-from mmseg_zsclip.claims.suite import shipped_suites
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
+from mmseg_zsclip.experiments.claims.measure import measure, plan
+from mmseg_zsclip.experiments.claims.report import as_json, console, markdown
+from mmseg_zsclip.experiments.claims.suite import shipped_suites
+from mmseg_zsclip.experiments.provenance import machine
 from mmseg_zsclip.files import write_json
-from mmseg_zsclip.provenance import machine
 
 
 def parse() -> argparse.Namespace:

@@ -17,14 +17,14 @@ from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
-from mmseg_zsclip.pretraining.batches import CaptionedBatches, LabelledBatches
-from mmseg_zsclip.pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
-from mmseg_zsclip.pretraining.crops import CropSampler
-from mmseg_zsclip.pretraining.forward import PATHS
-from mmseg_zsclip.pretraining.photos import load_captioned, load_labelled
-from mmseg_zsclip.pretraining.recipe import Recipe
-from mmseg_zsclip.pretraining.trainer import Trainer
-from mmseg_zsclip.toy.batches import scene_batches
+from mmseg_zsclip.experiments.pretraining.batches import CaptionedBatches, LabelledBatches
+from mmseg_zsclip.experiments.pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
+from mmseg_zsclip.experiments.pretraining.crops import CropSampler
+from mmseg_zsclip.experiments.pretraining.forward import PATHS
+from mmseg_zsclip.experiments.pretraining.photos import load_captioned, load_labelled
+from mmseg_zsclip.experiments.pretraining.recipe import Recipe
+from mmseg_zsclip.experiments.pretraining.toy_batches import scene_batches
+from mmseg_zsclip.experiments.pretraining.trainer import Trainer
 from mmseg_zsclip.vocabulary.class_names import split_names
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 

@@ -24,8 +24,8 @@ from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
 from mmseg_zsclip.clip.prompts import class_embeddings
 from mmseg_zsclip.evaluation.scores import class_scores, pixel_areas, summarise
+from mmseg_zsclip.experiments.pretraining.forward import dense_embeddings, to_last_block
 from mmseg_zsclip.models.windows import mean_over_windows
-from mmseg_zsclip.pretraining.forward import dense_embeddings, to_last_block
 from mmseg_zsclip.registry import DATASETS, MODELS
 from mmseg_zsclip.vocabulary.labels import ignore_index
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes, load_unseen, split_indices

@@ -23,8 +23,8 @@ from mmseg_zsclip.cli.launching import checkpoint_path, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.settings import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
+from mmseg_zsclip.experiments.provenance import clip_files, digest, source_digest
 from mmseg_zsclip.files import whole_file, write_json
-from mmseg_zsclip.provenance import clip_files, digest, source_digest
 
 CORRUPTIONS = tuple(SEVERITIES)  # in the order of the paper's rows
 CLEAN = 'none'

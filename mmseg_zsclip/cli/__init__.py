@@ -6,13 +6,17 @@ import sys
 from .errors import guarded
 from .parsing import Parser
 
+# name: (module with `add_arguments` and `run`, what it does)
 COMMANDS = {
-    'train': 'train a config, shipped or your own',
-    'test': 'evaluate a config with a checkpoint',
-    'check': 'look at the photos and label files of a config before a long run',
-    'config': 'write a config with all that it inherits as one file, to change as you like',
-    'demo': 'draw a world, test and train two methods on it, and show them on a web page',
-    'doctor': 'what is installed, what is missing, and the command that repairs it',
+    'train': ('.train', 'train a config, shipped or your own'),
+    'test': ('.test', 'evaluate a config with a checkpoint'),
+    'check': ('.check', 'look at the photos and label files of a config before a long run'),
+    'config': (
+        '.config', 'write a config with all that it inherits as one file, to change as you like'),
+    'demo': (
+        '..experiments.demo.command',
+        'draw a world, test and train two methods on it, and show them on a web page'),
+    'doctor': ('.doctor', 'what is installed, what is missing, and the command that repairs it'),
 }
 
 
@@ -29,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--version', action='version', version=f'mmseg_zsclip {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     modules = {}
-    for name, about in COMMANDS.items():
-        modules[name] = importlib.import_module(f'{__name__}.{name}')
+    for name, (module, about) in COMMANDS.items():
+        modules[name] = importlib.import_module(module, __name__)
         modules[name].add_arguments(commands.add_parser(name, help=about, description=about))
     args = parser.parse_args(argv)
     if args.command is None:

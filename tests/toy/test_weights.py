@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, EMBEDDED, embedded
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.prompts import class_embeddings
-from mmseg_zsclip.pretraining.recipe import trained_by
+from mmseg_zsclip.experiments.pretraining.recipe import trained_by
 from mmseg_zsclip.toy import World
 from mmseg_zsclip.vocabulary.lists import load_classes
 

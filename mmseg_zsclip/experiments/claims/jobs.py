@@ -1,0 +1,155 @@
+"""One measured run: its resolved config, the key of its cached result, and doing it."""
+import copy
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+from ...evaluation.areas import read_areas
+from ...files import write_json
+from ..provenance import clip_files, machine, source_digest
+from .suite import Run, Suite
+
+VERSION = 1  # raise it when cached results of unchanged configs would be wrong
+CHECKPOINT_STEPS = 100
+CHECKS = ('class_names', 'preflight')
+OLD_CHECKPOINTS = dict(
+    type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a suite with a seed, whose outputs are below `out`.
+
+    `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image, `out/KEY.log` what
+    was printed, `out/KEY/` the work folder of MMEngine, checkpoints included until it is done.
+    """
+
+    suite: Suite
+    suite_name: str
+    run: Run
+    seed: int
+    quick: bool
+    out: Path
+
+    @property
+    def label(self) -> str:
+        return f'{self.run.name}, seed {self.seed}' if self.run.trains else self.run.name
+
+    @cached_property
+    def config(self):
+        """The mmengine Config that is trained and tested."""
+        from ...apis.launch import load_config, set_steps
+
+        quick = {name: value for name, value in self.suite.quick_options.items()
+                 if self.run.trains or not name.startswith('train_')} if self.quick else {}
+        options = {**self.run.options, **quick}
+        # merging takes `_delete_` out of what it is given
+        cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='')
+        steps = self.suite.quick_steps if self.quick else None
+        steps = steps or self.run.steps
+        if self.run.trains and steps:
+            set_steps(cfg, steps)
+        cfg.setdefault('randomness', {}).seed = self.seed
+        # Only the end is measured, and the processes are ours to share out.
+        cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+        for name in ('train_dataloader', 'test_dataloader'):
+            if cfg.get(name):
+                cfg[name].update(num_workers=0, persistent_workers=False)
+                cfg[name].pop('prefetch_factor', None)
+        return cfg
+
+    @cached_property
+    def checkpoints(self) -> list[dict]:
+        """The CLIP files that the config reads, see `clip_files`."""
+        return clip_files(self.config.model)
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that decides the result: the resolved config with its seed, the bytes of
+        the CLIP files, how it is tested, and `VERSION`."""
+        resolved = {name: value for name, value in self.config.to_dict().items()
+                    if name not in ('work_dir', 'launcher', 'runner_type')}
+        if 'checkpoint' in resolved.get('default_hooks', {}):
+            # `execute` sets its own, and checks change no result: keys of results from before stay
+            resolved['default_hooks'] = {
+                **{name: hook for name, hook in resolved['default_hooks'].items()
+                   if name not in CHECKS}, 'checkpoint': OLD_CHECKPOINTS}
+        files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
+        # 'amp' where it is on alone: results from before there was such a switch keep their keys
+        how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
+        text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.key
+
+    def path(self, suffix: str) -> Path:
+        return self.out / (self.key + suffix)
+
+    def result(self) -> dict | None:
+        """The cached result, with its `areas`; None where there is none that can be read."""
+        try:
+            result = json.loads(self.path('.json').read_text())
+            # the key names these very files, and says more of them than an old result
+            return {**result, 'checkpoints': self.checkpoints, 'areas': read_areas(self.path('.npz'))}
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
+
+    def forget(self) -> None:
+        """Removes the cached result and whatever a killed run has left."""
+        for suffix in ('.json', '.npz', '.log'):
+            self.path(suffix).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def execute(job: Job) -> dict:
+    """Trains where the run trains, going on from the newest checkpoint of a killed one, tests, and
+    writes the result. Returns it."""
+    from ...apis.launch import evaluate, train
+
+    start = time.time()
+    cfg = copy.deepcopy(job.config)
+    cfg.work_dir = str(job.folder)
+    checkpoint = None
+    if job.run.trains:
+        steps = cfg.train_cfg.max_iters
+        checkpoint = job.folder / f'iter_{steps}.pth'
+        cfg.default_hooks.checkpoint = dict(
+            type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
+            max_keep_ckpts=1, save_last=True)
+        if not checkpoint.is_file():
+            train(copy.deepcopy(cfg), resume=True, amp=job.run.amp)
+    keep_areas(cfg, str(job.path('.npz')))
+    metrics = evaluate(cfg, checkpoint, tta=job.run.tta, amp=job.run.amp)
+    result = dict(
+        version=VERSION, config=job.run.config, options=dict(job.run.options), seed=job.seed,
+        trained=job.run.trains, steps=cfg.train_cfg.max_iters if job.run.trains else 0,
+        tta=job.run.tta, amp=job.run.amp, metrics=metrics, checkpoints=job.checkpoints,
+        sources=source_digest(), date=time.strftime('%Y-%m-%d'),
+        seconds=round(time.time() - start, 1), machine=machine())
+    write_json(job.path('.json'), result)
+    for path in job.folder.glob('*.pth'):
+        path.unlink()
+    return result
+
+
+def keep_areas(cfg, path: str) -> None:
+    """Makes the config's zero-shot metric write the areas of every image.
+
+    Raises:
+        ValueError: the config has no such metric, so no claim could be judged.
+    """
+    metrics = cfg.test_evaluator
+    metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
+    ours = [metric for metric in metrics if metric['type'].endswith('ZeroShotIoUMetric')]
+    if not ours:
+        raise ValueError(
+            f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
+            'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.')
+    ours[0]['areas_file'] = path

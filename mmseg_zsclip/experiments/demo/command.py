@@ -1,0 +1,33 @@
+"""`zsclip demo`."""
+import argparse
+import sys
+from pathlib import Path
+
+from ... import compat
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/demo'),
+        help='folder of the page and of all runs (default: %(default)s)')
+    parser.add_argument(
+        '--weights', default='toy-dense',
+        help='the tiny CLIP: toy-dense (default), toy, or the path of another ViT-T-8')
+    parser.add_argument(
+        '--steps', type=int, help="steps of ZegCLIP's training, in place of the config's")
+    parser.add_argument('--scenes', type=int, help='test on the first SCENES scenes only')
+
+
+def run(args: argparse.Namespace) -> int:
+    print('loading PyTorch and MMSegmentation', file=sys.stderr, flush=True)
+    compat.setup(now=True)
+    from .page import write_page
+    from .stages import DemoError, run_stages
+
+    try:
+        demo = run_stages(args.out.expanduser().resolve(), args.weights, args.steps, args.scenes)
+    except DemoError as error:
+        sys.exit(f'zsclip: {error}')
+    page = write_page(demo)
+    print(f'5/5 open this page in a browser ({page.stat().st_size / 2**20:.1f} MB): {page}')
+    return 0

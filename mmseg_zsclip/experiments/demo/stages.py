@@ -1,0 +1,296 @@
+"""The steps of the demo: draw the world, test MaskCLIP, train and test ZegCLIP, write the page."""
+import copy
+import hashlib
+import io
+import json
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ...apis.configs import config_root
+from ...apis.launch import METRICS_FILE, evaluate, load_config, set_steps, train
+from ...datasets.preflight import check_label_files
+from ...engine.progress import ProgressBar, duration
+from ...engine.stopping import TrainingStopped
+from ...files import write_json
+from ...registry import DATASETS
+from ...vocabulary.lists import load_unseen
+from ..provenance import clip_files, source_digest, weights_path
+from .curves import Curves, read_curves
+
+ARCH = 'ViT-T-8'
+TRAINING_FREE = 'maskclip/toy_maskclip'
+TRAINED = 'zegclip/toy_inductive'
+PICTURES = 8  # the first so many test scenes: nobody chose them
+CHECKPOINT_EVERY = 100
+LEAST_STEPS = 20  # of fewer, the learning rate's warm-up would have none
+VALIDATIONS, VALIDATION_SCENES = 8, 40
+
+
+class DemoError(ValueError):
+    """What the user asked of the demo cannot be done; the message says what can."""
+
+
+@dataclass
+class Method:
+    """A method's numbers on the test scenes. `metrics` and `per_class` as ZeroShotIoUMetric gives
+    them, in percent; `predictions`: folder of a label map for each scene."""
+
+    name: str
+    metrics: dict
+    per_class: list[dict]
+    predictions: Path
+
+
+@dataclass
+class Training:
+    """`steps` done of the config's `full_steps`; `seconds` of this training, None where its first
+    part was cut off and is not known; `reused`: an earlier call had finished it."""
+
+    folder: Path
+    checkpoint: Path
+    steps: int
+    full_steps: int
+    seconds: float | None = None
+    reused: bool = False
+
+
+@dataclass
+class Stage:
+    """A line of the page's table of times, and the command that does the same alone."""
+
+    name: str
+    seconds: float
+    command: str = ''
+    note: str = ''
+
+
+@dataclass
+class Demo:
+    """All that the page tells."""
+
+    out: Path
+    weights: str
+    dataset: object
+    classes: list[str]
+    unseen: list[str]
+    scenes: dict[str, int]
+    methods: list[Method] = field(default_factory=list)
+    training: Training | None = None
+    curves: Curves | None = None
+    stages: list[Stage] = field(default_factory=list)
+
+
+class Silence(io.TextIOBase):
+    """Takes what MMEngine prints; its log file has all of it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | None) -> None:
+    """Raises DemoError: before anything is read or written."""
+    for name, value, least in (('--steps', steps, LEAST_STEPS), ('--scenes', scenes, 1)):
+        if value is not None and value < least:
+            raise DemoError(f'{name} is {value}; give {least} or more, or leave it out.')
+    at = out
+    while not at.exists() and at != at.parent:
+        at = at.parent
+    if not at.is_dir():
+        raise DemoError(f'--out is {out}, but {at} is a file. Name a folder, new or old.')
+    try:
+        clip = weights_path(ARCH, weights)
+    except FileNotFoundError as error:
+        raise DemoError(f'--weights is {weights!r}, but {error}') from error
+    if clip is None:
+        raise DemoError(f'--weights is {weights!r}, which is no file; give toy-dense, toy, or the '
+                        f'path of another CLIP of architecture {ARCH}.')
+
+
+def configs(out: Path, weights: str, steps: int | None,
+            scenes: int | None) -> tuple[Config, Config, int]:
+    """The two shipped configs, in which only outputs, CLIP, lengths, validation and the progress bar
+    are changed, and the steps that the second has by itself."""
+    free, trained = (load_config(config_root() / f'{name}.py', weights=weights, work_dir=out / stem)
+                     for name, stem in ((TRAINING_FREE, 'maskclip'), (TRAINED, 'zegclip')))
+    full_steps = trained.train_cfg.max_iters
+    if steps is not None:
+        set_steps(trained, steps)
+    trained.merge_from_dict(validation(trained))
+    for cfg in (free, trained):
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='mmseg_zsclip.ProgressHook')]
+        if scenes is not None:
+            cfg.test_dataloader.dataset.length = scenes
+    every = min(CHECKPOINT_EVERY, trained.train_cfg.max_iters)
+    trained.default_hooks.checkpoint.update(interval=every, max_keep_ckpts=1, save_last=True)
+    trained.work_dir = str(out / f'zegclip-{training_key(trained)}')
+    return free, trained, full_steps
+
+
+def validation(cfg: Config) -> dict:
+    """Options that make the curves of a training: few scenes, a few times."""
+    return {'train_cfg.val_interval': max(cfg.train_cfg.max_iters // VALIDATIONS, 1),
+            'val_dataloader.dataset.length': VALIDATION_SCENES}
+
+
+def training_key(cfg: Config) -> str:
+    """Digest of all that decides a training: the config but for its test part, the bytes of the
+    CLIP, and the sources of the package."""
+    resolved = {name: value for name, value in cfg.to_dict().items()
+                if not name.startswith('test_') and name not in ('work_dir', 'launcher')}
+    text = json.dumps([resolved, clip_files(cfg.model), source_digest()], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def draw(datasets: dict, chunk: int = 50) -> dict[str, np.ndarray]:
+    """Draws every scene of data sets by split and checks its truth. The data set remembers them,
+    and the processes that load them later inherit that.
+
+    Returns: pixels of every class, (C + 1,) int64 as `check_label_files` counts them, by split.
+    """
+    total = sum(map(len, datasets.values()))
+    bar, done, pixels = ProgressBar(f'1/5 drawing {total:,} scenes', total), 0, {}
+    for split, dataset in datasets.items():
+        classes = len(dataset.metainfo['classes'])
+        paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
+        pixels[split] = np.zeros(classes + 1, np.int64)
+        for start in range(0, len(paths), chunk):
+            part = paths[start:start + chunk]
+            pixels[split] += check_label_files(part, classes)
+            done += len(part)
+            bar.update(done)
+    bar.close('every pixel has a class' if not any(p[-1] for p in pixels.values()) else '')
+    return pixels
+
+
+def build_datasets(cfg: Config) -> dict:
+    """Data sets by split. Training scenes come last: they are the ones to be remembered."""
+    init_default_scope('mmseg')
+    return {split: DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+            for split in ('test', 'val', 'train')}
+
+
+def finish_training(cfg: Config, full_steps: int) -> Training:
+    """Trains, goes on with a training that was killed, or finds it finished."""
+    folder, steps = Path(cfg.work_dir), cfg.train_cfg.max_iters
+    record = folder / 'training.json'
+    out = Training(folder, folder / f'iter_{steps}.pth', steps, full_steps)
+    if record.is_file() and out.checkpoint.is_file():
+        out.reused, out.seconds = True, json.loads(record.read_text())['seconds']
+        print(f'3/5 ZegCLIP: its {steps:,} steps were trained before with this config, CLIP and '
+              f'code; {folder} is used again. Delete it to train anew.', file=sys.stderr)
+        return out
+    begun = (folder / 'last_checkpoint').is_file()
+    start = time.time()
+    train(cfg, resume=True)
+    out.seconds = None if begun else time.time() - start
+    write_json(record, dict(seconds=out.seconds))
+    return out
+
+
+def test(name: str, cfg: Config, checkpoint: Path | None, predictions: Path) -> Method:
+    """Evaluates and keeps the label map of every scene."""
+    cfg = copy.deepcopy(cfg)
+    cfg.test_evaluator.output_dir = str(predictions)
+    metrics = evaluate(cfg, checkpoint)
+    newest = max(Path(cfg.work_dir).glob(f'*/{METRICS_FILE}'), key=lambda path: path.stat().st_mtime)
+    return Method(name, metrics, json.loads(newest.read_text())['per_class'], predictions)
+
+
+def scores(metrics: dict) -> str:
+    """'mIoU 40.1, seen 45.0, unseen 25.3, hIoU 32.4'."""
+    names = {'mIoU': 'mIoU', 'mIoU(S)': 'seen', 'mIoU(U)': 'unseen', 'hIoU': 'hIoU'}
+    return ', '.join(f'{name} {metrics[key]:.1f}' for key, name in names.items() if key in metrics)
+
+
+def label(cfg: Config, train_label: str, test_label: str) -> None:
+    cfg.custom_hooks[-1].update(train_label=train_label, test_label=test_label)
+
+
+class Stages(list):
+    """Does the steps and notes what each took."""
+
+    def do(self, name: str, work: Callable):
+        start = time.time()
+        result = work()
+        self.append(Stage(name, time.time() - start))
+        return result
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C ends the program in two lines, with the status of its signal."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        training = isinstance(stop, TrainingStopped)
+        done = str(stop).splitlines()[0] if training else 'stopped'
+        print(f'\nzsclip demo: {done}. The same command goes on from the last checkpoint.',
+              file=sys.stderr, flush=True)
+        raise SystemExit(stop.status if training else 130) from None
+
+
+def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -> Demo:
+    """Everything but the page.
+
+    Raises:
+        DemoError: see `check_arguments`; the configs and `load_clip` raise their own.
+        SystemExit: Ctrl-C.
+    """
+    check_arguments(out, weights, steps, scenes)
+    with stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)  # mmseg's, of its own deprecated functions
+        free, trained, full_steps = configs(out, weights, steps, scenes)
+        label(free, '', '2/5 testing MaskCLIP, which trains nothing')
+        label(trained, '3/5 training ZegCLIP', '4/5 testing ZegCLIP')
+        datasets = build_datasets(trained)
+        demo = Demo(
+            out, weights, datasets['test'], list(datasets['test'].metainfo['classes']),
+            load_unseen(trained.model.decode_head.unseen),
+            {split: len(dataset) for split, dataset in datasets.items()}, stages=Stages())
+        demo.stages.do('drawing the scenes', lambda: draw(datasets))
+        demo.methods.append(demo.stages.do('testing MaskCLIP', lambda: test(
+            'MaskCLIP', free, None, out / 'predictions' / 'maskclip')))
+        say(scores(demo.methods[-1].metrics))
+        demo.training = demo.stages.do(
+            'training ZegCLIP', lambda: finish_training(copy.deepcopy(trained), full_steps))
+        demo.methods.append(demo.stages.do('testing ZegCLIP', lambda: test(
+            'ZegCLIP', trained, demo.training.checkpoint, out / 'predictions' / 'zegclip')))
+        say(scores(demo.methods[-1].metrics))
+        demo.curves = read_curves(demo.training.folder)
+    if demo.training.reused:
+        demo.stages[2].note = 'trained by an earlier call' + (
+            '' if demo.training.seconds is None else f', in {duration(demo.training.seconds)}')
+    elif demo.training.seconds is None:
+        demo.stages[2].note = 'the rest of a training that was cut off'
+    add_commands(demo, trained, steps, scenes)
+    return demo
+
+
+def add_commands(demo: Demo, trained: Config, steps: int | None, scenes: int | None) -> None:
+    """Gives each stage the command that does it alone."""
+    weights = f'--weights {shlex.quote(demo.weights)}'
+    length = f' --cfg-options test_dataloader.dataset.length={scenes}' if scenes else ''
+    folder = shlex.quote(str(demo.training.folder))
+    checkpoint = shlex.quote(str(demo.training.checkpoint))
+    if steps is None:
+        options = ' '.join(f'{key}={value}' for key, value in validation(trained).items())
+        config, options = Path(TRAINED).name, f' --cfg-options {options}'
+    else:  # its schedule is another one: the run's own copy
+        config, options = f'{folder}/{Path(TRAINED).name}.py', ''
+    demo.stages[1].command = f'zsclip test {Path(TRAINING_FREE).name} {weights}{length}'
+    demo.stages[2].command = f'zsclip train {config} {weights} --work-dir {folder}{options}'
+    demo.stages[3].command = f'zsclip test {config} {checkpoint} {weights}{length}'
+
+
+def say(text: str) -> None:
+    print(f'    {text}', file=sys.stderr, flush=True)
