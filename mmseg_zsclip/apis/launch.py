@@ -13,15 +13,15 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
 from ..datasets.settings import config_pipelines
-from ..engine.class_maps import ClassMapsHook
 from ..engine.folder_lock import in_use
 from ..engine.hooks import bare_model
 from ..engine.output_names import OutputNamesHook
-from ..engine.overlays import OverlayHook
 from ..engine.resuming import checkpoint_place, find_resumable
 from ..engine.run_identity import run_config
 from ..engine.runner import ResumableRunner
 from ..files import write_json
+from ..visualization.class_maps import ClassMapsHook
+from ..visualization.overlays import OverlayHook
 from .configs import find_config, what_is_missing
 from .options import merge_options
 

@@ -16,10 +16,10 @@ from torch import nn
 
 from mmseg_zsclip.datasets import ToyDataset, ToyTargetDataset
 from mmseg_zsclip.datasets.toy import LENGTHS, toy_path
-from mmseg_zsclip.engine.overlays import TITLE, OverlayHook
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.toy import World
+from mmseg_zsclip.visualization.overlays import TITLE, OverlayHook
 from mmseg_zsclip.vocabulary.labels import IGNORE
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes, load_unseen, split_indices
 

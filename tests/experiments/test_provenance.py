@@ -39,7 +39,8 @@ def test_results_are_older_after_any_source_of_scores_changed(package, name):
 
 
 @pytest.mark.parametrize('name', [
-    'pictures.py', 'experiments/demo/page.py', 'experiments/claims/report.py', 'cli/test.py'])
+    'visualization/paint.py', 'experiments/demo/page.py', 'experiments/claims/report.py',
+    'cli/test.py'])
 def test_results_are_not_older_after_a_page_or_picture_changed(package, name):
     before = source_digest(package)
     with (package / name).open('a') as file:

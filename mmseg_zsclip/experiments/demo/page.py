@@ -13,7 +13,7 @@ from ... import __version__, compat
 from ...datasets.label_files import read_label_file
 from ...engine.progress import duration
 from ...files import whole_file
-from ...pictures import data_uri, paint, star
+from ...visualization.paint import data_uri, paint, star
 from ..provenance import machine
 from .curves import line_chart
 from .stages import PICTURES, Demo, Method

@@ -6,8 +6,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from mmseg_zsclip.engine.class_maps import SIDE, TITLE, ClassMapsHook, heat, shrink
-from mmseg_zsclip.engine.overlays import Shown
+from mmseg_zsclip.visualization.class_maps import SIDE, TITLE, ClassMapsHook, heat, shrink
+from mmseg_zsclip.visualization.overlays import Shown
 
 CLASSES, PALETTE = ['sky', 'dog', 'car'], [[0, 0, 9], [9, 0, 0], [0, 9, 0]]
 

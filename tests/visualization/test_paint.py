@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mmseg_zsclip.pictures import SCALE, data_uri, named_regions, paint
+from mmseg_zsclip.visualization.paint import SCALE, data_uri, named_regions, paint
 
 CLASSES = ('sky', 'sand')
 PALETTE = [[120, 190, 235], [235, 210, 130]]

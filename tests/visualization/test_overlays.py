@@ -13,8 +13,9 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import nn
 
-from mmseg_zsclip.engine.class_maps import ClassMapsHook
-from mmseg_zsclip.engine.overlays import (
+from mmseg_zsclip.evaluation import ZeroShotIoUMetric
+from mmseg_zsclip.visualization.class_maps import ClassMapsHook
+from mmseg_zsclip.visualization.overlays import (
     LEGEND_WIDTH,
     LISTED,
     SMALLEST,
@@ -27,7 +28,6 @@ from mmseg_zsclip.engine.overlays import (
     read_photo,
     shown_classes,
 )
-from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 
 SHOWN = Shown(['sky', 'dog'], [[0, 0, 200], [200, 0, 0]], {'dog'})
 

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ..datasets.base import distinct_colours
 from ..datasets.output_names import OutputNames
 from ..datasets.settings import pipelines
+from ..engine.hooks import bare_model
 from ..files import whole_file
-from ..pictures import elide, paint, star
 from ..vocabulary.lists import canonical
-from .hooks import bare_model
+from .paint import elide, paint, star
 
 SMALLEST, LARGEST = 320, 768  # longer side of a panel, pixels
 TITLE, ROW, GAP = 30, 24, 8

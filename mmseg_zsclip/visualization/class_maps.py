@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ..pictures import SCALE, elide, paint, star
 from .overlays import PictureHook, Shown, label_maps, read_photo
+from .paint import SCALE, elide, paint, star
 
 SIDE = 384  # of a tile, pixels
 TITLE = 30
