@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..upsample import interpolation, row_strips
+from ..interpolation import interpolation, row_strips
 
 # Logits at a time on a CPU: they and their temporaries stay in its cache.
 PIECE = 2**19

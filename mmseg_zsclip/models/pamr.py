@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..upsample import bounded
+from .upsample import bounded
 
 SHARPNESS = 0.1  # of the local standard deviation; lower follows edges more closely
 CHUNK = 8  # classes at a time, which bounds the memory

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..upsample import best_classes, interpolation, lines_used
+from ..interpolation import interpolation, lines_used
+from .upsample import best_classes
 
 STRIP = 2**22  # scores at a time, at least 8 rows of them
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from ..datasets.base import distinct_colours
 from ..registry import MODELS
-from ..upsample import FAR
 from ..vocabulary.labels import IGNORE, UNLABELLED
 from ..vocabulary.lists import canonical
 from .pamr import refine
 from .score_rows import ScoreRows, best_labels, kept_part
+from .upsample import FAR
 from .windows import check_test_cfg, cut_windows, mean_over_windows, window_corners
 
 Module = TypeVar('Module', bound=nn.Module)

@@ -12,11 +12,11 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from ..upsample import best_classes, bounded
 from ..vocabulary.labels import UNLABELLED, check_labels
 from ..vocabulary.lists import canonical
 from .encoders import freeze
 from .segmentor import OneStageSegmentor, relabelled, shallow_copy
+from .upsample import best_classes, bounded
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode

@@ -23,7 +23,7 @@ def package(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', [
-    'upsample.py', 'apis/launch.py', 'compat.py', 'registry.py', 'models/zegclip.py',
+    'interpolation.py', 'apis/launch.py', 'compat.py', 'registry.py', 'models/zegclip.py',
     'evaluation/scores.py', 'experiments/claims/jobs.py', 'vocabulary/names/toy.unseen.txt',
     'added/later.py'])
 def test_results_are_older_after_any_source_of_scores_changed(package, name):

@@ -1,34 +1,14 @@
 """The best class of every pixel from coarse scores, without the scores of every class at every pixel."""
-from collections.abc import Iterator, Sequence
-from functools import reduce
-from itertools import pairwise
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..interpolation import interpolation, row_strips
+
 STRIP = 2**18  # scores at a time, at least 8 rows of them
 FAR = 1e30  # stands for infinity, of which no part can be taken
-
-
-def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
-    """Linear interpolation from the first size over those between to the last: (last, first)."""
-    steps = (F.interpolate(torch.eye(a)[None], b, mode='linear', align_corners=align_corners)[0]
-             for a, b in pairwise(sizes))
-    return reduce(torch.matmul, steps).T
-
-
-def row_strips(down: Tensor, count: int) -> Iterator[tuple[slice, slice]]:
-    """Rows of an interpolation (H, h), `count` at a time, and the lines of h that they are made of."""
-    for start in range(0, len(down), count):
-        rows = slice(start, min(start + count, len(down)))
-        yield rows, lines_used(down[rows])
-
-
-def lines_used(down: Tensor) -> slice:
-    """The lines of h that rows of an interpolation (n, h) are made of."""
-    used = down.any(dim=0).nonzero()[:, 0].tolist()
-    return slice(used[0], used[-1] + 1)
 
 
 def contenders(scores: Tensor, support: tuple[int, int]) -> Tensor:
