@@ -11,8 +11,9 @@ from .transforms.hide_unseen import TRUTH, HideUnseen
 def pipelines(dataset) -> Iterator[list]:
     """Lists of transforms of a data set and of those that it wraps."""
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for one in filter(None, inner):
-        yield from pipelines(one)
+    for one in inner:
+        if one is not None:  # not `if one`, whose length would read the whole folder
+            yield from pipelines(one)
     if hasattr(dataset, 'pipeline'):
         yield dataset.pipeline.transforms
 
