@@ -15,7 +15,7 @@ def _child(parent: Registry, *packages: str) -> Registry:
 
 
 MODELS = _child(root.MODELS, 'models', 'losses')
-DATASETS = _child(root.DATASETS, 'datasets')
+DATASETS = _child(root.DATASETS, 'datasets', 'toy.dataset')
 TRANSFORMS = _child(root.TRANSFORMS, 'datasets')
 METRICS = _child(root.METRICS, 'evaluation')
 HOOKS = _child(root.HOOKS, 'engine')

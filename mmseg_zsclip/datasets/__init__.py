@@ -12,7 +12,6 @@ from .benchmarks import (
 )
 from .camvid import CamVidDataset
 from .settings import hide_labels
-from .toy import ToyDataset, ToyTargetDataset
 from .transforms import Corrupt, HideUnseen, LoadLabels, LoadPhoto, NoLabels
 
 __all__ = [
@@ -30,8 +29,6 @@ __all__ = [
     'LoadLabels',
     'LoadPhoto',
     'NoLabels',
-    'ToyDataset',
-    'ToyTargetDataset',
     'VOC20Dataset',
     'VOC21Dataset',
     'hide_labels',

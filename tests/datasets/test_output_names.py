@@ -7,9 +7,9 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from torch.utils.data import Subset
 
-from mmseg_zsclip.datasets import ToyDataset
 from mmseg_zsclip.datasets.base import SegDataset
 from mmseg_zsclip.datasets.output_names import OutputNames, names_of_photos
+from mmseg_zsclip.toy.dataset import ToyDataset
 
 
 def names(*folders):

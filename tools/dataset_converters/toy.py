@@ -10,8 +10,8 @@ Writes  ROOT/voc/   JPEGImages, SegmentationClass, SegmentationObject, ImageSets
 """
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.datasets.converting import converter_parser
-from mmseg_zsclip.datasets.toy import LENGTHS
 from mmseg_zsclip.toy import World
+from mmseg_zsclip.toy.dataset import LENGTHS
 from mmseg_zsclip.toy.export import FORMATS, export
 
 

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
 
-from mmseg_zsclip.datasets import Corrupt, ToyDataset
+from mmseg_zsclip.datasets import Corrupt
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
 from mmseg_zsclip.toy import World
+from mmseg_zsclip.toy.dataset import ToyDataset
 
 # Mean change in grey levels of the photos below by imagecorruptions-imaug 1.1.5, severities 1 to 5;
 # what is random there was drawn 4 times a photo, spatter 20 times.

@@ -14,11 +14,10 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from torch import nn
 
-from mmseg_zsclip.datasets import ToyDataset, ToyTargetDataset
-from mmseg_zsclip.datasets.toy import LENGTHS, toy_path
 from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.toy import World
+from mmseg_zsclip.toy.dataset import LENGTHS, ToyDataset, ToyTargetDataset, toy_path
 from mmseg_zsclip.visualization.overlays import TITLE, OverlayHook
 from mmseg_zsclip.vocabulary.labels import IGNORE
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes, load_unseen, split_indices

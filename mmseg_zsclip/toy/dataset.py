@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-# Its names only inside functions: that package reads class lists from this one.
-from .. import toy
+from ..datasets.base import SegDataset, metainfo
 from ..registry import DATASETS
-from .base import SegDataset, metainfo
+from .world import Scene, World
 
 # Scenes of each split that a data set holds by default; any index can be drawn.
 LENGTHS = dict(train=4000, val=100, test=200)
@@ -31,7 +30,7 @@ def toy_path(world: str, size: int, kind: str, split: str, index: int) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def _draw(world: str, size: int, split: str, index: int) -> dict[str, bytes]:
-    scene = toy.World(world, size).scene(split, index)
+    scene = World(world, size).scene(split, index)
     maps = (np.ascontiguousarray(scene.image[..., ::-1]), scene.semantic, scene.instance)
     return {kind: cv2.imencode('.png', array, FAST)[1].tobytes()
             for kind, array in zip(KINDS, maps, strict=True)}
@@ -95,7 +94,7 @@ class ToyDataset(SegDataset):
                 f'{name}: length {length} leaves no scene; legal: 1 and above, or None for'
                 f' {LENGTHS[split]}.')
         self.split = split
-        self.world = toy.World(self.WORLD, size)
+        self.world = World(self.WORLD, size)
         super().__init__(img_suffix='.png', **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -109,7 +108,7 @@ class ToyDataset(SegDataset):
                  reduce_zero_label=self.reduce_zero_label, seg_fields=[])
             for i in range(self.length)]
 
-    def scene(self, idx: int) -> 'toy.Scene':
+    def scene(self, idx: int) -> Scene:
         """Picture, label map, things and their colours of sample `idx`."""
         info = self.get_data_info(idx)
         return self.world.scene(info['split'], info['index'])
