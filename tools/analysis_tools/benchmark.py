@@ -1,9 +1,9 @@
 """Times this package against what it should equal or beat, alternating in one process.
 
-    python tools/benchmark.py                     # every case
-    python tools/benchmark.py tower --runs 20     # the image tower against open_clip's
-    python tools/benchmark.py zegclip --json out.json
-    python tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1  # do they run?
+    python tools/analysis_tools/benchmark.py                     # every case
+    python tools/analysis_tools/benchmark.py tower --runs 20     # the image tower against open_clip's
+    python tools/analysis_tools/benchmark.py zegclip --json out.json
+    python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1  # do they run?
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for

@@ -1,4 +1,4 @@
-"""tools/macs.py: the counts are those of the products written by hand, on every torch."""
+"""tools/analysis_tools/macs.py: the counts are those of the products written by hand, on every torch."""
 import pytest
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ PRODUCTS = 2 * B * L * L * D  # queries with keys, then weights with values
 
 @pytest.fixture
 def macs(load_tool):
-    return load_tool('macs.py')
+    return load_tool('analysis_tools/macs.py')
 
 
 @pytest.mark.parametrize('batch_first', [True, False])
@@ -70,5 +70,5 @@ def test_counts_by_hand(macs, run, expected):
 
 def test_a_product_without_a_rule_is_an_error_not_a_zero(macs):
     bilinear = nn.Bilinear(2, 3, 4)
-    with pytest.raises(NotImplementedError, match='no rule counts .*trilinear.*tools/macs.py'):
+    with pytest.raises(NotImplementedError, match='no rule counts .*trilinear.*tools/analysis_tools/macs.py'):
         macs.count_macs(lambda: bilinear(torch.ones(5, 2), torch.ones(5, 3)))

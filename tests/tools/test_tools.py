@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = {path.relative_to(ROOT / 'tools').as_posix(): path for path in (ROOT / 'tools').rglob('*.py')
          if '__main__' in path.read_text()}
 # words that it takes, a mistyped option and the nearest, words of which one is wrong, what is said
 CASES = {
-    'benchmark.py': ('', '--runz', '--runs', 'nowhere', 'unknown suite'),
+    'analysis_tools/benchmark.py': ('', '--runz', '--runs', 'nowhere', 'unknown suite'),
     'check_dataset.py': ('toy_maskclip', '--maxfiles', '--max-files', 'nowhere', "no config 'now"),
     'choose_offset.py': ('x --hold-out sky', '--photo-s', '--photos', 'nowhere --hold-out sky',
                          "no config 'nowhere'"),
@@ -24,14 +24,14 @@ CASES = {
         'x --annotations x', '--n-proc', '--nproc', 'nowhere --annotations nowhere', 'nowhere'),
     'dataset_converters/toy.py': ('x', '--borders', '--border', 'x --world nowhere', 'nowhere'),
     'dataset_converters/voc_aug.py': ('x x', '--n-proc', '--nproc', 'nowhere nowhere', 'nowhere'),
-    'efficiency.py': ('x', '--sizes', '--size', 'nowhere', "no config 'nowhere'"),
+    'analysis_tools/efficiency.py': ('x', '--sizes', '--size', 'nowhere', "no config 'nowhere'"),
     'model_converters/official.py': ('zegclip a b', '--confg', '--config', 'zegclip nowhere.pth b',
                                      'nowhere.pth'),
     'pretrain_clip.py': ('--out x --steps 1', '--saveminutes', '--save-minutes',
                          '--out x --steps 1 --images nowhere', 'give --images, --labels'),
-    'probe_clip.py': ('x', '--windows', '--window', 'nowhere', "no config 'nowhere'"),
-    'probe_maskclip.py': ('x', '--scene-s', '--scenes', 'nowhere', "no config 'nowhere'"),
-    'robustness.py': ('x', '--metrics', '--metric', 'nowhere', "no config 'nowhere'"),
+    'analysis_tools/probe_clip.py': ('x', '--windows', '--window', 'nowhere', "no config 'nowhere'"),
+    'analysis_tools/probe_maskclip.py': ('x', '--scene-s', '--scenes', 'nowhere', "no config 'nowhere'"),
+    'analysis_tools/robustness.py': ('x', '--metrics', '--metric', 'nowhere', "no config 'nowhere'"),
     'test.py': ('x', '--showdir', '--show-dir', 'nowhere', "no config 'nowhere'"),
     'train.py': ('x', '--workdir', '--work-dir', 'nowhere', "no config 'nowhere'"),
     'version_matrix.py': ('', '--keeps', '--keep', '--row nowhere', "invalid choice: 'nowhere'"),

@@ -1,4 +1,4 @@
-"""tools/robustness.py: the paper's table of corruptions by severities, in cells that are kept."""
+"""tools/analysis_tools/robustness.py: the paper's table of corruptions by severities, in cells that are kept."""
 import json
 
 import pytest
@@ -12,7 +12,7 @@ QUICK = ['toy_maskclip', '--weights', 'toy', '--corruptions', 'gaussian_blur', '
 @pytest.fixture
 def tool(tmp_path, monkeypatch, load_tool):
     monkeypatch.chdir(tmp_path)
-    return load_tool('robustness.py')
+    return load_tool('analysis_tools/robustness.py')
 
 
 @pytest.fixture

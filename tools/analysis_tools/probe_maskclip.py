@@ -1,7 +1,7 @@
 """What decides whether MaskCLIP's steps help: measured for one CLIP on one data set, no training.
 
-    python tools/probe_maskclip.py toy_maskclip --weights toy
-    python tools/probe_maskclip.py maskclip_vit-b16_context59 --scenes 100
+    python tools/analysis_tools/probe_maskclip.py toy_maskclip --weights toy
+    python tools/analysis_tools/probe_maskclip.py maskclip_vit-b16_context59 --scenes 100
 
 A row is a variant's mIoU and pixel accuracy over the same validation images, in percent; a line
 with '=' is a mean. Rows in brackets read the truth: they are ceilings, or show what a step does to

@@ -1,4 +1,4 @@
-"""tools/probe_maskclip.py: what it counts, on labels whose answer is known and on two scenes."""
+"""tools/analysis_tools/probe_maskclip.py: what it counts, on labels whose answer is known and on two scenes."""
 import logging
 
 import pytest
@@ -9,7 +9,7 @@ from mmseg_zsclip.apis.launch import load_config
 
 @pytest.fixture(scope='module')
 def tool(load_tool):
-    return load_tool('probe_maskclip.py')
+    return load_tool('analysis_tools/probe_maskclip.py')
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""tools/benchmark.py: its opponent is the same model, and its cases run."""
+"""tools/analysis_tools/benchmark.py: its opponent is the same model, and its cases run."""
 import math
 
 import pytest
@@ -11,7 +11,7 @@ SIZES = (6, 4, 3)  # classes, seen ones, prompts
 
 @pytest.fixture
 def tool(load_tool):
-    return load_tool('benchmark.py')
+    return load_tool('analysis_tools/benchmark.py')
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Prints what a config costs: parameters, multiply-accumulates, images a second, peak memory.
 
-    python tools/efficiency.py voc_inductive
-    python tools/efficiency.py voc_inductive --size 640 480 --json cost.json
-    python tools/efficiency.py coco_stuff_inductive --runs 0      # counts alone, in seconds
+    python tools/analysis_tools/efficiency.py voc_inductive
+    python tools/analysis_tools/efficiency.py voc_inductive --size 640 480 --json cost.json
+    python tools/analysis_tools/efficiency.py coco_stuff_inductive --runs 0      # counts alone, in seconds
 
 Rule of the count: one multiply-accumulate per weight and output of every convolution and matrix
 product, those inside attention included; norms, activations and resizing count nothing. The same
-under every version of torch: `tools/macs.py` counts. No weights are read: for the counts shapes
+under every version of torch: `tools/analysis_tools/macs.py` counts. No weights are read: for the counts shapes
 alone are followed, and random weights take as long as any. Of ZegCLIP it also counts what its
 release declares and computes.
 """

@@ -1,4 +1,4 @@
-"""ZegCLIP as its release runs it: the opponent of `tools/benchmark.py`.
+"""ZegCLIP as its release runs it: the opponent of `tools/analysis_tools/benchmark.py`.
 
 The same weights and outputs as `mmseg_zsclip.models.zegclip`, computed plainly: torch's multi-head
 modules over (N, B, D), prompts as whole tokens of every block, one product a head in the decoder,

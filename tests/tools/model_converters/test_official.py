@@ -16,7 +16,7 @@ from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.tokenizer import tokenize
 from mmseg_zsclip.registry import MODELS
 
-from .test_goldens import check, goldens
+from ...test_goldens import check, goldens
 
 TINY = CLIPArch('tiny', 16, 32, 2, 24, 16, 2, 8, 1, 1, activation='quick_gelu')
 NAMES = ['cat', 'dog', 'red bus', 'sofa', 'tree', 'sky']

@@ -1,4 +1,4 @@
-"""tools/efficiency.py: the counts are the paper's, and what is run is measured."""
+"""tools/analysis_tools/efficiency.py: the counts are the paper's, and what is run is measured."""
 import json
 
 import pytest
@@ -8,7 +8,7 @@ from mmseg_zsclip.apis.configs import find_config
 
 @pytest.fixture
 def tool(load_tool):
-    return load_tool('efficiency.py')
+    return load_tool('analysis_tools/efficiency.py')
 
 
 @pytest.mark.parametrize(('config', 'trained', 'macs', 'ours'), [
