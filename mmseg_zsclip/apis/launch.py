@@ -15,7 +15,7 @@ from torch import distributed as dist
 from ..datasets.settings import config_pipelines
 from ..engine.folder_lock import in_use
 from ..engine.hooks import bare_model
-from ..engine.output_names import OutputNamesHook
+from ..engine.output_names_hook import OutputNamesHook
 from ..engine.resuming import checkpoint_place, find_resumable
 from ..engine.run_identity import run_config
 from ..engine.runner import ResumableRunner

@@ -3,13 +3,13 @@ from .checkpoint_hook import WholeCheckpointHook
 from .hooks import ClassNamesHook, StrictLoadHook
 from .logs import HeartbeatHook
 from .optim import AmpOptimWrapper, StrictOptimWrapperConstructor
-from .preflight import PreflightHook
+from .preflight_hook import PreflightHook
 from .progress import ProgressHook
 from .run_identity import RunError
 from .runner import ResumableRunner
-from .self_training import SelfTrainingHook
+from .self_training_hook import SelfTrainingHook
+from .set_classes_hook import SetClassesHook
 from .stopping import FiniteLossHook, StopHook, TrainingStopped
-from .vocabulary import SetClassesHook
 
 __all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'HeartbeatHook', 'PreflightHook', 'ProgressHook', 'ResumableRunner',
            'RunError', 'SelfTrainingHook', 'SetClassesHook', 'StopHook', 'StrictLoadHook',

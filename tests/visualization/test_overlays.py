@@ -128,7 +128,7 @@ class Folder:
 
 def write_all(root, out, rank, world):
     """What a process of a test writes, padded as mmengine's sampler pads: 0 2 4 and 1 3 0."""
-    from mmseg_zsclip.engine.output_names import OutputNamesHook
+    from mmseg_zsclip.engine.output_names_hook import OutputNamesHook
 
     dataset = Folder(root)
     hooks = [OverlayHook(f'{out}/show'), ClassMapsHook(f'{out}/maps'), OutputNamesHook()]
