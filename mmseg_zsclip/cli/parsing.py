@@ -2,6 +2,7 @@
 import argparse
 import re
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,3 +34,12 @@ class Parser(argparse.ArgumentParser):
             legal = [str(choice) for action in self._actions for choice in action.choices or ()]
         near = [match for word in words for match in get_close_matches(word, legal, 1, 0.5)]
         return f'. Did you mean {" ".join(near)}?' if near else ''
+
+
+def converter_parser(description: str) -> Parser:
+    """Parser with the options of every converter: `root` and `--nproc`."""
+    parser = Parser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', type=Path, help='folder of the data set')
+    parser.add_argument('--nproc', type=int, default=1, help='processes')
+    return parser

@@ -1,24 +1,13 @@
 """What the converters in `tools/dataset_converters` share."""
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from ..cli.parsing import Parser
 from ..files import whole_file
 from .label_files import check_sizes
 from .photo_files import photo_header
-
-
-def converter_parser(description: str) -> Parser:
-    """Parser with the options of every converter: `root` and `--nproc`."""
-    parser = Parser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', type=Path, help='folder of the data set')
-    parser.add_argument('--nproc', type=int, default=1, help='processes')
-    return parser
 
 
 def lookup(values: dict[int, int], size: int, other: int, dtype: type) -> np.ndarray:

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser
+from mmseg_zsclip.cli.parsing import converter_parser
+from mmseg_zsclip.datasets.converting import check_size, convert_all
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.files import whole_file

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.datasets.converting import check_size, convert_all, converter_parser, lookup
+from mmseg_zsclip.cli.parsing import converter_parser
+from mmseg_zsclip.datasets.converting import check_size, convert_all, lookup
 from mmseg_zsclip.datasets.label_files import read_label_file, write_label_file
 
 # Ids of COCO's 91 things and 91 stuff classes that the data set never uses.

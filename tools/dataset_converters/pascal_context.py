@@ -20,10 +20,10 @@ import numpy as np
 from scipy.io import loadmat
 
 from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import converter_parser
 from mmseg_zsclip.datasets.converting import (
     check_size,
     convert_all,
-    converter_parser,
     lookup,
     read_names,
     write_names,

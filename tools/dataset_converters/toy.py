@@ -9,7 +9,7 @@ Writes  ROOT/voc/   JPEGImages, SegmentationClass, SegmentationObject, ImageSets
     python tools/dataset_converters/toy.py data/toy --formats coco --train 100 --val 0 --test 20
 """
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.datasets.converting import converter_parser
+from mmseg_zsclip.cli.parsing import converter_parser
 from mmseg_zsclip.toy import World
 from mmseg_zsclip.toy.dataset import LENGTHS
 from mmseg_zsclip.toy.export import FORMATS, export

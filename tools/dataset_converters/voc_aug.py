@@ -16,10 +16,10 @@ import numpy as np
 from scipy.io import loadmat
 
 from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import converter_parser
 from mmseg_zsclip.datasets.converting import (
     check_size,
     convert_all,
-    converter_parser,
     read_names,
     write_names,
 )
