@@ -53,8 +53,7 @@ def test_zegclip(path):
         dict(backbone=backbone, decode_head=head)).eval().load_state_dict(state, strict=False)
     assert missing == ['decode_head.class_embeddings.embeddings']
     assert not unexpected
-    head.class_embeddings.embeddings.copy_(text)
-    head.class_embeddings.computed = True
+    head.set_embeddings(text)
 
     inputs = backbone(golden['img'])
     check('feat', inputs[0], golden['feat'])
@@ -89,8 +88,7 @@ def maskclip_heads(text: torch.Tensor, arch: CLIPArch) -> dict:
             kspd=dict(ks_thresh=1.0, pd_thresh=0.5), ks_t=dict(ks_thresh=0.6)).items():
         head = MaskCLIPHead([f'class {i}' for i in range(len(text))], dict(arch=arch),
                             released_refinement=True, **settings)
-        head.class_embeddings.embeddings.copy_(text)
-        head.class_embeddings.computed = True
+        head.set_embeddings(text)
         heads[f'out_{name}'] = head
     return heads
 

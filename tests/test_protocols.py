@@ -3,7 +3,6 @@ has its settings, and predicts."""
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
@@ -34,9 +33,7 @@ def predict(config, photo, tmp_path):
     head = config.model.decode_head
     config.model.backbone.arch = head.text.arch = TINY[head.text.arch]
     model = MODELS.build(config.model).eval()
-    vocabulary = model.decode_head.class_embeddings
-    vocabulary.embeddings = F.normalize(torch.randn_like(vocabulary.embeddings))
-    vocabulary.computed = True
+    model.set_embeddings(torch.randn_like(model.vocabulary.embeddings))
     steps = [step for step in config.test_dataloader.dataset.pipeline
              if step.type != 'mmseg_zsclip.LoadLabels']
     Image.fromarray(photo).save(tmp_path / 'photo.png')
@@ -91,8 +88,8 @@ def test_background_is_words(name, words):
     set_weights(config, None)
     config.model.decode_head.text.arch = TINY['ViT-B-16']
     head = MODELS.build(config.model.decode_head)
-    assert head.background_start == 0
-    rows = head.class_embeddings.classes
+    assert head.vocabulary.background_start == 0
+    rows = head.vocabulary.rows
     assert len(rows) == head.num_classes - 1 + words
     logits = torch.randn(1, len(rows), 1, 1)
     folded = head.fold_background(logits)

@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     unseen = load_unseen(cfg.model.decode_head.unseen)
     hold_out(cfg, [*unseen, *args.hold_out])
     model = build_runner(cfg).train()
-    classes = model.decode_head.class_embeddings.classes
+    classes = model.vocabulary.classes
     seen, _ = split_indices(classes, [*unseen, *args.hold_out])
     _, held = split_indices(classes, args.hold_out)
     dataset = DATASETS.build(as_in_tests(cfg.train_dataloader.dataset, test_pipeline))

@@ -9,7 +9,7 @@ from torch import nn
 from ..registry import HOOKS
 from ..vocabulary.class_names import canonical, folded, split_names
 from .run_identity import few
-from .text_source import check_text_source, embedding_parts, text_sources
+from .text_source import check_text_source, text_sources, vocabularies, vocabulary_of
 
 
 def bare_model(runner: Runner) -> nn.Module:
@@ -72,24 +72,24 @@ class StrictLoadHook(Hook):
         except ValueError:
             if not self.new_classes or getattr(runner, '_resume', False):
                 raise
-            parts = embedding_parts(model)
+            parts = vocabularies(model)
             self.left_out = {f'{name}.embeddings' for name in parts}
             state = checkpoint.get('state_dict', checkpoint)
             for key in [key for key in state if key.removeprefix('module.') in self.left_out]:
                 del state[key]
             for part in parts.values():
                 if not part.computed:  # a test makes none of its own
-                    part.set_classes(part.classes)
+                    part.init_weights()
             runner.logger.info("the checkpoint's text embeddings are of other words or weights: the "
                                "config's were computed")
 
     @staticmethod
     def check_classes(model: nn.Module, theirs: Sequence[str] | None) -> None:
-        ours = class_names(model)
+        ours = vocabulary_of(model)
         if ours is None or not theirs:
             return
         try:
-            check_names(ours, theirs, "checkpoint's training")
+            check_names(ours.classes, theirs, "checkpoint's training")
         except ValueError as error:
             raise ValueError(
                 f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
@@ -115,19 +115,10 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
                 f"another name for one class is a synonym: 'name, other name'.")
 
 
-def class_names(model: nn.Module) -> Sequence[str] | None:
-    """Those that a model's head knows; None for a head without names."""
-    head = getattr(model, 'decode_head', None)
-    names = getattr(head, 'classes', None)  # MaskCLIP's embeds several for the background
-    if names is None and hasattr(head, 'class_embeddings'):
-        names = head.class_embeddings.classes
-    return names
-
-
 @HOOKS.register_module()
 class ClassNamesHook(Hook):
     """Model and data must name the same classes in the same order, in training, validation and
-    test: another order scores as if nothing were right. A head without names is passed over.
+    test: another order scores as if nothing were right. A model without names is passed over.
 
     Raises:
         ValueError: when a loop begins; names the first difference.
@@ -136,11 +127,11 @@ class ClassNamesHook(Hook):
     priority = 'LOWEST'  # after SetClassesHook has changed the vocabulary of a test
 
     def check(self, runner: Runner, loop, where: str) -> None:
-        ours = class_names(bare_model(runner))
+        ours = vocabulary_of(bare_model(runner))
         dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
         theirs = getattr(dataset, 'metainfo', {}).get('classes')
         if ours is not None and theirs is not None:
-            check_names(ours, theirs, where)
+            check_names(ours.classes, theirs, where)
 
     def before_train(self, runner: Runner) -> None:
         self.check(runner, runner.train_loop, 'training')

@@ -6,18 +6,27 @@ from torch import nn
 from ..clip.prompts import get_templates
 
 
-def embedding_parts(model: nn.Module) -> dict[str, nn.Module]:
-    """The `ClassEmbeddings` of a model, by the place of each."""
-    from ..models.class_embeddings import ClassEmbeddings  # behind the ops fallback
-    return {name: part for name, part in model.named_modules() if isinstance(part, ClassEmbeddings)}
+def vocabularies(model: nn.Module) -> dict[str, nn.Module]:
+    """The `Vocabulary` modules of a model, by the place of each."""
+    from ..models.vocabulary import Vocabulary  # behind the ops fallback
+    return {name: part for name, part in model.named_modules() if isinstance(part, Vocabulary)}
+
+
+def vocabulary_of(model: nn.Module) -> nn.Module | None:
+    """The `Vocabulary` that a model answers with, in other people's segmentors that of a head of
+    ours; None where there is none."""
+    own = getattr(model, 'vocabulary', None)
+    return next(iter(vocabularies(model).values()), None) if own is None else own
 
 
 def text_sources(model: nn.Module) -> dict[str, dict]:
     """Plain data: `classes`, `templates`, `arch` and `weights` of every part, by its place. A file of
-    weights is its name, as its folder may move; None is a text tower that was left random."""
-    return {place: dict(classes=list(part.classes), templates=_plain(part.templates),
-                        arch=part.arch.name, weights=part.weights and PurePath(part.weights).name)
-            for place, part in embedding_parts(model).items()}
+    weights is its name, as its folder may move; None is a text tower that was left random. Of
+    embeddings that were handed in, the names are all that is known."""
+    return {place: dict(classes=list(part.rows)) | ({} if part.handed_in else dict(
+        templates=_plain(part.templates), arch=part.arch.name,
+        weights=part.weights and PurePath(part.weights).name))
+        for place, part in vocabularies(model).items()}
 
 
 def _plain(templates) -> str | list[str]:
@@ -37,7 +46,7 @@ def check_text_source(model: nn.Module, saved: dict[str, dict]) -> None:
     for place, ours in text_sources(model).items():
         theirs = saved.get(place) or {}
         for key in ('classes', 'templates', 'arch', 'weights'):
-            if key not in theirs or (key == 'weights' and ours[key] is None):
+            if key not in theirs or key not in ours or (key == 'weights' and ours[key] is None):
                 continue
             if not _same(key, theirs[key], ours[key]):
                 there, here = _first_difference(theirs[key], ours[key])

@@ -1,5 +1,4 @@
 """Encoders, the segmentor, and one file per method."""
-from .class_embeddings import ClassEmbeddings
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble
 from .ip_clip import IPCLIPResNet, IPCLIPViT
@@ -8,12 +7,12 @@ from .maskclip_plus import DeepLabV2Head, TextHead
 from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
+from .vocabulary import Vocabulary
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
     'CLIPResNet',
     'CLIPVisionTransformer',
-    'ClassEmbeddings',
     'DeepLabV2Head',
     'DeepPromptedViT',
     'Ensemble',
@@ -26,5 +25,6 @@ __all__ = [
     'OneStageSegmentor',
     'SelfTrainedSegmentor',
     'TextHead',
+    'Vocabulary',
     'ZegCLIPHead'
 ]

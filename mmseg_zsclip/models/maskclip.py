@@ -24,16 +24,9 @@ from torch import Tensor, nn
 from ..clip.archs import CLIPArch
 from ..clip.resnet import AttentionPool2d
 from ..registry import MODELS
-from ..vocabulary.lists import (
-    BACKGROUND,
-    canonical,
-    load_classes,
-    load_unseen,
-    split_indices,
-)
-from .class_embeddings import ClassEmbeddings, check_one_clip
 from .dense_attention import Tokens, build_attention, check_attention, kept_parts
 from .encoders import CLIPBackbone, freeze
+from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
 
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
 
@@ -201,35 +194,16 @@ def drop_absent(logits: Tensor, threshold: float, keep_some: bool = True) -> Ten
     return logits.masked_fill(~keep[..., None, None], DROPPED)
 
 
-def text_rows(classes: Sequence[str],
-              background: str | Sequence[str]) -> tuple[list[str], int | None]:
-    """Names to embed, and where those of the background begin (None where there are none).
-
-    Raises:
-        ValueError: no class is called 'background', or a background name is a class as well.
-    """
-    names, background = [canonical(name) for name in classes], load_classes(background)
-    if BACKGROUND not in names:
-        raise ValueError(f'background={background} needs a class to stand for, but no class '
-                         f"is called 'background'. Add it to the {len(names)} classes.")
-    both = sorted(set(names) & {canonical(name) for name in background})
-    if both:
-        raise ValueError(f'{both} are classes and background names at once: no pixel could tell '
-                         'which. Take them out of background.')
-    start = names.index(BACKGROUND)
-    return [*classes[:start], *background, *classes[start + 1:]], start
-
-
 @MODELS.register_module()
-class MaskCLIPHead(BaseDecodeHead):
+class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
     """Text embeddings as the classifier of dense CLIP features (section 3.3).
 
     Inputs are features (B, d, h, w) and, for key smoothing, keys (B, D, h, w), as `MaskCLIPViT` and
     `MaskCLIPResNet` return them.
 
     Args:
-        classes: all classes, as in `ClassEmbeddings`.
-        text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
+        classes: all classes, as in `Vocabulary`.
+        text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
         unseen: names of the unseen classes, or a shipped split; no score depends on them.
         background: names, or a shipped list ('background26'), that together are the class called
             'background': its score is the largest of theirs (section 4.1).
@@ -245,6 +219,8 @@ class MaskCLIPHead(BaseDecodeHead):
         ValueError: values out of range, a single class, unknown class names.
     """
 
+    folds_background = True
+
     def __init__(self, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None,
                  background: str | Sequence[str] | None = None, scale: float = 100.0,
@@ -256,11 +232,11 @@ class MaskCLIPHead(BaseDecodeHead):
         for name, value in (('scale', scale), ('ks_power', ks_power)):
             if value <= 0:
                 raise ValueError(f'{name} is {value}; it must be positive.')
-        rows, start = self._rows(classes, background)
-        vocabulary = ClassEmbeddings(rows, **text)
+        vocabulary = Vocabulary(
+            classes, **text, unseen=unseen, background=background, least=2)
         dim = vocabulary.embeddings.shape[1]
         super().__init__(  # mmseg's head wants a loss; it is never computed
-            in_channels=dim, channels=dim, num_classes=len(load_classes(classes)),
+            in_channels=dim, channels=dim, num_classes=len(vocabulary.classes),
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True), init_cfg=None, **kwargs)
         del self.conv_seg, self.dropout
         self.class_embeddings = vocabulary
@@ -269,41 +245,6 @@ class MaskCLIPHead(BaseDecodeHead):
         self.ks_power = ks_power
         self.pd_thresh = pd_thresh
         self.released_refinement = released_refinement
-        self.background = background
-        self._describe(classes, unseen, start)
-
-    @staticmethod
-    def _rows(classes: str | Sequence[str],
-              background: str | Sequence[str] | None) -> tuple[list[str], int | None]:
-        names = load_classes(classes)
-        if len(names) < 2:
-            raise ValueError(f'{names[0]!r} is the only class, so every pixel would be it. Add what '
-                             "else may be there, e.g. a class 'background' with "
-                             "background=['sky', 'wall', ...].")
-        return text_rows(names, background) if background else (names, None)
-
-    def _describe(self, classes: str | Sequence[str], unseen: str | Sequence[str] | None,
-                  start: int | None) -> None:
-        self.classes = load_classes(classes)
-        self.seen, self.unseen = map(list, split_indices(self.classes, load_unseen(unseen)))
-        self.background_start = start
-
-    def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None,
-                    background: str | Sequence[str] | None = None) -> None:
-        """Change the vocabulary at run time; nothing is rebuilt.
-
-        Without `background`, the names given before go on standing for a class called
-        'background', if there is one.
-        """
-        names = load_classes(classes)
-        if background is None and BACKGROUND in map(canonical, names):
-            background = self.background
-        rows, start = self._rows(names, background)
-        self.class_embeddings.set_classes(rows)
-        self.background = background or self.background
-        self.num_classes = self.out_channels = len(names)
-        self._describe(names, unseen, start)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Scores (B, C, h, w): `scale` times cosines, or with key smoothing the sums of Eq. 5."""
@@ -338,7 +279,7 @@ class MaskCLIPHead(BaseDecodeHead):
 
     def fold_background(self, logits: Tensor) -> Tensor:
         """Scores of text rows -> of classes: the background's is the largest of its names'."""
-        start = self.background_start
+        start = self.vocabulary.background_start
         if start is None:
             return logits
         end = start + 1 + logits.shape[1] - self.num_classes

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
-from ..vocabulary.lists import BACKGROUND, canonical, load_unseen, split_indices
-from .class_embeddings import ClassEmbeddings
+from ..vocabulary.lists import BACKGROUND
 from .segmentor import relabelled
+from .vocabulary import HasVocabulary, Vocabulary
 
 
 class TextClassifier(BaseModule):
@@ -26,7 +26,7 @@ class TextClassifier(BaseModule):
         learned_background: the class called 'background' has a learned embedding, not its name's.
     """
 
-    def __init__(self, channels: int, vocabulary: ClassEmbeddings,
+    def __init__(self, channels: int, vocabulary: Vocabulary,
                  learned_background: bool = False) -> None:
         super().__init__()
         dim = vocabulary.embeddings.shape[1]
@@ -38,7 +38,7 @@ class TextClassifier(BaseModule):
             self.background = nn.Parameter(F.normalize(torch.randn(dim), dim=0))
 
     def background_row(self) -> int:
-        names = list(map(canonical, self.class_embeddings.classes))
+        names = self.class_embeddings.names
         if BACKGROUND not in names:
             raise ValueError('learned_background needs a class to stand for, but none of the '
                              f"{len(names)} classes is called 'background'. Add it, or leave "
@@ -60,7 +60,7 @@ class TextClassifier(BaseModule):
 
 
 @MODELS.register_module()
-class TextHead(BaseModule):
+class TextHead(HasVocabulary, BaseModule):
     """A decode head of mmseg whose classifier is replaced by text embeddings (section 3.4).
 
     The vocabulary can then change at run time, as CLIP's.
@@ -68,8 +68,8 @@ class TextHead(BaseModule):
     Args:
         head: config of the head, without `num_classes`. Any head of mmseg that classifies by its
             `conv_seg` will do: FCN, PSP, ASPP and its depthwise kind, UPer, SegFormer, ...
-        classes: all classes, as in `ClassEmbeddings`.
-        text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
+        classes: all classes, as in `Vocabulary`.
+        text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
         unseen: names of the classes without labels, or a shipped split.
         learned_background: see `TextClassifier`.
 
@@ -81,11 +81,8 @@ class TextHead(BaseModule):
     def __init__(self, head: dict, classes: str | Sequence[str], text: dict,
                  unseen: str | Sequence[str] | None = None, learned_background: bool = False) -> None:
         super().__init__()
-        vocabulary = ClassEmbeddings(classes, **text)
+        vocabulary = Vocabulary(classes, **text, unseen=unseen, least=2)
         count = len(vocabulary.classes)
-        if count < 2:
-            raise ValueError(f'{vocabulary.classes[0]!r} is the only class, so every pixel would be '
-                             'it. Give two classes or more.')
         ignored = legal_ignore(count, head.get('ignore_index'))
         self.head = MODELS.build({**head, 'num_classes': count, 'ignore_index': ignored})
         conv = getattr(self.head, 'conv_seg', None)
@@ -94,10 +91,9 @@ class TextHead(BaseModule):
                              'use one that does, e.g. FCNHead, PSPHead, DepthwiseSeparableASPPHead, '
                              'UPerHead, SegformerHead or mmseg_zsclip.DeepLabV2Head.')
         self.head.conv_seg = TextClassifier(conv.in_channels, vocabulary, learned_background)
-        self.set_unseen(unseen)
 
     @property
-    def class_embeddings(self) -> ClassEmbeddings:
+    def class_embeddings(self) -> Vocabulary:
         return self.head.conv_seg.class_embeddings
 
     @property
@@ -116,17 +112,8 @@ class TextHead(BaseModule):
     def ignore_index(self) -> int:
         return self.head.ignore_index
 
-    def set_unseen(self, unseen: str | Sequence[str] | None) -> None:
-        """Choose the unseen classes, by name."""
-        classes = self.class_embeddings.classes
-        self.seen, self.unseen = map(list, split_indices(classes, load_unseen(unseen)))
-
-    def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None) -> None:
-        """Change the vocabulary at run time; nothing is rebuilt."""
-        self.class_embeddings.set_classes(classes)
-        self.head.num_classes = self.head.out_channels = len(self.class_embeddings.classes)
-        self.set_unseen(unseen)
+    def follow_vocabulary(self) -> None:
+        self.head.num_classes = self.head.out_channels = len(self.vocabulary.classes)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Feature maps of the backbone -> logits (B, C, h, w)."""
@@ -148,8 +135,7 @@ class TextHead(BaseModule):
             ValueError: a label that is no class, or of an unseen class ("ground-truth leak").
         """
         labels = self.head._stack_batch_gt(batch_data_samples)
-        check_labels(labels, self.class_embeddings.classes, self.unseen, self.ignore_index,
-                     'inductive')
+        check_labels(labels, self.vocabulary.classes, self.unseen, self.ignore_index, 'inductive')
         labels = labels.masked_fill(labels == UNLABELLED, self.ignore_index)
         samples = relabelled(batch_data_samples, labels.squeeze(1))
         return self.head.loss(inputs, samples, train_cfg)

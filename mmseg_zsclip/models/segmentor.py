@@ -2,8 +2,6 @@
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from copy import copy
-from typing import TypeVar
 
 import torch
 from mmengine.config import ConfigDict
@@ -14,16 +12,13 @@ from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..datasets.base import distinct_colours
 from ..registry import MODELS
 from ..vocabulary.labels import IGNORE, UNLABELLED
-from ..vocabulary.lists import canonical
 from .pamr import refine
 from .score_rows import ScoreRows, best_labels, kept_part
 from .upsample import FAR
+from .vocabulary import OpenVocabulary, Vocabulary, copy_of_modules, shallow_copy
 from .windows import check_test_cfg, cut_windows, mean_over_windows, window_corners
-
-Module = TypeVar('Module', bound=nn.Module)
 
 
 def finite_or_named(scores: Tensor, images: Tensor, metas: Sequence[Mapping]) -> Tensor:
@@ -77,24 +72,8 @@ def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
             for one, sample in zip(labels, data_samples, strict=True)]
 
 
-def shallow_copy(module: Module) -> Module:
-    """A module with the parameters, buffers and submodules of another, to be replaced in it alone."""
-    out = copy(module)
-    for name in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
-        out.__dict__[name] = copy(module.__dict__[name])
-    return out
-
-
-def copy_of_modules(module: Module) -> Module:
-    """As `shallow_copy`, and its submodules are such copies too; no parameter is copied."""
-    out = shallow_copy(module)
-    for name, child in module._modules.items():
-        out._modules[name] = child and copy_of_modules(child)
-    return out
-
-
 @MODELS.register_module()
-class OneStageSegmentor(EncoderDecoder):
+class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
     """EncoderDecoder whose vocabulary can change and whose windows run as one batch.
 
     `test_cfg`: `mode='whole'`, or `mode='slide'` with `crop_size`, `stride` (both (h, w), pixels)
@@ -120,34 +99,18 @@ class OneStageSegmentor(EncoderDecoder):
         super().init_weights()
         check_statistics(getattr(self.backbone, 'statistics', None), self.data_preprocessor)
 
-    def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None, **options) -> None:
-        """Change the vocabulary: names, synonyms by comma, or a shipped list. Nothing is rebuilt.
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.decode_head.vocabulary
 
-        `options` are what the head's own `set_classes` takes besides, as MaskCLIP's `background`.
-        """
-        self.decode_head.set_classes(classes, unseen, **options)
-        self.num_classes = self.decode_head.num_classes
-        self.out_channels = self.decode_head.out_channels
-        head = self.decode_head  # MaskCLIP's embeds several names for the background
-        names = map(canonical, getattr(head, 'classes', head.class_embeddings.classes))
-        self.dataset_meta = dict(
-            classes=tuple(names), palette=distinct_colours(self.num_classes))
-
-    def with_classes(self, classes: str | Sequence[str],
-                     unseen: str | Sequence[str] | None = None, **options) -> 'OneStageSegmentor':
-        """This model with other words: what `set_classes` makes of it, and it stays as it is.
-
-        Every weight is shared, none is copied. So a vocabulary can be the argument of a call,
-        `inference_model(model.with_classes(words), photo)`, and calls with several can run in
-        several threads at once, where `set_classes` would mix them.
-        """
-        view = self.sharing_weights()
-        view.set_classes(classes, unseen, **options)
-        return view
+    def set_classes(self, *words, **options) -> None:
+        if not hasattr(self.decode_head, 'set_classes'):
+            raise TypeError(f'{type(self.decode_head).__name__} has a fixed vocabulary; put it into '
+                            'a mmseg_zsclip.TextHead, or use another head of this package.')
+        self.decode_head.set_classes(*words, **options)
+        self.follow_vocabulary()
 
     def sharing_weights(self) -> 'OneStageSegmentor':
-        """A copy with the same parameters, whose head can be given another vocabulary."""
         view = shallow_copy(self)
         view.decode_head = copy_of_modules(self.decode_head)
         return view

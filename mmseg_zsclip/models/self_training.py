@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels
-from ..vocabulary.lists import canonical
 from .encoders import freeze
-from .segmentor import OneStageSegmentor, relabelled, shallow_copy
+from .segmentor import OneStageSegmentor, relabelled
 from .upsample import best_classes, bounded
+from .vocabulary import Vocabulary, shallow_copy
 
 PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
@@ -71,9 +71,8 @@ class Teacher(nn.Module):
         return super().train(False)
 
     @property
-    def classes(self) -> list[str]:
-        head = self.model.decode_head  # MaskCLIP's embeds several names for the background
-        return list(map(canonical, getattr(head, 'classes', head.class_embeddings.classes)))
+    def vocabulary(self) -> Vocabulary:
+        return self.model.vocabulary
 
     def as_it_sees(self, img: Tensor, preprocessor: nn.Module) -> Tensor:
         """Images that `preprocessor` normalised, with the teacher's statistics: (B, 3, H, W)."""
@@ -159,8 +158,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     def check_teacher(self) -> None:
         if self.teacher is None:
             return
-        ours = list(map(canonical, self.decode_head.class_embeddings.classes))
-        theirs = self.teacher.classes
+        ours, theirs = self.vocabulary.names, self.teacher.vocabulary.names
         if ours != theirs:
             raise ValueError(f'the teacher has {len(theirs)} classes ({", ".join(theirs[:3])}, ...), '
                              f'the model {len(ours)} ({", ".join(ours[:3])}, ...): its labels would '
@@ -183,18 +181,17 @@ class SelfTrainedSegmentor(OneStageSegmentor):
             view.teacher.model = self.teacher.model.sharing_weights()
         return view
 
-    def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None, **options) -> None:
-        """As `OneStageSegmentor`; the teacher's vocabulary changes with it."""
-        super().set_classes(classes, unseen, **options)
-        if self.teacher is not None:
-            self.teacher.model.set_classes(classes, unseen)
+    def follow_vocabulary(self) -> None:
+        """The teacher's vocabulary changes too; its text embeddings are always its own CLIP's."""
+        super().follow_vocabulary()
+        words = self.vocabulary
+        if self.teacher is not None and self.teacher.vocabulary.classes != words.classes:
+            self.teacher.model.set_classes(words.classes, [words.names[i] for i in words.unseen])
 
     @property
     def receivers(self) -> list[int]:
         """The classes that pseudo labels may have."""
-        unseen = self.decode_head.unseen
-        return unseen if self.receive == 'unseen' else list(range(self.num_classes))
+        return self.unseen if self.receive == 'unseen' else list(range(self.num_classes))
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Losses of the labels given and made; besides, shares of pixels by who labelled them."""
@@ -235,7 +232,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     def given_labels(self, data_samples: list) -> Tensor:
         """(B, H, W) int64, checked: no label that training must not see."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).squeeze(1)
-        check_labels(labels, self.decode_head.class_embeddings.classes, self.receivers,
+        check_labels(labels, self.vocabulary.classes, self.receivers,
                      self.decode_head.ignore_index, MODES[self.receive])
         return labels
 

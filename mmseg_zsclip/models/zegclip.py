@@ -19,9 +19,8 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
-from ..vocabulary.lists import load_unseen, split_indices
-from .class_embeddings import ClassEmbeddings, check_one_clip
 from .deep_prompts import DeepPromptedViT
+from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
 
 QUERY_TERMS = {
     't': lambda t, g: t.expand(g.shape[0], -1, -1),
@@ -114,15 +113,15 @@ class DecoderLayer(nn.Module):
 
 
 @MODELS.register_module()
-class ZegCLIPHead(BaseDecodeHead):
+class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
     """Matches text queries with patch embeddings (sections 3.2, 3.4, 3.5).
 
     Inputs are feature maps, the last `use_stages` used, optionally followed by a (B, d) class
     embedding, as `DeepPromptedViT` returns them. With `query='t'` any backbone will do.
 
     Args:
-        classes: all classes, as in `ClassEmbeddings`.
-        text: `arch`, `weights` and `templates` of the text tower, see `ClassEmbeddings`.
+        classes: all classes, as in `Vocabulary`.
+        text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
         unseen: names of the classes that training must not see, or a shipped split ('voc20').
         in_channels: channels of each feature map; the joint width d of the CLIP if left out.
         use_stages: feature maps that are projected, normalised and summed at the first one's size;
@@ -152,7 +151,7 @@ class ZegCLIPHead(BaseDecodeHead):
         if scores not in SCORES:
             raise ValueError(f"scores is {scores!r}; legal values: {', '.join(SCORES)}. 'softmax' "
                              'goes with an exclusive loss (CrossEntropyLoss).')
-        vocabulary = ClassEmbeddings(classes, **text)
+        vocabulary = Vocabulary(classes, **text, unseen=unseen)
         dim = vocabulary.embeddings.shape[1]
         kwargs['ignore_index'] = legal_ignore(
             len(vocabulary.classes), kwargs.get('ignore_index'))
@@ -173,23 +172,6 @@ class ZegCLIPHead(BaseDecodeHead):
         self.layers = nn.ModuleList(
             DecoderLayer(dim, num_heads, dropout) for _ in range(num_layers - 1))
         self.mask_attn = CrossAttention(dim, num_heads, dropout, masks_only=True)
-        self.set_unseen(unseen)
-
-    def set_unseen(self, unseen: str | Sequence[str] | None) -> None:
-        """Choose the unseen classes, by name."""
-        classes = self.class_embeddings.classes
-        self.seen, self.unseen = map(list, split_indices(classes, load_unseen(unseen)))
-        row = torch.full((len(classes),), -1)
-        row[self.seen] = torch.arange(len(self.seen))
-        self.register_buffer('seen_row', row, persistent=False)
-
-    def set_classes(self, classes: str | Sequence[str],
-                    unseen: str | Sequence[str] | None = None) -> None:
-        """Change the vocabulary at run time; nothing is rebuilt."""
-        self.class_embeddings.set_classes(classes)
-        self.num_classes = self.out_channels = len(self.class_embeddings.classes)
-        self.set_unseen(unseen)
-        self.seen_row = self.seen_row.to(self.class_embeddings.embeddings.device)
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -289,10 +271,10 @@ class ZegCLIPHead(BaseDecodeHead):
         Raises:
             ValueError: a label that is no class, or of an unseen class ("ground-truth leak").
         """
-        check_labels(labels, self.class_embeddings.classes, self.unseen, self.ignore_index,
-                     'inductive')
+        words = self.vocabulary
+        check_labels(labels, words.classes, words.unseen, self.ignore_index, 'inductive')
         known = (labels != UNLABELLED) & (labels != self.ignore_index)
-        return self.seen_row[labels.where(known, 0)].where(known, self.ignore_index)
+        return words.seen_row[labels.where(known, 0)].where(known, self.ignore_index)
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (B, C, H, W), less `seen_offset` for the seen classes."""

@@ -15,6 +15,7 @@ from ..datasets.base import distinct_colours
 from ..datasets.output_names import OutputNames
 from ..datasets.settings import pipelines
 from ..engine.hooks import bare_model
+from ..engine.text_source import vocabulary_of
 from ..files import whole_file
 from ..vocabulary.lists import canonical
 from .paint import elide, paint, star
@@ -43,8 +44,9 @@ def shown_classes(runner: Runner) -> Shown:
     if palette is None or len(palette) != len(classes):
         same = classes == [canonical(name) for name in data['classes']]
         palette = data.get('palette') if same else None
-    unseen = getattr(getattr(model, 'decode_head', None), 'unseen', None) or ()
-    return Shown(classes, palette or distinct_colours(len(classes)), {classes[i] for i in unseen})
+    words = vocabulary_of(model)
+    unseen = {classes[i] for i in words.unseen} if words else set()
+    return Shown(classes, palette or distinct_colours(len(classes)), unseen)
 
 
 def read_photo(path: str, dataset: object) -> np.ndarray:

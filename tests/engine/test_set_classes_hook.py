@@ -90,7 +90,7 @@ def of(classes, tmp_path, **options):
 
 
 def checkpoint_of(runner, path):
-    names = runner.model.decode_head.class_embeddings.classes
+    names = runner.model.vocabulary.classes
     torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(map(canonical, names)))),
                     state_dict=runner.model.state_dict()), path)
     return str(path)
@@ -116,14 +116,14 @@ def test_one_way_to_fine_tune_on_other_words(tmp_path, words):
     path = checkpoint_of(trained, tmp_path / 'a.pth')
     runner = of(words, tmp_path, **{'custom_hooks.0.new_classes': True})
     runner.model.init_weights()
-    computed = runner.model.decode_head.class_embeddings().clone()
+    computed = runner.model.vocabulary().clone()
     runner.load_checkpoint(path)
-    assert torch.equal(runner.model.decode_head.class_embeddings(), computed)
+    assert torch.equal(runner.model.vocabulary(), computed)
     assert (runner.model.decode_head.query_proj.weight == 0.5).all()
     again = checkpoint_of(runner, tmp_path / 'b.pth')
     tested = of(words, tmp_path, **{'custom_hooks.0.new_classes': True})
     tested.load_checkpoint(again)
-    assert torch.equal(tested.model.decode_head.class_embeddings(), computed)
+    assert torch.equal(tested.model.vocabulary(), computed)
 
 
 def saved_by(runner, path):
@@ -167,5 +167,5 @@ def test_text_embeddings_can_be_computed_anew_for_a_test(tmp_path):
     runner = of(WORDS, tmp_path, **{
         f'{TEXT}.templates': 'vild14', 'custom_hooks.0.new_classes': True})
     runner.load_checkpoint(path)
-    text = runner.model.decode_head.class_embeddings()
-    assert torch.equal(text, wanted.model.decode_head.class_embeddings())
+    text = runner.model.vocabulary()
+    assert torch.equal(text, wanted.model.vocabulary())

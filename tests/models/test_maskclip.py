@@ -267,16 +267,16 @@ def test_whole_and_slide_give_a_score_a_pixel_and_one_window_equals_the_whole(se
 
 def test_vocabulary_changes_at_run_time_and_background_with_it():
     model = segmentor()
-    assert (model.decode_head.seen, model.decode_head.unseen) == ([0, 1, 3], [2])
+    assert (model.seen, model.unseen) == ([0, 1, 3], [2])
     img = torch.randn(1, 3, 32, 32)
     model.set_classes(['background', 'Batman', 'Joker'], background=['sky', 'wall'])
     assert model.whole_inference(img, metas(img)).shape[1] == model.num_classes == 3
     model.set_classes(['background', 'red bus'])  # the background's names stay
-    assert len(model.decode_head.class_embeddings()) == 3
+    assert len(model.vocabulary()) == 3
     model.set_classes(NAMES)  # no class that they could stand for
     assert model.whole_inference(img, metas(img)).shape[1] == 4
     model.set_classes(['background', 'cat'])
-    assert len(model.decode_head.class_embeddings()) == 3
+    assert len(model.vocabulary()) == 3
 
 
 def test_bfloat16_autocast_scores_in_float32():

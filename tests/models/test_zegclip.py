@@ -39,9 +39,7 @@ def build_head(**kwargs):
     """A head in eval mode, with random text embeddings: the text tower takes seconds to build."""
     torch.manual_seed(0)
     head = ZegCLIPHead(NAMES, TEXT, unseen=['tree'], **kwargs)
-    embeddings = head.class_embeddings.embeddings
-    embeddings.copy_(torch.nn.functional.normalize(torch.randn_like(embeddings), dim=-1))
-    head.class_embeddings.computed = True
+    head.set_embeddings(torch.randn_like(head.vocabulary.embeddings))
     return head.eval()
 
 

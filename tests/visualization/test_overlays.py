@@ -91,9 +91,9 @@ def test_long_names_are_elided_and_none_leaves_the_picture():
 def test_names_and_colours_are_the_models_own_or_the_data_sets():
     data = ['a', 'b'], [[1, 1, 1], [2, 2, 2]]
     assert shown_classes(runner(*data)) == Shown(*data, set())
-    head = SimpleNamespace(unseen=[1])
+    words = SimpleNamespace(unseen=[1])
     own = dict(classes=['x, y', 'z'], palette=[[3, 3, 3], [4, 4, 4]])
-    assert shown_classes(runner(*data, dataset_meta=own, decode_head=head)) == Shown(
+    assert shown_classes(runner(*data, dataset_meta=own, vocabulary=words)) == Shown(
         ['x', 'z'], own['palette'], {'z'})
     renamed = shown_classes(runner(*data, dataset_meta=dict(classes=['x', 'y', 'z'])))
     assert len({tuple(colour) for colour in renamed.palette}) == 3

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.checkpoint import load_visual
-from mmseg_zsclip.models import ClassEmbeddings
+from mmseg_zsclip.models import Vocabulary
 from mmseg_zsclip.models.encoders import CLIPBackbone
 from mmseg_zsclip.models.self_training import Teacher, best_of
 from mmseg_zsclip.registry import MODELS
@@ -130,7 +130,7 @@ def training_step(setup: Setup, model: nn.Module) -> Callable:
     model.train()
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4)
     imgs = setup.photos(2)
-    labels = torch.randint(0, min(len(model.decode_head.seen), 8), (2, 1, 16, 16)).float()
+    labels = torch.randint(0, min(len(model.seen), 8), (2, 1, 16, 16)).float()
     labels = nn.functional.interpolate(labels, size=imgs.shape[2:]).long().to(setup.device)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
 
@@ -227,14 +227,12 @@ def maskclip_config(arch: str, classes: int, **head) -> dict:
 
 
 def without_names(model: nn.Module, device: str) -> nn.Module:
-    """The model in evaluation mode, its class embeddings and tower random: nothing is read."""
+    """The model in evaluation mode, its text embeddings and tower random: nothing is read."""
     for module in model.modules():
         if isinstance(module, CLIPBackbone):
             module.filled = True
-        if isinstance(module, ClassEmbeddings):
-            module.embeddings = nn.functional.normalize(
-                torch.randn_like(module.embeddings), dim=-1)
-            module.computed = True
+        if isinstance(module, Vocabulary):
+            module.set_embeddings(torch.randn_like(module.embeddings))
     return model.to(device).eval()
 
 

@@ -206,12 +206,12 @@ def probe(cfg: Config, scenes: int = 50, factors: Sequence[float] = FACTORS) -> 
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.to(get_device()).eval()
-    head, vocabulary = model.decode_head, model.decode_head.class_embeddings
+    head, vocabulary = model.decode_head, model.vocabulary
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     text = load_text(vocabulary.arch, vocabulary.weights).to(get_device())
-    each = torch.stack([class_embeddings(text, vocabulary.classes, [one])
+    each = torch.stack([class_embeddings(text, vocabulary.rows, [one])
                         for one in get_templates('imagenet')])
-    mean = class_embeddings(text, vocabulary.classes, 'imagenet')
+    mean = class_embeddings(text, vocabulary.rows, 'imagenet')
     tally = Tally(model.num_classes)
     chosen = range(0, len(dataset), max(len(dataset) // scenes, 1))[:scenes]
     bar = ProgressBar(f'{len(chosen)} images', len(chosen))

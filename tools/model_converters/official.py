@@ -58,20 +58,20 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict[s
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-        vocabulary = model.decode_head.class_embeddings
+        vocabulary = model.vocabulary
         model.text_encoder = build_text(vocabulary.arch)
     try:
         model.load_state_dict(ours | text | {EMBEDDINGS: vocabulary.embeddings}, assign=True)
     except RuntimeError as error:
         raise ValueError(f'the checkpoint, under our names, does not fit {config}; if it is of '
                          f'another one: --config NAME. {error}') from error
-    counts = {len(model.decode_head.seen), model.num_classes}
+    counts = {len(model.seen), model.num_classes}
     if CLASS_WEIGHTS in state and len(state[CLASS_WEIGHTS]) - 1 not in counts:
         raise ValueError(
             f'the checkpoint was trained on {len(state[CLASS_WEIGHTS]) - 1} classes, {config} has '
             f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.')
     vocabulary.embeddings = class_embeddings(
-        model.text_encoder, vocabulary.classes, vocabulary.templates)
+        model.text_encoder, vocabulary.rows, vocabulary.templates)
     del model.text_encoder
     return dict(model.state_dict()), config
 

@@ -142,7 +142,7 @@ def test_a_converted_golden_gives_the_release_s_scores_and_losses(path, tool, tm
     source = write(tmp_path / 'in.pth', golden['state_dict'] | text)
     tool.main(['zegclip', str(source), str(tmp_path / 'out.pth'), '--config', config])
     model = build_and_load(config, tmp_path / 'out.pth')
-    model.decode_head.class_embeddings.embeddings.copy_(golden['text'])
+    model.vocabulary.embeddings.copy_(golden['text'])
     img, head = golden['img'], model.decode_head
     check('pred', model.encode_decode(img, [dict(img_shape=img.shape[2:])] * 2), golden['pred'])
     seen = F.interpolate(head(model.extract_feat(img), rows=head.seen), golden['gt'].shape[2:],
