@@ -87,6 +87,15 @@ def test_an_error_of_the_user_in_a_process_of_a_pool_is_one_line(tmp_path):
         guarded(lambda: pool.submit(read_checkpoint, tmp_path / 'a.pth').result())
 
 
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stop:
+        guarded(interrupted)
+    assert (stop.value.code, capsys.readouterr().err) == (130, 'zsclip: interrupted\n')
+
+
 def test_an_error_of_the_user_is_one_line_and_a_bug_a_file(monkeypatch, tmp_path):
     def missing():
         return (tmp_path / 'gone').read_text()

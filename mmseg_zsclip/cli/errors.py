@@ -107,8 +107,8 @@ def is_users(error: BaseException) -> bool:
 
 def guarded(call: Callable[[], int | None], name: str = 'zsclip') -> int | None:
     """The status of `call`; an error of the user ends the program with `<name>: <message>` and
-    status 1, another one with a line that names the file of its traceback. With ZSCLIP_DEBUG=1
-    nothing is caught."""
+    status 1, another one with a line that names the file of its traceback, and Ctrl-C with status
+    130. With ZSCLIP_DEBUG=1 nothing is caught."""
     if os.environ.get(DEBUG, '0') not in ('', '0'):
         return call()
     try:
@@ -116,6 +116,9 @@ def guarded(call: Callable[[], int | None], name: str = 'zsclip') -> int | None:
     except Exception as error:  # noqa: BLE001  what is no error of the user is written down
         first = origin(error)
         message = explained(first) if is_users(first) else _written_down(error, first, name)
+    except KeyboardInterrupt:
+        print(f'{name}: interrupted', file=sys.stderr)
+        sys.exit(130)
     sys.exit(f'{name}: {message}')
 
 

@@ -21,6 +21,7 @@ from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.layouts import read_state
 from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import class_embeddings
+from mmseg_zsclip.engine.text_source import text_sources
 from mmseg_zsclip.files import whole_file
 from mmseg_zsclip.models import released
 from mmseg_zsclip.registry import MODELS
@@ -32,8 +33,8 @@ EMBEDDINGS = 'decode_head.class_embeddings.embeddings'
 CLASS_WEIGHTS = 'decode_head.loss_decode.criterion.empty_weight'  # one more than it has classes
 
 
-def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict[str, Tensor], str]:
-    """ZegCLIP's tensors (float32, released names) as a state dict of `config`, and its name.
+def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, str]:
+    """ZegCLIP's tensors (float32, released names) as a checkpoint of `config`, and its name.
 
     Args:
         config: says the classes, their templates and every shape; found by the number of prompts
@@ -73,7 +74,10 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict[s
     vocabulary.embeddings = class_embeddings(
         model.text_encoder, vocabulary.rows, vocabulary.templates)
     del model.text_encoder
-    return dict(model.state_dict()), config
+    text = text_sources(model)
+    for source in text.values():
+        del source['weights']  # the text encoder is the file's own
+    return dict(state_dict=dict(model.state_dict()), meta=dict(text=text)), config
 
 
 CONVERTERS = dict(zegclip=zegclip)
@@ -92,13 +96,13 @@ def main(argv: list[str] | None = None) -> None:
     try:
         state = {key.removeprefix('module.'): value.float()
                  for key, value in read_state(args.source).items()}
-        ours, config = CONVERTERS[args.method](state, args.config)
+        checkpoint, config = CONVERTERS[args.method](state, args.config)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'official: {error}')
     args.target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(args.target) as partial:
-        torch.save(dict(state_dict=ours), partial)
-    print(f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
+        torch.save(checkpoint, partial)
+    print(f'{args.target}: {len(checkpoint["state_dict"])} tensors, from {len(state)}. To test it:\n'
           f'    zsclip test {config} {args.target}')
     if args.config is None:
         print('The transductive and fully supervised configs of the data set take the same file.')
