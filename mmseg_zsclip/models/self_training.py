@@ -84,19 +84,22 @@ class Teacher(nn.Module):
         return (img - mine.mean) / mine.std if mine._enable_normalize else img
 
     @torch.no_grad()
-    def scores(self, img: Tensor, confidence: bool = False) -> Tensor:
+    def scores(self, img: Tensor, confidence: bool = False,
+               feats: Sequence[Tensor] | None = None) -> Tensor:
         """(B, 3, H, W), as it sees them -> (B, C, h, w), whose softmax is the confidence if asked:
-        otherwise the head's own output, of which only the order counts."""
+        otherwise the head's own output, of which only the order counts, and which is made of
+        `feats` where the tower has seen the images already."""
         cfg = self.model.test_cfg
         if not confidence and cfg.mode == 'whole' and cfg.get('pamr') is None:
-            return self.model(img, mode='tensor')
+            return self.model.decode_head(self.features(img) if feats is None else feats)
         shape = tuple(img.shape[2:])
         return self.model.inference(img, [dict(img_shape=shape, ori_shape=shape)] * len(img))
 
     @torch.no_grad()
-    def features(self, img: Tensor) -> Tensor:
-        """(B, 3, H, W), as it sees them -> (B, d, h, w) in the joint image-text space."""
-        return self.model.extract_feat(img)[0]
+    def features(self, img: Tensor) -> Sequence[Tensor]:
+        """(B, 3, H, W), as it sees them -> what its head is given; the first (B, d, h, w), in the joint
+        image-text space."""
+        return self.model.extract_feat(img)
 
 
 @MODELS.register_module()
@@ -205,18 +208,19 @@ class SelfTrainedSegmentor(OneStageSegmentor):
             logits, joint = self.decode_head.forward_with_features(feats)
         else:
             logits = self.decode_head(feats)
-        img = None
+        img = theirs = None
         if self.phase == 'guided' or self.distill_weight:
             img = self.teacher.as_it_sees(inputs, self.data_preprocessor)
-        made = self.made_labels(given, img, logits.detach())
+        if self.distill_weight:
+            theirs = self.teacher.features(img)
+        made = self.made_labels(given, img, logits.detach(), theirs)
         labels = made.where(given == UNLABELLED, given)
         samples = relabelled(data_samples, labels)
         losses = add_prefix(self.decode_head.loss_by_feat(logits, samples), 'decode')
         if self.with_auxiliary_head:
             losses |= self.auxiliary_losses(feats, samples)
         if self.distill_weight:
-            theirs = self.teacher.features(img)
-            losses['loss_distill'] = self.distill_weight * cosine_distance(joint, theirs)
+            losses['loss_distill'] = self.distill_weight * cosine_distance(joint, theirs[0])
         return losses | self.shares(given, labels, data_samples)
 
     def auxiliary_losses(self, feats: Sequence[Tensor], samples: list) -> dict:
@@ -236,13 +240,14 @@ class SelfTrainedSegmentor(OneStageSegmentor):
                      self.decode_head.ignore_index, MODES[self.receive])
         return labels
 
-    def made_labels(self, given: Tensor, img: Tensor | None, logits: Tensor) -> Tensor:
+    def made_labels(self, given: Tensor, img: Tensor | None, logits: Tensor,
+                    theirs: Sequence[Tensor] | None) -> Tensor:
         """Pseudo labels (B, H, W) of a batch; those of labelled pixels are not used."""
         if not (given == UNLABELLED).any():
             return given
         scores = logits
         if self.phase == 'guided':
-            scores = self.teacher.scores(img, self.min_confidence > 0)
+            scores = self.teacher.scores(img, self.min_confidence > 0, theirs)
         return best_of(scores, self.receivers, given.shape[1:], self.min_confidence,
                        self.decode_head.ignore_index, self.align_corners)
 

@@ -188,6 +188,23 @@ def test_distillation_pulls_features_together(batch):
     torch.testing.assert_close(cosine_distance(x, -x), torch.tensor(2.0))
 
 
+@pytest.mark.parametrize('phase', ['guided', 'self'])
+def test_the_teachers_tower_sees_a_distilled_batch_once(batch, phase):
+    images, labels = batch
+    model, calls = segmentor(distill_weight=2.0).eval(), []  # no dropout
+    model.phase = phase
+    model.teacher.model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    found, losses = labels_in_loss(model, images, labels)
+    assert len(calls) == 1
+    seen = model.teacher.as_it_sees(images, model.data_preprocessor)
+    if phase == 'guided':
+        expected = best_of(model.teacher.model(seen, mode='tensor'), [2, 3], (32, 32))
+        assert torch.equal(found[labels == UNLABELLED], expected[labels == UNLABELLED])
+    joint = model.decode_head.forward_with_features(model.extract_feat(images))[1]
+    theirs = model.teacher.model.extract_feat(seen)[0]
+    torch.testing.assert_close(losses['loss_distill'], 2 * cosine_distance(joint, theirs))
+
+
 def test_an_autocast_step_is_finite(batch):
     images, labels = batch
     model = segmentor(distill_weight=1.0)
