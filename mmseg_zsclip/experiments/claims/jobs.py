@@ -16,6 +16,7 @@ from .suite import Run, Suite
 
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 CHECKPOINT_STEPS = 100
+TEST_PARTS = ('test_dataloader', 'test_evaluator', 'test_cfg', 'tta_model', 'tta_pipeline')
 CHECKS = ('class_names', 'preflight')
 OLD_CHECKPOINTS = dict(
     type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True)
@@ -26,7 +27,9 @@ class Job:
     """A run of a suite with a seed, whose outputs are below `out`.
 
     `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image, `out/KEY.log` what
-    was printed, `out/KEY/` the work folder of MMEngine, checkpoints included until it is done.
+    was printed, `out/KEY/` MMEngine's folder of the test. Runs that differ in what a test alone reads
+    share a training: its folder is `out/train_KEY/` of another key, weights included until `run_jobs`
+    has done the last of them.
     """
 
     suite: Suite
@@ -42,7 +45,7 @@ class Job:
 
     @cached_property
     def config(self):
-        """The mmengine Config that is trained and tested."""
+        """The mmengine Config that is tested; what is trained is in `training`."""
         from ...apis.launch import load_config, set_steps
 
         quick = {name: value for name, value in self.suite.quick_options.items()
@@ -64,6 +67,18 @@ class Job:
         return cfg
 
     @cached_property
+    def training(self):
+        """`config` without what a test alone reads: test data, offset, vocabulary."""
+        cfg = copy.deepcopy(self.config)
+        for name in TEST_PARTS:
+            cfg.pop(name, None)
+        cfg.model.get('decode_head', {}).pop('seen_offset', None)
+        if cfg.get('custom_hooks'):
+            cfg.custom_hooks = [
+                hook for hook in cfg.custom_hooks if not hook['type'].endswith('SetClassesHook')]
+        return cfg
+
+    @cached_property
     def checkpoints(self) -> list[dict]:
         """The CLIP files that the config reads, see `clip_files`."""
         return clip_files(self.config.model)
@@ -72,7 +87,19 @@ class Job:
     def key(self) -> str:
         """Digest of all that decides the result: the resolved config with its seed, the bytes of
         the CLIP files, how it is tested, and `VERSION`."""
-        resolved = {name: value for name, value in self.config.to_dict().items()
+        # 'amp' where it is on alone: results from before there was such a switch keep their keys
+        how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
+        return self._digest(self.config, *how)
+
+    @cached_property
+    def training_key(self) -> str | None:
+        """Digest of all that decides the weights, sources included; None of a run without training."""
+        if not self.run.trains:
+            return None
+        return self._digest(self.training, 'training', self.run.amp, source_digest())
+
+    def _digest(self, cfg, *how) -> str:
+        resolved = {name: value for name, value in cfg.to_dict().items()
                     if name not in ('work_dir', 'launcher', 'runner_type')}
         if 'checkpoint' in resolved.get('default_hooks', {}):
             # `execute` sets its own, and checks change no result: keys of results from before stay
@@ -80,14 +107,16 @@ class Job:
                 **{name: hook for name, hook in resolved['default_hooks'].items()
                    if name not in CHECKS}, 'checkpoint': OLD_CHECKPOINTS}
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
-        # 'amp' where it is on alone: results from before there was such a switch keep their keys
-        how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
         text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def folder(self) -> Path:
         return self.out / self.key
+
+    @property
+    def training_folder(self) -> Path:
+        return self.out / f'train_{self.training_key}'
 
     def path(self, suffix: str) -> Path:
         return self.out / (self.key + suffix)
@@ -105,26 +134,40 @@ class Job:
         """Removes the cached result and whatever a killed run has left."""
         for suffix in ('.json', '.npz', '.log'):
             self.path(suffix).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.training_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def drop_weights(self) -> None:
+        """Removes the trained weights, which no run needs any more."""
+        for path in self.training_folder.glob('*.pth'):
+            path.unlink()
+
+
+def train_once(job: Job) -> Path:
+    """The trained weights: trains unless a run of the same training has, going on from the newest
+    checkpoint of a killed one."""
+    from ...apis.launch import train
+
+    cfg = copy.deepcopy(job.training)
+    steps = cfg.train_cfg.max_iters
+    checkpoint = job.training_folder / f'iter_{steps}.pth'
+    if not checkpoint.is_file():
+        cfg.work_dir = str(job.training_folder)
+        cfg.default_hooks.checkpoint = dict(
+            type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
+            max_keep_ckpts=1, save_last=True)
+        train(cfg, resume=True, amp=job.run.amp)
+    return checkpoint
 
 
 def execute(job: Job) -> dict:
-    """Trains where the run trains, going on from the newest checkpoint of a killed one, tests, and
-    writes the result. Returns it."""
-    from ...apis.launch import evaluate, train
+    """Trains where the run trains, see `train_once`, tests, and writes the result. Returns it."""
+    from ...apis.launch import evaluate
 
     start = time.time()
     cfg = copy.deepcopy(job.config)
     cfg.work_dir = str(job.folder)
-    checkpoint = None
-    if job.run.trains:
-        steps = cfg.train_cfg.max_iters
-        checkpoint = job.folder / f'iter_{steps}.pth'
-        cfg.default_hooks.checkpoint = dict(
-            type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
-            max_keep_ckpts=1, save_last=True)
-        if not checkpoint.is_file():
-            train(copy.deepcopy(cfg), resume=True, amp=job.run.amp)
+    checkpoint = train_once(job) if job.run.trains else None
     keep_areas(cfg, str(job.path('.npz')))
     metrics = evaluate(cfg, checkpoint, tta=job.run.tta, amp=job.run.amp)
     result = dict(
@@ -134,8 +177,6 @@ def execute(job: Job) -> dict:
         sources=source_digest(), date=time.strftime('%Y-%m-%d'),
         seconds=round(time.time() - start, 1), machine=machine())
     write_json(job.path('.json'), result)
-    for path in job.folder.glob('*.pth'):
-        path.unlink()
     return result
 
 

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -57,7 +57,8 @@ def clock(seconds: float) -> str:
 
 def run_jobs(jobs: Sequence[Job], workers: int, threads: int = 1,
              stream: TextIO = sys.stderr) -> dict[str, str]:
-    """Runs every job that has no result yet, each once.
+    """Runs every job that has no result yet, each once; those of one training one after another, and
+    its weights are dropped when none of them is left.
 
     Args:
         jobs: any order; two of one key are one.
@@ -69,12 +70,12 @@ def run_jobs(jobs: Sequence[Job], workers: int, threads: int = 1,
     distinct = {job.key: job for job in jobs}
     waiting = [job for job in distinct.values() if job.result() is None]
     progress = Progress(len(waiting), len(distinct) - len(waiting), stream)
-    waiting.reverse()
     running, failures = {}, {}
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                job = waiting.pop()
+            while len(running) < workers and (
+                    job := next_job(waiting, (one for one, _ in running.values()))):
+                waiting.remove(job)
                 running[start(job, threads)] = job, time.time()
             time.sleep(POLL_SECONDS)
             for process in [p for p in running if p.poll() is not None]:
@@ -84,12 +85,21 @@ def run_jobs(jobs: Sequence[Job], workers: int, threads: int = 1,
                 if not ok:
                     failures[job.key] = tail(job.path('.log'), process.returncode)
                 progress.finished(job.label, ok, time.time() - since)
+                left = {one.training_key for one in waiting}
+                if ok and job.run.trains and job.training_key not in left:
+                    job.drop_weights()
             progress.show([job.label for job, _ in running.values()])
     finally:
         for process in running:
             process.kill()
             process.wait()
     return failures
+
+
+def next_job(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
+    """The first whose training no other process is doing."""
+    busy = {job.training_key for job in running if job.run.trains}
+    return next((job for job in waiting if job.training_key not in busy), None)
 
 
 def start(job: Job, threads: int) -> subprocess.Popen:

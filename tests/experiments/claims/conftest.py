@@ -18,6 +18,7 @@ SUITE = Suite(
         Run('trained', CONFIG, trains=True),
         Run('short', CONFIG, trains=True, steps=1, options={{'model.decode_head.query': 't'}}),
         Run('mixed', CONFIG, trains=True, amp=True),
+        Run('no_offset', CONFIG, trains=True, options={{'model.decode_head.seen_offset': 0.0}}),
         Run('nowhere', 'no_such_config'),
     ],
     claims=[

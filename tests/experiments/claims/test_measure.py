@@ -1,4 +1,5 @@
 """Jobs, their cache, and the processes that do them."""
+import copy
 import io
 import json
 import os
@@ -92,13 +93,68 @@ def test_a_killed_training_goes_on_from_its_checkpoint(suite_file, tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         execute(one)
     assert one.result() is None
-    assert [path.name for path in one.folder.glob('*.pth')] == ['iter_1.pth']
+    assert [path.name for path in one.training_folder.glob('*.pth')] == ['iter_1.pth']
     execute(one)
     assert steps == [0, 'killed', 1]  # the first step was not done again
     result = one.result()
     assert result['metrics'] == pytest.approx(result['areas'].scores)
     assert (result['steps'], result['seed'], result['trained']) == (2, 0, True)
-    assert not list(one.folder.glob('*.pth'))
+
+
+def test_runs_that_differ_in_test_options_alone_train_once(suite_file, tmp_path, monkeypatch):
+    from mmengine.runner import IterBasedTrainLoop
+
+    from mmseg_zsclip.apis.launch import evaluate, train
+
+    one, other = (job(suite_file, name, tmp_path / 'out') for name in ('trained', 'no_offset'))
+    alone = copy.deepcopy(other.config)
+    alone.work_dir = str(tmp_path / 'alone')
+    alone.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=2)
+    train(copy.deepcopy(alone))
+    expected = evaluate(alone, tmp_path / 'alone' / 'iter_2.pth')
+    steps, once = [], IterBasedTrainLoop.run_iter
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', lambda self, batch: (
+        steps.append(self._iter), once(self, batch)))
+    first, second = execute(one), execute(other)
+    assert steps == [0, 1]
+    assert second['metrics'] == expected
+    assert first['metrics'] != expected
+    assert one.key != other.key
+
+
+def test_which_runs_share_a_training(suite_file, tmp_path, monkeypatch):
+    def keys(*names):
+        return {job(suite_file, name, tmp_path).training_key for name in names}
+
+    assert len(keys('trained', 'no_offset')) == 1
+    assert len(keys('trained', 'short', 'mixed')) == 3
+    assert keys('untrained') == {None}
+    assert job(suite_file, 'trained', tmp_path, seed=1).training_key not in keys('trained')
+    before = keys('trained')
+    monkeypatch.setattr(jobs, 'source_digest', lambda: 'edited')
+    assert keys('trained') != before
+
+
+@pytest.mark.parametrize(('suite', 'shared'), [
+    ('maskclip_plus', []), ('zegclip', [
+        {'dpt_nel_rd', 'no_offset', 'to_target'}, {'dpt_nel', 't', 'to_target_t'},
+        {'inductive', 'inductive_no_offset'}])])
+def test_shipped_runs_that_share_a_training(suite, shared, tmp_path):
+    names = {}
+    for one in plan([suite], 1, False, tmp_path)[0]:
+        names.setdefault(one.training_key, set()).add(one.run.name)
+    names.pop(None)
+    assert sorted(filter(lambda group: len(group) > 1, names.values()), key=min) == sorted(
+        shared, key=min)
+
+
+def test_two_runs_of_one_training_are_not_done_at_a_time(suite_file, tmp_path):
+    one, other, free, plain = (
+        job(suite_file, name, tmp_path) for name in ('trained', 'no_offset', 'short', 'untrained'))
+    assert pool.next_job([other, free], [one]) is free
+    assert pool.next_job([other, free], [plain]) is other
+    assert pool.next_job([plain, free], [plain]) is plain
+    assert pool.next_job([other], [one]) is None
 
 
 def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypatch):
@@ -135,13 +191,15 @@ def test_a_suite_runs_is_cached_and_survives_a_run_that_fails(suite_file, tmp_pa
     """The training in a process of its own, through the pool."""
     def planned():
         (jobs_,) = plan([str(suite_file)], 1, True, tmp_path / 'out')
-        return [[one for one in jobs_ if one.run.name in ('trained', 'untrained', 'nowhere')]]
+        return [[one for one in jobs_ if one.run.name in (
+            'trained', 'untrained', 'nowhere', 'no_offset')]]
 
     execute(planned()[0][0])
     log = io.StringIO()
     (one,) = measure(planned(), workers=2, stream=log)
-    assert '1 runs to do, 1 cached' in log.getvalue()
-    assert '[1/1] trained, seed 0: done' in log.getvalue()
+    assert '2 runs to do, 1 cached' in log.getvalue()
+    assert '[1/2] trained, seed 0: done' in log.getvalue()
+    assert '[2/2] no_offset, seed 0: done' in log.getvalue()
     assert list(one.failures) == ['nowhere']
     assert 'there is no config' in one.failures['nowhere']
     assert [j.verdict == 'not measured' for j in one.judgements] == [False, True]
@@ -149,9 +207,11 @@ def test_a_suite_runs_is_cached_and_survives_a_run_that_fails(suite_file, tmp_pa
     first = one.results['trained'][0]
     assert first['steps'] == 1
     assert len(first['areas'].areas) == 2
+    assert len(list((tmp_path / 'out').glob('train_*'))) == 1
+    assert not list((tmp_path / 'out').rglob('*.pth'))
     log = io.StringIO()
     (again,) = measure(planned(), workers=2, stream=log)
-    assert '0 runs to do, 2 cached' in log.getvalue()
+    assert '0 runs to do, 3 cached' in log.getvalue()
     assert again.results['trained'][0]['metrics'] == first['metrics']
     path = planned()[0][0].path('.json')
     path.write_text(json.dumps(json.loads(path.read_text()) | dict(sources='older')))
