@@ -1,5 +1,6 @@
-"""What several tests need: a folder of small photos with label maps, and tools as modules."""
+"""What several tests need: small photos with label maps, the development data, tools as modules."""
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,16 @@ def whole_graphs():
     """Skips where torch.compile is too old to trace a method whole."""
     if not hasattr(torch.compiler, 'set_stance'):  # came with 2.6
         pytest.skip(f'needs torch 2.6 to trace a method whole; this is {torch.__version__}')
+
+
+@pytest.fixture(scope='session')
+def shared():
+    """The folder of the development data: ZSCLIP_SHARED, or `shared` beside the repository."""
+    default = Path(__file__).parents[2] / 'shared'
+    folder = Path(os.environ.get('ZSCLIP_SHARED', default))
+    if not (folder / 'data').is_dir():
+        pytest.skip(f'no data folder in {folder}: set ZSCLIP_SHARED')
+    return folder
 
 
 @pytest.fixture(scope='session')

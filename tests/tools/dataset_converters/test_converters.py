@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
-TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
+TOOLS = Path(__file__).parents[3] / 'tools' / 'dataset_converters'
 
 
 def load(name):
