@@ -2,6 +2,7 @@
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble
 from .ip_clip import IPCLIPResNet, IPCLIPViT
+from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .segmentor import OneStageSegmentor
@@ -21,9 +22,11 @@ __all__ = [
     'MaskCLIPHead',
     'MaskCLIPResNet',
     'MaskCLIPViT',
+    'MaskPooling',
     'MeanTTAModel',
     'OneStageSegmentor',
     'SelfTrainedSegmentor',
+    'SubImageCLIP',
     'TextHead',
     'Vocabulary',
     'ZegCLIPHead'

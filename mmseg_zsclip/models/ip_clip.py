@@ -74,13 +74,14 @@ class IPCLIP(CLIPBackbone):
         self.check_filled()
         return self.of_image(*self.start(self.resized(img)))
 
-    def forward(self, img: Tensor, masks: Sequence[Tensor],
+    def forward(self, img: Tensor, masks: Sequence[Tensor], kept: Sequence | None = None,
                 with_image: bool = False) -> list[Tensor] | tuple[list[Tensor], Tensor]:
         """Embeddings of proposals, of each image (P_i, d), not normalised.
 
         Args:
             img: (B, 3, H, W), normalised with CLIP's statistics, padding and all.
             masks: of each image (P_i, H, W), probabilities in [0, 1]; P_i may be 0.
+            kept: what is no padding, which every mask classifier is told and this one sees as well.
             with_image: also return `image_embeddings` (B, d); what lies below block S runs once.
         """
         self.check_filled()
