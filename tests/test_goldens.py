@@ -196,10 +196,10 @@ def test_maft_pipeline(path):
     from mmseg_zsclip.losses import mask_aware_loss, self_distillation_loss
     from mmseg_zsclip.models.fusion import (
         Ensemble,
-        photo_masks,
         semantic_labels,
         semantic_scores,
     )
+    from mmseg_zsclip.models.mask_ops import photo_masks
     from mmseg_zsclip.models.proposals import Proposals
 
     golden = torch.load(path, weights_only=False)
@@ -227,11 +227,14 @@ def test_maft_pipeline(path):
     for name, fusion, unseen in (('clip_only', Ensemble(), new), ('ensemble', eq9, new),
                                  ('ensemble_all_unseen', eq9, range(cfg['C']))):
         for i, (photo, expected) in enumerate(zip(photos, golden[f'sem_seg_{name}'], strict=True)):
-            kept = slice(photo.shape[1]), slice(photo.shape[2])
+            height, width = photo.shape[1:]
+            kept = slice(height), slice(width)
             proposals = Proposals(masks[i].detach(), torch.ones(len(masks[i])),
                                   golden['pred_logits'][i].softmax(dim=1)[:, :-1])
             scores = fusion(logits[i].softmax(dim=1).detach(), proposals, unseen, kept)
-            resized = photo_masks(proposals.masks, kept, golden['out_size'][i])
+            resized = photo_masks(proposals.masks, dict(
+                ori_shape=golden['out_size'][i],
+                padding_size=(0, size[1] - width, 0, size[0] - height)))
             check(name, semantic_scores(scores, resized), expected)
             assert torch.equal(semantic_labels(scores, resized, 255), expected.argmax(dim=0))
 

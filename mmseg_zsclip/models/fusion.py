@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..losses.mask_aware import mask_iou
 from ..registry import MODELS
-from .mask_ops import THRESHOLD, resize_masks
+from .mask_ops import THRESHOLD
 from .proposals import Proposals
 
 STRIP = 2**22  # scores at a time, at least one row of them
@@ -103,11 +103,6 @@ def upper_bound(masks: Tensor, labels: Tensor, classes: int) -> Tensor:
     scores = masks.new_zeros(len(masks), classes)
     scores[:, there] = mask_iou(masks, labels[None] == there[:, None, None]).T
     return scores
-
-
-def photo_masks(masks: Tensor, kept: tuple[slice, slice], size: tuple[int, int]) -> Tensor:
-    """Masks (P, H, W) of the padded image -> (P, h, w) of the photo."""
-    return resize_masks(masks[:, kept[0], kept[1]], size)
 
 
 def semantic_scores(scores: Tensor, masks: Tensor) -> Tensor:

@@ -3,9 +3,13 @@
 Masks are (P, H, W) or (B, P, H, W), probabilities in [0, 1]; a pixel belongs to a mask where it is more
 than `THRESHOLD`.
 """
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .score_rows import kept_part
 
 THRESHOLD = 0.5
 SUB_IMAGES = ('mask', 'crop', 'mask+crop')  # the merge operations of MAFT, appendix A
@@ -20,6 +24,24 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     flat = masks.reshape(1, -1, *masks.shape[-2:])
     out = F.interpolate(flat, size=tuple(size), mode='bilinear', align_corners=False)
     return out.reshape(*masks.shape[:-2], *size)
+
+
+def photo_masks(masks: Tensor, meta: Mapping) -> Tensor:
+    """Masks (P, H, W) of the image as the model gets it -> (P, h, w) of the photo, without padding,
+    as it stands. `meta` is a sample's, as mmseg's."""
+    rows, columns, flip = kept_part(meta, masks.shape[1:])
+    masks = masks[:, rows, columns]
+    return resize_masks(masks.flip(flip) if flip else masks, tuple(meta['ori_shape'][:2]))
+
+
+def input_masks(masks: Tensor, meta: Mapping, size: tuple[int, int]) -> Tensor:
+    """Masks (P, h, w) of the photo -> (P, H, W) of the image as the model gets it; 0 in the padding.
+    The way back from `photo_masks`."""
+    rows, columns, flip = kept_part(meta, size)
+    masks = resize_masks(masks, (rows.stop - rows.start, columns.stop - columns.start))
+    out = masks.new_zeros(len(masks), *size)
+    out[:, rows, columns] = masks.flip(flip) if flip else masks
+    return out
 
 
 def visible_patches(masks: Tensor, grid: tuple[int, int]) -> Tensor:

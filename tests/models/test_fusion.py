@@ -7,11 +7,11 @@ from mmseg_zsclip.models import fusion
 from mmseg_zsclip.models.fusion import (
     Ensemble,
     fold_synonyms,
-    photo_masks,
     semantic_labels,
     semantic_scores,
     upper_bound,
 )
+from mmseg_zsclip.models.mask_ops import photo_masks
 from mmseg_zsclip.models.proposals import Proposals
 
 CLIP = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]])
@@ -84,8 +84,8 @@ def test_true_iou_as_score_is_an_upper_bound():
 
 def test_resizing_masks_is_resizing_the_result():
     masks, scores = torch.rand(5, 12, 16), torch.rand(5, 3)
-    kept = slice(0, 10), slice(0, 13)
-    ours = semantic_scores(scores, photo_masks(masks, kept, (25, 30)))
+    meta = dict(ori_shape=(25, 30), padding_size=(0, 3, 0, 2))
+    ours = semantic_scores(scores, photo_masks(masks, meta))
     after = torch.einsum('pc,phw->chw', scores, masks)[None, :, :10, :13]
     torch.testing.assert_close(
         ours, F.interpolate(after, (25, 30), mode='bilinear', align_corners=False)[0])
@@ -99,7 +99,7 @@ def test_labels_in_strips_are_those_of_the_scores(monkeypatch):
 
 
 def test_without_proposals_every_pixel_is_the_given_label():
-    none = photo_masks(torch.zeros(0, 8, 8), (slice(8), slice(8)), (5, 6))
+    none = photo_masks(torch.zeros(0, 8, 8), dict(ori_shape=(5, 6)))
     assert (semantic_labels(torch.zeros(0, 3), none, 7) == 7).all()
     assert semantic_scores(torch.zeros(0, 3), none).shape == (3, 5, 6)
     assert Ensemble()(torch.zeros(0, 3), Proposals.of_masks(torch.zeros(0, 8, 8)), []).shape == (0, 3)

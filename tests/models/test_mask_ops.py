@@ -5,7 +5,9 @@ import torch.nn.functional as F
 
 from mmseg_zsclip.models.mask_ops import (
     SUB_IMAGES,
+    input_masks,
     mask_boxes,
+    photo_masks,
     pool_by_masks,
     resize_masks,
     sub_images,
@@ -38,6 +40,21 @@ def test_a_value_of_exactly_one_half_is_visible():
 @pytest.mark.parametrize('shape', [(0, 8, 8), (2, 0, 8, 8)])
 def test_no_mask_goes_to_any_grid(shape):
     assert resize_masks(torch.zeros(shape), (2, 3)).shape == (*shape[:-2], 2, 3)
+
+
+@pytest.mark.parametrize('flip', [{}, dict(flip=True, flip_direction='horizontal'),
+                                  dict(flip=True, flip_direction='vertical')])
+def test_masks_of_a_photo_go_to_the_padded_image_and_back(flip):
+    meta = dict(ori_shape=(24, 32), padding_size=(2, 6, 0, 4), **flip)
+    there = input_masks(MASKS, meta, (52, 72))  # the photo twice as large, and padding
+    assert there.shape == (4, 52, 72)
+    assert not there[:, :, :2].any()
+    assert not there[:, 48:].any()
+    assert torch.equal(photo_masks(there, meta) > 0.5, MASKS > 0.5)
+    # the last mask is the photo's lower right pixel
+    lower, right = (there[3] > 0.5).nonzero().amax(dim=0).tolist()
+    assert (lower, right) == dict(horizontal=(47, 3), vertical=(1, 65)).get(
+        flip.get('flip_direction'), (47, 65))
 
 
 def test_boxes_hold_their_masks_and_nothing_more():
