@@ -267,7 +267,24 @@ def test_sub_images(path):
     check('std', pictures.std(dim=(2, 3)), golden['std'])
 
 
+@pytest.mark.parametrize('path', goldens('freesegtext'))
+@torch.no_grad()
+def test_the_text_interaction_of_freeseg(path):
+    from mmseg_zsclip.models.free_seg import TextInteraction
+
+    golden = torch.load(path, weights_only=False)
+    cfg = golden['cfg']
+    module = TextInteraction(cfg['q_dim'], cfg['k_dim'], cfg['embed_dim'], cfg['num_heads']).eval()
+    module.load_state_dict(golden['state_dict'])
+    *maps, mask_features = module(
+        [*golden['multi_scale'], golden['mask_features']], golden['text'])
+    for ours, expected in zip(maps, golden['out_multi_scale'], strict=True):
+        check('out_multi_scale', ours, expected)
+    check('out_mask_features', mask_features, golden['out_mask_features'])
+
+
 def test_the_repository_holds_the_reference_tensors_itself():
     """A stranger has no folder beside the clone, and every test above would skip."""
-    for method in ('zegclip', 'maskclip', 'maskclipres', 'maft', 'maftpipe', 'subimages'):
+    for method in ('zegclip', 'maskclip', 'maskclipres', 'maft', 'maftpipe', 'subimages',
+                   'freesegtext'):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method
