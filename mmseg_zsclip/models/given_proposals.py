@@ -1,0 +1,173 @@
+"""Proposals that no network makes: the ground truth's own masks, and masks from files.
+
+A proposal generator turns a batch into the proposals of each image,
+
+    generator(images, metas, text, labels) -> of each image Proposals
+
+for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings (C, d) of
+the vocabulary, and the label maps (H, W) of the images as the model gets them, where the generator says
+`needs_labels`. `trains` says whether `loss(images, data_samples, text, ...)` is there.
+"""
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..registry import MODELS
+from ..vocabulary.labels import UNLABELLED
+from .mask_ops import input_masks
+from .proposals import Proposals
+
+
+def class_maps(labels: Tensor, ignored: int) -> tuple[Tensor, Tensor]:
+    """A label map (H, W) -> the masks (K, H, W) bool of the classes that are there, and which, (K,)."""
+    classes = labels.unique()
+    classes = classes[(classes != ignored) & (classes != UNLABELLED)]
+    return labels == classes[:, None, None], classes
+
+
+@MODELS.register_module()
+class TrueProposals(BaseModule):
+    """The ground truth as proposals, one mask a class: what the classifier alone is worth.
+
+    Args:
+        ignored: the value of ignored pixels, which are in no proposal.
+    """
+
+    needs_labels = True
+    statistics = None
+
+    def __init__(self, ignored: int = 255, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.ignored = ignored
+
+    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
+                labels: Sequence[Tensor]) -> list[Proposals]:
+        return [Proposals.of_masks(class_maps(one, self.ignored)[0].to(img.dtype)) for one in labels]
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A binary mask (H, W) bool from a picture; what is not 0 is inside.
+
+    Raises:
+        ValueError: an empty file, or no picture.
+    """
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    mask = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+    if mask is None:
+        what = 'cannot be decoded' if len(content) else 'is empty'
+        raise ValueError(f'mask file {path} {what}. Write it again, as a PNG with 0 outside.')
+    return mask > 0
+
+
+def decode_rle(segmentation: Mapping | Sequence, size: tuple[int, int], where: str) -> np.ndarray:
+    """A COCO run-length code, compressed or not, or polygons -> (H, W) bool.
+
+    Raises:
+        ValueError: it cannot be decoded; names `where` it is.
+    """
+    from pycocotools import mask as coco
+
+    try:
+        if not isinstance(segmentation, Mapping):
+            segmentation = coco.merge(coco.frPyObjects(segmentation, *size))
+        elif isinstance(segmentation['counts'], list):
+            segmentation = coco.frPyObjects(segmentation, *segmentation['size'])
+        return coco.decode(segmentation).astype(bool)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{where}: the segmentation cannot be decoded ({error}). Legal: COCO's "
+                         "dict(size=[H, W], counts=...) or polygons.") from error
+
+
+class MaskFolder:
+    """FOLDER/<photo's name without suffix>/*.png, one binary mask each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, photo: Path, size: tuple[int, int]) -> tuple[list[np.ndarray], list[float]]:
+        """Masks (h, w) bool of a photo, and the score of each."""
+        place = self.folder / photo.stem
+        if not place.is_dir():
+            raise FileNotFoundError(f'no masks of {photo}: there is no folder {place}. Make it, empty '
+                                    'if the photo has no proposal.')
+        masks = [read_mask(path) for path in sorted(place.glob('*.png'))]
+        return masks, [1.0] * len(masks)
+
+
+class MaskJson:
+    """A COCO json: `images` with `id` and `file_name`, `annotations` with `image_id`, `segmentation`
+    and, if they have one, `score`."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            content = json.loads(path.read_text())
+            self.ids = {Path(one['file_name']).stem: one['id'] for one in content['images']}
+            self.rows = {i: [] for i in self.ids.values()}
+            for one in content['annotations']:
+                self.rows[one['image_id']].append(one)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f'{path} is no COCO json of masks ({type(error).__name__}: {error}). Legal: '
+                '{"images": [{"id", "file_name"}], "annotations": [{"image_id", "segmentation", '
+                '"score"}]}.') from error
+        self.path = path
+
+    def __call__(self, photo: Path, size: tuple[int, int]) -> tuple[list[np.ndarray], list[float]]:
+        if photo.stem not in self.ids:
+            raise FileNotFoundError(f'no masks of {photo}: {self.path} lists {len(self.ids)} images, '
+                                    f'none of them called {photo.stem!r}.')
+        rows = self.rows[self.ids[photo.stem]]
+        where = f'{self.path}, image {photo.name}'
+        return ([decode_rle(one['segmentation'], size, where) for one in rows],
+                [float(one.get('score', 1.0)) for one in rows])
+
+
+@MODELS.register_module()
+class FileProposals(BaseModule):
+    """Proposals of whole photos from files, for tests: a training crop does not know its place.
+
+    Args:
+        path: a folder with a folder of PNG masks for each photo, see `MaskFolder`; or a COCO json,
+            see `MaskJson`.
+
+    Raises:
+        FileNotFoundError: nothing there, or (by `forward`) nothing for a photo.
+        ValueError: by `forward`, an empty or unreadable mask, or one of another size than its photo.
+    """
+
+    needs_labels = False
+    statistics = None
+
+    def __init__(self, path: str | Path, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f'no proposals: {path} does not exist. Legal: a folder with one '
+                                    'folder of PNG masks a photo, or a COCO json.')
+        self.read = MaskFolder(path) if path.is_dir() else MaskJson(path)
+
+    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
+                labels: Sequence[Tensor] | None = None) -> list[Proposals]:
+        if self.training:
+            raise ValueError('FileProposals has the masks of whole photos, not of training crops. '
+                             'Train with a generator that sees the image.')
+        out = []
+        for meta in metas:
+            photo, size = Path(meta['img_path']), tuple(meta['ori_shape'][:2])
+            masks, scores = self.read(photo, size)
+            for mask in masks:
+                if mask.shape != size:
+                    raise ValueError(
+                        f'a mask of {photo} is {" x ".join(map(str, mask.shape))} pixels, the photo '
+                        f'{size[0]} x {size[1]}. Store masks at the size of their photo.')
+            stack = np.stack(masks) if masks else np.zeros((0, *size), bool)
+            masks = torch.from_numpy(stack).to(img)
+            out.append(Proposals(input_masks(masks, meta, tuple(img.shape[2:])),
+                                 masks.new_tensor(scores).clamp(0, 1)))
+        return out
