@@ -19,7 +19,8 @@ from pathlib import Path
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.experiments.claims.measure import measure, plan
-from mmseg_zsclip.experiments.claims.report import as_json, console, markdown
+from mmseg_zsclip.experiments.claims.report import as_json, console
+from mmseg_zsclip.experiments.claims.results_page import markdown
 from mmseg_zsclip.experiments.claims.suite import shipped_suites
 from mmseg_zsclip.experiments.provenance import machine
 from mmseg_zsclip.files import write_json

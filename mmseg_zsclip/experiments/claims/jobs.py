@@ -52,7 +52,8 @@ class Job:
                  if self.run.trains or not name.startswith('train_')} if self.quick else {}
         options = {**self.run.options, **quick}
         # merging takes `_delete_` out of what it is given
-        cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='')
+        cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='',
+                          weights=self.run.weights)
         steps = self.suite.quick_steps if self.quick else None
         steps = steps or self.run.steps
         if self.run.trains and steps:

@@ -21,6 +21,8 @@ class Run:
         steps: training steps in place of the config's own; its schedule shrinks or stretches.
         tta: test-time augmentation of the config.
         amp: mixed precision, training and test; bfloat16 on a CPU.
+        weights: CLIP weights of every tower, as `--weights` takes them.
+        says: what it is, in words.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Run:
     steps: int | None = None
     tta: bool = False
     amp: bool = False
+    weights: str | None = None
+    says: str = ''
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Suite:
         quick_steps: training steps under `--quick`, for the runs that train.
         quick_options: overrides of every run under `--quick`, for example fewer test scenes; those
             of `train_*` are for the runs that train.
+        about: what a reader should know before the tables: data of the paper, words of its claims.
 
     Raises:
         ValueError: two runs of one name, a claim about a run that is not there, an unknown
@@ -94,6 +99,7 @@ class Suite:
     claims: Sequence[Claim]
     quick_steps: int | None = None
     quick_options: Mapping = field(default_factory=dict)
+    about: str = ''
 
     def __post_init__(self) -> None:
         names = [run.name for run in self.runs]

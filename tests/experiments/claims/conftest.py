@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from mmseg_zsclip.evaluation.areas import ImageAreas
-from mmseg_zsclip.experiments.claims.judge import Measured
+from mmseg_zsclip.experiments.claims.judge import Measured, judge
+from mmseg_zsclip.experiments.claims.measure import SuiteResults
+from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
 CLASSES = ('sky', 'road', 'car')
 
@@ -112,3 +114,32 @@ def run_of():
             return Measured({i: areas(share, **kwargs) for i, share in enumerate(shares)}, True)
         return Measured({0: areas(shares, **kwargs)}, False)
     return make
+
+
+def result(areas, seed, weights='toy'):
+    return dict(
+        areas=areas, metrics=areas.scores, seed=seed, steps=100, trained=True,
+        checkpoints=[dict(weights=weights, arch='ViT-T-8', file='x.pt', sha256='ab' * 32,
+                          trained_by='the contrastive loss alone')])
+
+
+@pytest.fixture
+def measured(run_of):
+    runs = dict(good=run_of([0.8, 0.82]), poor=run_of([0.5, 0.5]))
+    suite = Suite('s', 'Method (2026)', [
+        Run('good', 'toy_x', {'model.decode_head.query': ['|t-g|', 't']}, trains=True,
+            says='query |t-g|, a good one'),
+        Run('poor', 'toy_x', trains=True), Run('lost', 'toy_x')], [
+        Claim('good is better', 'table 1', 'mIoU', 'good', ['poor'], factor=1.5,
+              paper=dict(good=21.7, poor=9)),
+        Claim('poor is better', 'table 2', 'mIoU', 'poor', ['good'], note='It is not.'),
+        Claim('lost is better', 'table 3', 'mIoU', 'lost', ['good'], note='It is not.')],
+        about='What a *reader* should know.')
+    results = {name: {seed: result(areas, seed) for seed, areas in run.areas.items()}
+               for name, run in runs.items()}
+    measured = {name: Measured({s: r['areas'] for s, r in seeds.items()}, True)
+                for name, seeds in results.items()}
+    return SuiteResults(
+        suite, results, [judge(claim, measured) for claim in suite.claims],
+        dict(lost='ended with code 1; lost.log:\nValueError: no weights'),
+        ['poor, seed 0', 'poor, seed 1', 'good, seed 0'])

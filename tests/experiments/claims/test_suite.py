@@ -22,6 +22,8 @@ def test_every_shipped_suite_agrees_with_the_papers_own_numbers(name):
     loaded = load_suite(name)
     assert loaded.name == name
     assert loaded.claims
+    assert loaded.about
+    assert all(run.says for run in loaded.runs)
     compared = {run for claim in loaded.claims for side in claim.sides for run in side_runs(side)}
     assert compared == {run.name for run in loaded.runs}
 

@@ -1,13 +1,9 @@
-"""Later attentions of the last block, and PAMR, against MaskCLIP's value path. Nothing is trained.
-
-The papers' numbers are averages over eight benchmarks (VOC21, Context60, COCO-Object, VOC20,
-Cityscapes, Context59, ADE20K, COCO-Stuff) with CLIP ViT-B/16, as OV-Stitcher's table has them; that
-of NACLIP with PAMR is of its authors' README. The settings are the papers'; block numbers are of
-half as many blocks.
-"""
+"""Later attentions of the last block, and PAMR, against MaskCLIP's value path. Nothing is trained."""
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
-CLIP = {'model.backbone.weights': 'toy', 'model.decode_head.text.weights': 'toy'}
+ABOUT = """Nothing is trained. The papers' numbers are averages over eight benchmarks (VOC21, Context60, COCO-Object,
+VOC20, Cityscapes, Context59, ADE20K, COCO-Stuff) with CLIP ViT-B/16, as OV-Stitcher's table has them; that of NACLIP
+with PAMR is of its authors' README. The settings are the papers'; block numbers are of half as many blocks."""
 PATH = {'model.backbone.residual': True, 'model.backbone.ffn': True}
 PAMR = {'model.test_cfg.pamr.steps': 10, 'model.test_cfg.pamr.dilations': [8, 16]}
 PAPER = dict(value=30.3, sclip=38.2, clearclip=38.1, naclip=39.4, rcs=41.4, sc=43.9,
@@ -17,16 +13,20 @@ TWO_PASSES = {
     'sc': "the paper's number is with a second pass over summed blocks, ours without."}
 
 
-def run(name: str, config: str, *options: dict) -> Run:
-    return Run(name, config, {key: value for part in (CLIP, *options)
-                              for key, value in part.items()})
+def run(name: str, says: str, config: str, options: dict | None = None) -> Run:
+    return Run(name, config, options or {}, weights='toy', says=says)
 
 
 RUNS = [
-    run('value', 'toy_maskclip', PATH), run('value_alone', 'toy_maskclip'),
-    run('sclip', 'toy_maskclip_qq_kk'), run('clearclip', 'toy_maskclip_qq'),
-    run('naclip', 'toy_maskclip_kk'), run('rcs', 'toy_maskclip_rcs'), run('sc', 'toy_maskclip_sc'),
-    run('value_pamr', 'toy_maskclip_pamr'), run('naclip_pamr', 'toy_maskclip_kk', PAMR),
+    run('value', "MaskCLIP's values, residual and feed-forward network", 'toy_maskclip', PATH),
+    run('value_alone', "MaskCLIP's values alone", 'toy_maskclip'),
+    run('sclip', 'SCLIP: queries to queries and keys to keys', 'toy_maskclip_qq_kk'),
+    run('clearclip', 'ClearCLIP: queries to queries', 'toy_maskclip_qq'),
+    run('naclip', 'NACLIP: keys to keys, with a Gaussian window', 'toy_maskclip_kk'),
+    run('rcs', "ResCLIP's RCS: NACLIP and attention of middle blocks", 'toy_maskclip_rcs'),
+    run('sc', 'SC-CLIP: similarity of a middle block, outliers repaired', 'toy_maskclip_sc'),
+    run('value_pamr', 'value_alone, refined by PAMR', 'toy_maskclip_pamr'),
+    run('naclip_pamr', 'naclip, refined by PAMR', 'toy_maskclip_kk', PAMR),
 ]
 
 
@@ -49,4 +49,4 @@ CLAIMS = [
     claim("PAMR adds to MaskCLIP's values", 'this project', 'value_pamr', 'value_alone'),
 ]
 SUITE = Suite('attentions', 'Attention of the last block, and PAMR', RUNS, CLAIMS,
-              quick_options={'test_dataloader.dataset.length': 100})
+              quick_options={'test_dataloader.dataset.length': 100}, about=ABOUT)
