@@ -54,3 +54,15 @@ def test_other_words_are_the_argument_of_a_call(tmp_path):
     other = inference_model(model.with_classes(['sky', 'grass, lawn', 'dog']), photo)
     assert other.seg_logits.data.shape[0] == 3
     assert torch.equal(inference_model(model, photo).pred_sem_seg.data, before)
+
+
+def test_text_embeddings_of_other_words_are_refused_by_mmsegs_own_loading(tmp_path):
+    """It runs no hook, and rows of other words have the same shape."""
+    path = next(path for path in TOY if path.stem == 'toy_maskclip')
+    cfg = Config.fromfile(path)
+    model = init_model(cfg, device='cpu')
+    model.init_weights()
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'a.pth')
+    cfg.model.decode_head.text.templates = 'vild14'
+    with pytest.raises(ValueError, match="made from templates 'single', the config's are from 'vild14'"):
+        init_model(cfg, str(tmp_path / 'a.pth'), device='cpu')

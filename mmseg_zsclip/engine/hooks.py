@@ -9,7 +9,6 @@ from torch import nn
 from ..registry import HOOKS
 from ..vocabulary.class_names import canonical, folded, split_names
 from .run_identity import few
-from .text_source import check_text_source, text_sources, vocabularies, vocabulary_of
 
 
 def bare_model(runner: Runner) -> nn.Module:
@@ -20,11 +19,24 @@ def bare_model(runner: Runner) -> nn.Module:
     return model
 
 
+def vocabularies(model: nn.Module) -> dict[str, nn.Module]:
+    """The `Vocabulary` modules of a model, by the place of each."""
+    from ..models.vocabulary import Vocabulary  # behind the ops fallback
+    return {name: part for name, part in model.named_modules() if isinstance(part, Vocabulary)}
+
+
+def vocabulary_of(model: nn.Module) -> nn.Module | None:
+    """The `Vocabulary` that a model answers with, in other people's segmentors that of a head of
+    ours; None where there is none."""
+    own = getattr(model, 'vocabulary', None)
+    return next(iter(vocabularies(model).values()), None) if own is None else own
+
+
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
     """A checkpoint must fill the whole model, and be of its classes and its text: mmengine only warns
     and leaves the rest random, and text embeddings of other words have the same shape. What they
-    were made from is saved beside them, see `text_sources`; older checkpoints do not say.
+    were made from is saved with them, see `Vocabulary`; older checkpoints do not say.
 
     Args:
         new_classes: a checkpoint of other classes, templates or CLIP weights is taken all the same,
@@ -60,21 +72,20 @@ class StrictLoadHook(Hook):
                 f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
                 'released files go through tools/model_converters first.')
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        checkpoint['meta']['text'] = text_sources(bare_model(runner))
-
     def check_text(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
         self.left_out = ()
         meta = checkpoint.get('meta') or {}
+        state = checkpoint.get('state_dict', checkpoint)
+        parts = vocabularies(model)
         try:
             self.check_classes(model, (meta.get('dataset_meta') or {}).get('classes'))
-            check_text_source(model, meta.get('text') or {})
+            for place, part in parts.items():
+                saved = getattr(state, '_metadata', {}).get(place, {})
+                part.check_source(saved.get('text') or {}, place)
         except ValueError:
             if not self.new_classes or getattr(runner, '_resume', False):
                 raise
-            parts = vocabularies(model)
             self.left_out = {f'{name}.embeddings' for name in parts}
-            state = checkpoint.get('state_dict', checkpoint)
             for key in [key for key in state if key.removeprefix('module.') in self.left_out]:
                 del state[key]
             for part in parts.values():

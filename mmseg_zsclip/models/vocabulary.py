@@ -1,5 +1,5 @@
 """The vocabulary of a model: class names, which of them are unseen, and their text embeddings."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from ..clip.prompts import class_embeddings
 from ..datasets.base import distinct_colours
 from ..vocabulary.class_names import canonical
 from ..vocabulary.lists import BACKGROUND, load_classes, load_unseen, split_indices
+from .text_source import check_text_source, text_source
 
 Module = TypeVar('Module', bound=nn.Module)
 
@@ -60,12 +61,17 @@ class ClassList(NamedTuple):
     background_start: int | None
 
 
+def _say_source(module: 'Vocabulary', state_dict: dict, prefix: str, metadata: dict) -> None:
+    metadata['text'] = module.source
+
+
 class Vocabulary(BaseModule):
     """The classes of a model and their text embeddings: names x templates, averaged, L2-normalised.
 
     The embeddings (R, d) are computed once by `init_weights` and saved with the model, so that a
     trained checkpoint needs no CLIP file; the text tower is not kept. R is the number C of classes,
-    unless several names stand for the background.
+    unless several names stand for the background. A state dict says in its metadata what they were
+    made from; those of other names, templates or CLIP weights are refused, however they are loaded.
 
     Args:
         classes: a shipped list ('voc20'), a text file, or the names; synonyms by comma.
@@ -97,6 +103,14 @@ class Vocabulary(BaseModule):
         self.register_buffer('embeddings', torch.zeros(len(names.rows), self.arch.embed_dim))
         self.register_buffer('seen_row', None, persistent=False)
         self._take(names, background)
+        self._register_state_dict_hook(_say_source)
+
+    @property
+    def source(self) -> dict:
+        """See `text_source`. Of embeddings that were handed in, the names are all that is known."""
+        if self.handed_in:
+            return dict(classes=list(self.rows))
+        return text_source(self.rows, self.templates, self.arch.name, self.weights)
 
     @property
     def names(self) -> list[str]:
@@ -184,9 +198,15 @@ class Vocabulary(BaseModule):
                              'it anew.')
         return F.normalize(given, dim=1)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
+    def check_source(self, saved: Mapping, place: str) -> None:
+        """That embeddings of the source `saved` may become this part's, see `check_text_source`."""
+        check_text_source(self.source, saved, place)
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:
         saved = state_dict.get(f'{prefix}embeddings')
+        if saved is not None:
+            self.check_source(local_metadata.get('text') or {}, prefix.rstrip('.'))
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
         self.computed |= saved is not None and saved.shape == self.embeddings.shape
 
 

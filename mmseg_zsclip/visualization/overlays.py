@@ -14,8 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..datasets.base import distinct_colours
 from ..datasets.output_names import OutputNames
 from ..datasets.settings import pipelines
-from ..engine.hooks import bare_model
-from ..engine.text_source import vocabulary_of
+from ..engine.hooks import bare_model, vocabulary_of
 from ..files import whole_file
 from ..vocabulary.lists import canonical
 from .paint import elide, paint, star

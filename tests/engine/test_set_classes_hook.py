@@ -76,7 +76,15 @@ def test_classes_in_another_order_are_refused_before_a_test(trained, tmp_path):
         cfg.model.decode_head.classes, str) else load_classes(cfg.model.decode_head.classes)
     cfg.model.decode_head.classes = [names[1], names[0], *names[2:]]
     with pytest.raises(ValueError, match='differ first at 0'):
-        evaluate(cfg, trained)
+        evaluate(cfg, silent(trained, tmp_path))
+
+
+def silent(path, folder):
+    """The checkpoint as older ones are: it does not say what its text embeddings were made from."""
+    checkpoint = read_checkpoint(path)
+    del checkpoint['state_dict']._metadata['decode_head.class_embeddings']['text']
+    torch.save(checkpoint, folder / 'silent.pth')
+    return str(folder / 'silent.pth')
 
 
 WORDS = ['sky', 'grass', 'sea', 'sand', 'house', 'tree', 'car', 'boat']
@@ -154,10 +162,7 @@ def test_the_same_text_written_in_another_way_is_taken(tmp_path):
     path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
     for change in ({f'{TEXT}.templates': ['a photo of a {}.']}, {f'{TEXT}.weights': None}, {}):
         of(WORDS, tmp_path, **change).load_checkpoint(path)
-    old = read_checkpoint(path)
-    del old['meta']['text']
-    torch.save(old, path)
-    of(WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14'}).load_checkpoint(path)
+    of(WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14'}).load_checkpoint(silent(path, tmp_path))
 
 
 def test_text_embeddings_can_be_computed_anew_for_a_test(tmp_path):

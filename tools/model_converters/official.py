@@ -21,7 +21,6 @@ from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.layouts import read_state
 from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import class_embeddings
-from mmseg_zsclip.engine.text_source import text_sources
 from mmseg_zsclip.files import whole_file
 from mmseg_zsclip.models import released
 from mmseg_zsclip.registry import MODELS
@@ -34,7 +33,7 @@ CLASS_WEIGHTS = 'decode_head.loss_decode.criterion.empty_weight'  # one more tha
 
 
 def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, str]:
-    """ZegCLIP's tensors (float32, released names) as a checkpoint of `config`, and its name.
+    """ZegCLIP's tensors (float32, released names) as a state dict of `config`, and its name.
 
     Args:
         config: says the classes, their templates and every shape; found by the number of prompts
@@ -62,7 +61,7 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
         vocabulary = model.vocabulary
         model.text_encoder = build_text(vocabulary.arch)
     try:
-        model.load_state_dict(ours | text | {EMBEDDINGS: vocabulary.embeddings}, assign=True)
+        model.load_state_dict(ours | text | {EMBEDDINGS: torch.zeros(vocabulary.embeddings.shape)}, assign=True)
     except RuntimeError as error:
         raise ValueError(f'the checkpoint, under our names, does not fit {config}; if it is of '
                          f'another one: --config NAME. {error}') from error
@@ -71,13 +70,10 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
         raise ValueError(
             f'the checkpoint was trained on {len(state[CLASS_WEIGHTS]) - 1} classes, {config} has '
             f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.')
-    vocabulary.embeddings = class_embeddings(
-        model.text_encoder, vocabulary.rows, vocabulary.templates)
+    vocabulary.set_embeddings(class_embeddings(
+        model.text_encoder, vocabulary.rows, vocabulary.templates))
     del model.text_encoder
-    text = text_sources(model)
-    for source in text.values():
-        del source['weights']  # the text encoder is the file's own
-    return dict(state_dict=dict(model.state_dict()), meta=dict(text=text)), config
+    return model.state_dict(), config
 
 
 CONVERTERS = dict(zegclip=zegclip)
@@ -96,13 +92,13 @@ def main(argv: list[str] | None = None) -> None:
     try:
         state = {key.removeprefix('module.'): value.float()
                  for key, value in read_state(args.source).items()}
-        checkpoint, config = CONVERTERS[args.method](state, args.config)
+        ours, config = CONVERTERS[args.method](state, args.config)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'official: {error}')
     args.target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(args.target) as partial:
-        torch.save(checkpoint, partial)
-    print(f'{args.target}: {len(checkpoint["state_dict"])} tensors, from {len(state)}. To test it:\n'
+        torch.save(dict(state_dict=ours), partial)
+    print(f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
           f'    zsclip test {config} {args.target}')
     if args.config is None:
         print('The transductive and fully supervised configs of the data set take the same file.')
