@@ -1,10 +1,12 @@
 """Encoders, the segmentor, and one file per method."""
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble
+from .given_proposals import FileProposals, TrueProposals
 from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
+from .query_proposals import QueryProposals
 from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
@@ -17,6 +19,7 @@ __all__ = [
     'DeepLabV2Head',
     'DeepPromptedViT',
     'Ensemble',
+    'FileProposals',
     'IPCLIPResNet',
     'IPCLIPViT',
     'MaskCLIPHead',
@@ -25,9 +28,11 @@ __all__ = [
     'MaskPooling',
     'MeanTTAModel',
     'OneStageSegmentor',
+    'QueryProposals',
     'SelfTrainedSegmentor',
     'SubImageCLIP',
     'TextHead',
+    'TrueProposals',
     'Vocabulary',
     'ZegCLIPHead'
 ]

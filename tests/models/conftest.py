@@ -55,3 +55,66 @@ def small():
         return model.eval()
 
     return make
+
+
+# mask transformers of mmdet, as small as they go
+RESNET = dict(type='mmdet.ResNet', depth=18, base_channels=8, norm_cfg=dict(type='BN'))
+CHANNELS = [8, 16, 32, 64]
+
+
+def attention(**changes):
+    return dict(embed_dims=16, num_heads=2, dropout=0.0, batch_first=True, **changes)
+
+
+FFN = dict(embed_dims=16, feedforward_channels=16, num_fcs=2, ffn_drop=0.0,
+           act_cfg=dict(type='ReLU', inplace=True))
+LOSSES = dict(
+    loss_cls=dict(type='mmdet.CrossEntropyLoss', loss_weight=2.0, class_weight=[1.0, 0.1]),
+    loss_dice=dict(type='mmdet.DiceLoss', use_sigmoid=True, activate=True, naive_dice=True, eps=1.0,
+                   loss_weight=5.0))
+
+
+def training(mask_cost):
+    return dict(
+        num_points=32, oversample_ratio=3.0, importance_sample_ratio=0.75,
+        sampler=dict(type='mmdet.MaskPseudoSampler'),
+        assigner=dict(type='mmdet.HungarianAssigner', match_costs=[
+            dict(type='mmdet.ClassificationCost', weight=2.0), mask_cost,
+            dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1.0)]))
+
+
+SHARED = dict(in_channels=CHANNELS, feat_channels=16, out_channels=16, num_things_classes=1,
+              num_stuff_classes=0, num_queries=6, positional_encoding=dict(
+                  num_feats=8, normalize=True), **LOSSES)
+MASK2FORMER = dict(
+    type='mmdet.Mask2FormerHead', **SHARED, strides=[4, 8, 16, 32], num_transformer_feat_level=3,
+    pixel_decoder=dict(
+        type='mmdet.MSDeformAttnPixelDecoder', num_outs=3, norm_cfg=dict(type='GN', num_groups=4),
+        act_cfg=dict(type='ReLU'), positional_encoding=dict(num_feats=8, normalize=True),
+        encoder=dict(num_layers=1, layer_cfg=dict(
+            self_attn_cfg=attention(num_levels=3, num_points=2), ffn_cfg=FFN))),
+    transformer_decoder=dict(return_intermediate=True, num_layers=2, layer_cfg=dict(
+        self_attn_cfg=attention(), cross_attn_cfg=attention(), ffn_cfg=FFN)),
+    loss_mask=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0),
+    train_cfg=training(dict(type='mmdet.CrossEntropyLossCost', weight=5.0, use_sigmoid=True)))
+MASKFORMER = dict(
+    type='mmdet.MaskFormerHead', **SHARED,
+    pixel_decoder=dict(
+        type='mmdet.PixelDecoder', norm_cfg=dict(type='GN', num_groups=4), act_cfg=dict(type='ReLU')),
+    enforce_decoder_input_project=True,
+    transformer_decoder=dict(return_intermediate=True, num_layers=2, layer_cfg=dict(
+        self_attn_cfg=attention(), cross_attn_cfg=attention(), ffn_cfg=FFN)),
+    loss_mask=dict(type='mmdet.FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=20.0),
+    train_cfg=training(dict(type='mmdet.FocalLossCost', weight=20.0, binary_input=True)))
+TRANSFORMERS = dict(mask2former=MASK2FORMER, maskformer=MASKFORMER)
+
+
+@pytest.fixture
+def tiny_generator():
+    """Makes the config of a proposal generator: 'mask2former' or 'maskformer', keys of its head, and
+    of itself."""
+    def make(head='mask2former', head_keys=(), **changes):
+        return dict(type='mmseg_zsclip.QueryProposals', backbone=RESNET,
+                    head={**TRANSFORMERS[head], **dict(head_keys)}, **changes)
+
+    return make

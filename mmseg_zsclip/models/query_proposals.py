@@ -1,0 +1,159 @@
+"""Mask2Former and MaskFormer as proposal generators, on mmdet's heads: class-agnostic, or with text.
+
+Source: MAFT, section 3; FreeSeg and ZegFormer for the text. See `given_proposals` for what a generator is.
+"""
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import ConfigDict
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS as ROOT
+from mmengine.runner import CheckpointLoader
+from mmengine.structures import InstanceData
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..registry import MODELS
+from .free_seg import InteractingPixelDecoder, TextClassifier, TextInteraction
+from .proposals import Proposals
+from .score_rows import kept_part
+
+
+@MODELS.register_module()
+class QueryProposals(BaseModule):
+    """The queries of a mask transformer, each a proposal.
+
+    Without `text` a query is an object or none: `object_scores`. With it its scores are those of the
+    vocabulary's text, A_p, no object left out.
+
+    Args:
+        backbone: gives the maps that the head wants.
+        head: `mmdet.Mask2FormerHead` or `mmdet.MaskFormerHead`, with num_things_classes=1 and
+            num_stuff_classes=0; the weight of no object is the last `class_weight` of its loss_cls.
+        text: options of `TextClassifier`, of which `text_dim` is one; None is class-agnostic.
+        interaction: options of `TextInteraction`, FreeSeg's; None has none.
+        statistics: mean and std of [0, 255] RGB images that the backbone wants; None takes what the
+            data_preprocessor makes.
+        align_corners: of the masks' resizing to the image, True as released.
+        checkpoint: of stage 1, in which the generator is called `generator`.
+
+    Raises:
+        ValueError: a head of several classes; an interaction without text; by `init_weights`, a
+            checkpoint that is not of this generator.
+    """
+
+    needs_labels = False
+
+    def __init__(self, backbone: dict, head: dict, text: dict | None = None,
+                 interaction: dict | None = None, statistics: Sequence | None = None,
+                 align_corners: bool = False, checkpoint: str | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        from mmdet.models.layers import PixelDecoder  # with it mmdet's heads are found by name
+        self.backbone = ROOT.build(ConfigDict(backbone))
+        self.head = ROOT.build(ConfigDict(head))  # whose keys mmdet reads as attributes
+        if self.head.num_classes != 1:
+            raise ValueError(f'the head has {self.head.num_classes} classes; a generator has one, an '
+                             'object: num_things_classes=1, num_stuff_classes=0. With `text` the '
+                             'classes come from the vocabulary.')
+        if interaction is not None and (text is None or isinstance(self.head.pixel_decoder,
+                                                                   PixelDecoder)):
+            raise ValueError('interaction needs `text`, the classifier whose embeddings it meets, and '
+                             'a head with several maps, mmdet.Mask2FormerHead.')
+        if text is not None:
+            self.head.cls_embed = TextClassifier(**text)
+        if interaction is not None:
+            self.head.pixel_decoder = InteractingPixelDecoder(
+                self.head.pixel_decoder, TextInteraction(**interaction))
+        self.no_object_weight = self.head.class_weight[-1]
+        self.statistics = statistics
+        self.align_corners = align_corners
+        self.checkpoint = checkpoint
+
+    @property
+    def knows_text(self) -> bool:
+        return isinstance(self.head.cls_embed, TextClassifier)
+
+    def init_weights(self) -> None:
+        """Reads the checkpoint, if there is one; else the parts begin as mmdet's do."""
+        if self.checkpoint is None:
+            super().init_weights()
+            return
+        content = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
+        saved = {key.removeprefix('generator.'): value
+                 for key, value in content.get('state_dict', content).items()
+                 if key.startswith('generator.')}
+        ours = self.state_dict()
+        shapes = [key for key in ours if key in saved and saved[key].shape != ours[key].shape]
+        missing, unexpected = ours.keys() - saved.keys(), saved.keys() - ours.keys()
+        if missing or unexpected or shapes:
+            raise ValueError(
+                f'{self.checkpoint} is not of this generator: {len(missing)} tensors missing '
+                f'({sorted(missing)[:3]}), {len(unexpected)} unexpected ({sorted(unexpected)[:3]}), '
+                f'{len(shapes)} of another shape ({shapes[:3]}). Train stage 1 with the same '
+                '`generator`.')
+        self.load_state_dict(saved)
+        self.trained_on = (content.get('meta', {}).get('dataset_meta') or {}).get('classes')
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """That stage 1 was trained on these classes: others may be the unseen ones.
+
+        Raises:
+            ValueError: it was trained on others.
+        """
+        theirs = getattr(self, 'trained_on', None)
+        if theirs is not None and list(theirs) != list(names):
+            first = next((pair for pair in zip(theirs, names, strict=False) if pair[0] != pair[1]),
+                         ('...', '...'))
+            raise ValueError(
+                f'{self.checkpoint} was trained on {len(theirs)} classes, the vocabulary has '
+                f'{len(names)}; first difference {first[0]!r} and {first[1]!r}. Classes unseen here '
+                'may have been seen there. Train stage 1 with this config\'s `classes`.')
+
+    def meet(self, text: Tensor) -> None:
+        """Hand text embeddings (C, d) to the parts that read them; classes are theirs from now on."""
+        if not self.knows_text:
+            return
+        head, classes = self.head, len(text)
+        head.cls_embed.meet(text)
+        if isinstance(head.pixel_decoder, InteractingPixelDecoder):
+            head.pixel_decoder.meet(head.cls_embed.rows())
+        head.num_classes = classes
+        head.class_weight = head.loss_cls.class_weight = [1.0] * classes + [self.no_object_weight]
+
+    def outputs(self, img: Tensor, metas: Sequence[Mapping], text: Tensor) -> tuple:
+        """Logits of classes and of masks after every layer, as mmdet's; and samples as it wants."""
+        self.meet(text)
+        size = tuple(img.shape[2:])
+        samples = []
+        for meta in metas:
+            rows, columns, _ = kept_part(meta, size)
+            samples.append(SegDataSample(metainfo={
+                **meta, 'batch_input_shape': size, 'img_shape': (rows.stop, columns.stop)}))
+        return (*self.head(self.backbone(img), samples), samples)
+
+    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
+                labels: Sequence[Tensor] | None = None) -> list[Proposals]:
+        logits, masks, _ = self.outputs(img, metas, text)
+        scores = logits[-1].float().softmax(dim=-1)[..., :-1]
+        masks = F.interpolate(masks[-1].float(), tuple(img.shape[2:]), mode='bilinear',
+                              align_corners=self.align_corners).sigmoid()
+        if self.knows_text:
+            return [Proposals(one, one.new_ones(len(one)), row)
+                    for one, row in zip(masks, scores, strict=True)]
+        return [Proposals(one, row[:, 0]) for one, row in zip(masks, scores, strict=True)]
+
+    def loss(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
+             targets: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """mmdet's losses after every layer.
+
+        Args:
+            text: (S, d) embeddings of the seen classes.
+            targets: of each image masks (K, H, W) bool and, (K,), which of those classes each is of.
+        """
+        logits, masks, samples = self.outputs(img, metas, text)
+        truth = [InstanceData(masks=maps.long(), labels=(
+            classes if self.knows_text else torch.zeros_like(classes))) for maps, classes in targets]
+        return self.head.loss_by_feat(
+            logits, masks, truth, [sample.metainfo for sample in samples])
