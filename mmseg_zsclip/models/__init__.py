@@ -1,6 +1,6 @@
 """Encoders, the segmentor, and one file per method."""
 from .encoders import CLIPResNet, CLIPVisionTransformer
-from .fusion import Ensemble
+from .fusion import Ensemble, UpperBound
 from .given_proposals import FileProposals, TrueProposals
 from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .mask_classifiers import MaskPooling, SubImageCLIP
@@ -10,6 +10,7 @@ from .query_proposals import QueryProposals
 from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
+from .two_stage import TwoStageSegmentor
 from .vocabulary import Vocabulary
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
@@ -33,6 +34,8 @@ __all__ = [
     'SubImageCLIP',
     'TextHead',
     'TrueProposals',
+    'TwoStageSegmentor',
+    'UpperBound',
     'Vocabulary',
     'ZegCLIPHead'
 ]

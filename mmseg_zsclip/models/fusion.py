@@ -129,3 +129,14 @@ def semantic_labels(scores: Tensor, masks: Tensor, nothing: int) -> Tensor:
     count = max(STRIP // (scores.shape[1] * masks.shape[2]), 1)
     return torch.cat([semantic_scores(scores, part).argmax(dim=0)
                       for part in masks.split(count, dim=1)])
+
+
+@MODELS.register_module()
+class UpperBound:
+    """`upper_bound` in the place of every score: what the proposals allow."""
+
+    needs_labels = True
+
+    def __call__(self, masks: Tensor, labels: Tensor, classes: int) -> Tensor:
+        """Masks (P, h, w) and labels (h, w) of the photo -> (P, C)."""
+        return upper_bound(masks, labels, classes)

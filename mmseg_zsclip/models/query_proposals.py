@@ -18,6 +18,7 @@ from ..registry import MODELS
 from .free_seg import InteractingPixelDecoder, TextClassifier, TextInteraction
 from .proposals import Proposals
 from .score_rows import kept_part
+from .vocabulary import check_one_clip
 
 
 @MODELS.register_module()
@@ -116,6 +117,7 @@ class QueryProposals(BaseModule):
         if not self.knows_text:
             return
         head, classes = self.head, len(text)
+        check_one_clip(head.cls_embed.layers[-1].out_features, text.shape[1])
         head.cls_embed.meet(text)
         if isinstance(head.pixel_decoder, InteractingPixelDecoder):
             head.pixel_decoder.meet(head.cls_embed.rows())

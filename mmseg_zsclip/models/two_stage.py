@@ -1,0 +1,225 @@
+"""The two-stage segmentor: proposal generator -> mask classifier -> fusion, each chosen by config.
+
+Source: MAFT, section 3, the "frozen CLIP" paradigm. What flows between the parts is `Proposals`; see
+`given_proposals` and `mask_classifiers` for what a generator and a classifier are.
+"""
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..registry import MODELS
+from ..vocabulary.labels import check_labels, legal_ignore
+from ..vocabulary.lists import canonical
+from .encoders import freeze
+from .fusion import semantic_labels, semantic_scores
+from .given_proposals import class_maps
+from .mask_ops import photo_masks
+from .proposals import Proposals, check_proposals
+from .score_rows import kept_part
+from .segmentor import check_statistics, finite_or_named
+from .vocabulary import OpenVocabulary, Vocabulary, check_one_clip, copy_of_modules, shallow_copy
+
+
+def input_labels(labels: Tensor, meta: Mapping, size: tuple[int, int], ignored: int) -> Tensor:
+    """A label map (h, w) of the photo -> (H, W) of the image as the model gets it, nearest; the
+    padding is ignored."""
+    rows, columns, flip = kept_part(meta, size)
+    inner = rows.stop - rows.start, columns.stop - columns.start
+    labels = F.interpolate(labels[None, None].double(), inner, mode='nearest')[0].to(labels.dtype)
+    out = labels.new_full(size, ignored)
+    out[rows, columns] = (labels.flip(flip) if flip else labels)[0]
+    return out
+
+
+@MODELS.register_module()
+class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
+    """Proposals, what CLIP says of each, and a fusion of the two.
+
+    Trains the generator, on masks of the seen classes; the classifier is frozen. Images are normalised
+    with CLIP's statistics; a generator with others is given its own, and 0 in the padding.
+
+    `test_cfg`: `keep_scores=False` predicts labels alone: the scores of every class at every pixel are
+    never made.
+
+    Args:
+        generator: config of a proposal generator, see `given_proposals`.
+        classifier: config of a mask classifier, see `mask_classifiers`.
+        classes, unseen: as in `Vocabulary`.
+        text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
+        fusion: `Ensemble()`, CLIP alone, by default; or `UpperBound`.
+        scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
+        empty_class: what an image without proposals is, by name; if left out its pixels are ignored.
+        Others: see mmseg's `BaseSegmentor`.
+
+    Raises:
+        ValueError: a `scale` that is not positive, an `empty_class` that is no class; by
+            `init_weights`, classifier and text of two CLIPs, image statistics that are not CLIP's, or
+            a stage 1 of other classes.
+    """
+
+    def __init__(self, generator: dict, classifier: dict, classes: str | Sequence[str], text: dict,
+                 unseen: str | Sequence[str] | None = None, fusion: dict | None = None,
+                 scale: float = 100.0, empty_class: str | None = None,
+                 data_preprocessor: dict | None = None, test_cfg: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if scale <= 0:
+            raise ValueError(f'scale is {scale}; it must be positive.')
+        self.class_embeddings = Vocabulary(classes, unseen=unseen, least=2, **text)
+        self.generator = MODELS.build(generator)
+        self.classifier = MODELS.build(classifier)
+        self.fusion = MODELS.build(fusion or dict(type='mmseg_zsclip.Ensemble'))
+        self.scale = scale
+        self.empty_class = empty_class
+        self.test_cfg = ConfigDict(test_cfg or {})
+        self.align_corners = False
+        freeze(self.classifier)
+        self.follow_vocabulary()
+
+    def train(self, mode: bool = True) -> 'TwoStageSegmentor':
+        """The classifier stays in evaluation mode: CLIP's batch norms keep their statistics."""
+        super().train(mode)
+        self.classifier.eval()
+        return self
+
+    def follow_vocabulary(self) -> None:
+        super().follow_vocabulary()
+        self.ignored = legal_ignore(self.num_classes)
+        self.nothing = self.ignored
+        if self.empty_class is not None:
+            names = self.vocabulary.names
+            if canonical(self.empty_class) not in names:
+                raise ValueError(f'empty_class is {self.empty_class!r}, which is none of the '
+                                 f'{len(names)} classes ({", ".join(names[:5])}, ...). Name one of '
+                                 'them, or None to ignore the pixels of an image without proposals.')
+            self.nothing = names.index(canonical(self.empty_class))
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        check_statistics(getattr(self.classifier, 'statistics', None), self.data_preprocessor)
+        if hasattr(self.generator, 'check_classes'):
+            self.generator.check_classes(self.vocabulary.names)
+
+    def sharing_weights(self) -> 'TwoStageSegmentor':
+        view = shallow_copy(self)
+        view.class_embeddings = copy_of_modules(self.class_embeddings)
+        view.generator = copy_of_modules(self.generator)  # text may be handed to its parts
+        return view
+
+    def as_generator_sees(self, img: Tensor, kept: Sequence[tuple[slice, slice]]) -> Tensor:
+        """Images that the data_preprocessor normalised, with the generator's statistics."""
+        wanted = self.generator.statistics
+        if wanted is None:
+            return img
+        mean, std = (img.new_tensor(values)[:, None, None] for values in wanted)
+        ours = self.data_preprocessor
+        if getattr(ours, '_enable_normalize', False):
+            img = img * ours.std.to(img) + ours.mean.to(img)
+        img, out = (img - mean) / std, torch.zeros_like(img)
+        for one, row, (rows, columns) in zip(img, out, kept, strict=True):
+            row[:, rows, columns] = one[:, rows, columns]
+        return out
+
+    def propose(self, img: Tensor, data_samples: Sequence, of_photos: bool = True
+                ) -> tuple[list[Proposals], list[tuple[slice, slice]]]:
+        """Checked proposals of images (B, 3, H, W), and what of each is no padding.
+
+        Args:
+            of_photos: label maps are of the photos, as in a test; else of what the model gets.
+        """
+        size = tuple(img.shape[2:])
+        metas = [sample.metainfo for sample in data_samples]
+        kept = [kept_part(meta, size)[:2] for meta in metas]
+        labels = None
+        if self.generator.needs_labels:
+            labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
+            if of_photos:
+                labels = [input_labels(one, meta, size, self.ignored)
+                          for one, meta in zip(labels, metas, strict=True)]
+        proposals = self.generator(
+            self.as_generator_sees(img, kept), metas, self.vocabulary(), labels)
+        check_proposals(proposals, img, self.num_classes)
+        return proposals, kept
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Embeddings (P, d) -> `scale` times their cosines with the text rows, (P, C) float32."""
+        text = self.vocabulary()
+        check_one_clip(embeddings.shape[1], text.shape[1])
+        return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
+
+    def fused(self, img: Tensor, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
+        """Of each image the scores (P, C) of its proposals, and their masks (P, h, w) of the photo."""
+        proposals, kept = self.propose(img, data_samples)
+        embeddings = self.classifier(img, [one.masks for one in proposals], kept)
+        out = []
+        for one, rows, place, sample in zip(proposals, embeddings, kept, data_samples, strict=True):
+            scores = self.logits(rows).softmax(dim=1)  # Eq. 1
+            masks = photo_masks(one.masks, sample.metainfo)
+            if getattr(self.fusion, 'needs_labels', False):
+                scores = self.fusion(masks, sample.gt_sem_seg.data[0], self.num_classes)
+            else:
+                scores = self.fusion(scores, one, self.unseen, place)
+            finite_or_named(scores[None, ..., None], img[None, len(out)], [sample.metainfo])
+            out.append((scores, masks))
+        return out
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Samples with `pred_sem_seg` and, unless `keep_scores=False`, `seg_logits`, at the photos'
+        size. An image without proposals has scores of 0."""
+        data_samples = data_samples or self.bare_samples(inputs)
+        for sample, (scores, masks) in zip(
+                data_samples, self.fused(inputs, data_samples), strict=True):
+            if self.test_cfg.get('keep_scores', True):
+                sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
+            labels = semantic_labels(scores, masks, self.nothing)
+            sample.pred_sem_seg = PixelData(data=labels[None])
+        return data_samples
+
+    def targets(self, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
+        """Of each image the masks (K, H, W) of the classes that are there, and (K,) which of the seen
+        classes each is.
+
+        Raises:
+            ValueError: a label that is no class, or of an unseen one ("ground-truth leak").
+        """
+        labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
+        for one in labels:
+            check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
+        maps = [class_maps(one, self.ignored) for one in labels]
+        return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """The generator's losses, on the seen classes alone.
+
+        Raises:
+            TypeError: a generator that does not train; "ground-truth leak", see `targets`.
+        """
+        if not hasattr(self.generator, 'loss'):
+            raise TypeError(f'{type(self.generator).__name__} has nothing to train. Use '
+                            'QueryProposals, or evaluate without training.')
+        metas = [sample.metainfo for sample in data_samples]
+        kept = [kept_part(meta, tuple(inputs.shape[2:]))[:2] for meta in metas]
+        return self.generator.loss(self.as_generator_sees(inputs, kept), metas,
+                                   self.vocabulary()[self.seen], self.targets(data_samples))
+
+    def bare_samples(self, inputs: Tensor) -> list:
+        size = tuple(inputs.shape[2:])
+        return [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size)) for _ in inputs]
+
+    def extract_feat(self, inputs: Tensor) -> list[Proposals]:
+        """The proposals of images (B, 3, H, W)."""
+        return self.propose(inputs, self.bare_samples(inputs))[0]
+
+    def encode_decode(self, inputs: Tensor, batch_data_samples: list) -> Tensor:
+        """Scores (B, C, H, W) at the model's input size."""
+        return torch.stack([semantic_scores(*one)
+                            for one in self.fused(inputs, self.bare_samples(inputs))])
+
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
+        return self.encode_decode(inputs, data_samples)
