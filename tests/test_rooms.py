@@ -14,13 +14,14 @@ ARROWS = {
     'files': set(),
     'interpolation': set(),
     'registry': set(),
+    'ops': set(),
     'clip': {'vocabulary', 'files'},
     'losses': GROUND,
     'datasets': GROUND,
     'evaluation': GROUND | {'datasets'},
     'toy': GROUND | {'datasets'},
     'models': GROUND | {'clip', 'datasets', 'losses'},
-    'engine': GROUND | {'clip', 'datasets', 'models', 'checkpoints'},
+    'engine': GROUND | {'datasets', 'checkpoints'},
     'visualization': GROUND | {'datasets', 'engine'},
 }
 

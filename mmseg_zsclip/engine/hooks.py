@@ -20,9 +20,9 @@ def bare_model(runner: Runner) -> nn.Module:
 
 
 def vocabularies(model: nn.Module) -> dict[str, nn.Module]:
-    """The `Vocabulary` modules of a model, by the place of each."""
-    from ..models.vocabulary import Vocabulary  # behind the ops fallback
-    return {name: part for name, part in model.named_modules() if isinstance(part, Vocabulary)}
+    """The `Vocabulary` modules of a model, by the place of each: known by what hooks ask of them, as
+    an engine turns without models."""
+    return {name: part for name, part in model.named_modules() if hasattr(part, 'check_source')}
 
 
 def vocabulary_of(model: nn.Module) -> nn.Module | None:
