@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'
 METHODS = sorted(ROOT.glob('configs/*/README.md'))
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md')), *METHODS]
+ROOMS = ['configs', 'docs', 'mmseg_zsclip', 'requirements', 'tests', 'tools',
+         *(path.name for path in (ROOT / 'mmseg_zsclip').iterdir() if path.is_dir())]
+# Not those with a star, a brace or a <blank> behind them, nor what lies in a reader's own folder.
+FILES = re.compile(rf'(?<![\w/<.@:-])((?:{"|".join(ROOMS)})/[\w./-]*\w)(?![\w*{{<$])')
 LARGEST_PICTURE = 150_000  # bytes; more does not belong in git
 
 
@@ -53,6 +57,15 @@ def test_every_link_leads_to_a_file_and_a_heading(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_every_file_and_config_that_a_page_names_is_there(page):
+    text = page.read_text()
+    for path in FILES.findall(text):
+        assert any((root / path).exists() for root in (ROOT, ROOT / 'mmseg_zsclip')), path
+    for config in re.findall(r'zsclip (?:train|test|check|config) ([a-z][\w-]+)', text):
+        assert find_config(config)
 
 
 def test_methods_were_found():
