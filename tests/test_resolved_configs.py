@@ -83,7 +83,7 @@ def of_transform(config: dict, built) -> dict:
     out.update({name: getattr(built, name) for name in SETTLED if hasattr(built, name)})
     if out['type'] == 'LoadLabels':
         out.pop('classes', None)
-        out.update(num_classes=built.num_classes, reduce_zero_label=built.reduce_zero_label)
+        out.update(num_classes=len(built.classes), reduce_zero_label=built.reduce_zero_label)
     if out['type'] == 'HideUnseen':
         names = [canonical(name) for name in built.classes]
         out.update(classes=listed(names), unseen=', '.join(names[i] for i in built.unseen),
@@ -145,7 +145,7 @@ def of_evaluator(config: dict, loader: dict) -> dict:
     metric = METRICS.build(config)
     metric.dataset_meta = DATASETS.build(loader['dataset']).metainfo
     classes = metric.dataset_meta['classes']
-    return dict(plain(dict(config)), unseen=', '.join(load_unseen(metric.unseen, classes)))
+    return dict(plain(dict(config)), unseen=', '.join(classes[i] for i in metric.unseen))
 
 
 def effect(path: Path) -> dict:

@@ -11,7 +11,7 @@ from .benchmarks import (
     VOC21Dataset,
 )
 from .camvid import CamVidDataset
-from .settings import hide_labels
+from .settings import JoinedDataset, hide_labels
 from .transforms import Corrupt, HideUnseen, LoadLabels, LoadPhoto, NoLabels
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     'Context459Dataset',
     'Corrupt',
     'HideUnseen',
+    'JoinedDataset',
     'LoadLabels',
     'LoadPhoto',
     'NoLabels',

@@ -9,8 +9,10 @@ from mmseg.datasets import BaseSegDataset
 
 from ..registry import DATASETS
 from ..vocabulary.labels import IGNORE, ignore_index
-from ..vocabulary.lists import canonical, load_classes
+from ..vocabulary.lists import canonical, load_classes, load_unseen
+from .facts import Facts, hand_on
 from .listing import IMAGE_ENDINGS, files_below, left_out, listed, photos_in
+from .settings import choose_setting
 from .transforms.load_labels import LoadPhoto
 
 
@@ -61,9 +63,17 @@ def settled(transforms: list, ignored: int) -> list:
 @DATASETS.register_module()
 class SegDataset(BaseSegDataset):
     """mmseg's data set with checks added. For photos and label maps of your own, give
-    `metainfo=dict(classes=[...])` (or a file, as `load_classes` takes it), `data_root` and
-    `data_prefix`. In its pipeline `LoadImageFromFile` is `LoadPhoto`, and padding has the
-    ignored value of its number of classes.
+    `metainfo=dict(classes=[...], unseen=[...])` (or files, as `load_classes` and `load_unseen` take
+    them), `data_root` and `data_prefix`. Both lists stand in `metainfo` afterwards, by first names
+    where the data set ships; `LoadLabels`, `HideUnseen` and `ZeroShotIoUMetric` take them from here.
+    In its pipeline `LoadImageFromFile` is `LoadPhoto`, and padding has the ignored value of its number
+    of classes.
+
+    Args:
+        setting: which labels training sees, in the place of the mode of every `HideUnseen` in the
+            pipeline; None leaves them as they are.
+        keep_truth: the hidden labels are packed too, see `HideUnseen`.
+        **kwargs: see mmseg's `BaseSegDataset`.
 
     `img_suffix=None` takes every image, whatever its ending. Photos without labels have no
     `seg_map_path` in `data_prefix`, or None there. A list of names (`ann_file`) may
@@ -72,27 +82,39 @@ class SegDataset(BaseSegDataset):
     Raises:
         FileNotFoundError: the folder of the images or the list of names does not exist.
         ValueError: the folder or the list of names gives no image; two photos of one name; a line
-            of the list that names none or one twice; bad class names.
+            of the list that names none or one twice; bad class names; an unseen class that is none;
+            a transform that was given other lists; a setting without `HideUnseen`.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, setting: str | None = None, keep_truth: bool = False, **kwargs) -> None:
         if isinstance(kwargs.get('data_prefix'), dict):  # seg_map_path=None: no labels
             kwargs['data_prefix'] = {
                 key: value for key, value in kwargs['data_prefix'].items() if value is not None}
         super().__init__(**kwargs)
-        if self._metainfo.get('classes'):
-            self.ignore_index = ignore_index(len(self._metainfo['classes']))
+        classes = self._metainfo.get('classes')
+        if classes:
+            self.ignore_index = ignore_index(len(classes))
         self.pipeline.transforms = settled(self.pipeline.transforms, self.ignore_index)
+        if classes:
+            hand_on(self.pipeline.transforms, Facts(
+                type(self).__name__, classes, self._metainfo.get('unseen'), self.METAINFO.get('classes')))
+        if setting or keep_truth:
+            choose_setting(self, setting, keep_truth)
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
-        """As mmengine's, with the class names read by `load_classes`, as everywhere."""
-        if metainfo is None or metainfo.get('classes') is None:
-            return super()._load_metainfo(metainfo)
-        names = load_classes(metainfo['classes'])
-        if cls.METAINFO.get('classes'):  # whose names have no synonyms, and are compared
-            names = [canonical(name) for name in names]
-        return super()._load_metainfo({**metainfo, 'classes': names})
+        """As mmengine's, with the names read by `load_classes` and `load_unseen`, as everywhere."""
+        metainfo = dict(metainfo or {})
+        names = metainfo.get('classes')
+        if names is not None:
+            names = load_classes(names)
+            if cls.METAINFO.get('classes'):  # whose names have no synonyms, and are compared
+                names = [canonical(name) for name in names]
+            metainfo['classes'] = names
+        if metainfo.get('unseen') is not None:
+            metainfo['unseen'] = tuple(load_unseen(
+                metainfo['unseen'], names or cls.METAINFO.get('classes')))
+        return super()._load_metainfo(metainfo)
 
     def load_data_list(self) -> list[dict]:
         """One dict an image, sorted by path: `img_path`, `seg_map_path`, `label_map`,

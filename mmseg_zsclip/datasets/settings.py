@@ -1,10 +1,11 @@
-"""One data set config for every setting: which labels training may see is said in one line."""
-from collections.abc import Iterator
+"""Which labels training may see: said once for a data set, whatever it joins or wraps."""
+from collections.abc import Iterator, Sequence
 
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmseg.datasets.transforms import PackSegInputs
 
 from ..registry import DATASETS
+from .facts import within
 from .transforms.hide_unseen import TRUTH, HideUnseen
 
 
@@ -22,46 +23,76 @@ def config_pipelines(node) -> Iterator[list]:
     """Lists of transforms in a data set's config, those of joined and wrapped data sets included,
     each once."""
     seen = set()
+    for one in config_parts(node):
+        if id(one['pipeline']) not in seen:
+            seen.add(id(one['pipeline']))
+            yield one['pipeline']
 
-    def walk(node) -> Iterator[list]:
-        if isinstance(node, dict):
-            if 'pipeline' in node and id(node['pipeline']) not in seen:
-                seen.add(id(node['pipeline']))
-                yield node['pipeline']
-            node = [child for key, child in node.items() if key != 'pipeline']
-        if isinstance(node, list | tuple):
-            for child in node:
-                yield from walk(child)
 
-    yield from walk(node)
+def config_parts(node) -> Iterator[dict]:
+    """The configs in a data set's config that have a pipeline of their own, outermost first."""
+    if isinstance(node, dict):
+        if 'pipeline' in node:
+            yield node
+        node = [child for key, child in node.items() if key != 'pipeline']
+    if isinstance(node, list | tuple):
+        for child in node:
+            yield from config_parts(child)
+
+
+def choose_setting(dataset, mode: str | None, keep_truth: bool = False) -> None:
+    """Every `HideUnseen` in the pipelines of a built data set gets this mode (None: keeps its own);
+    with `keep_truth` the hidden labels are packed too.
+
+    Raises:
+        ValueError: unknown mode, or a pipeline without `HideUnseen`.
+    """
+    for transforms in pipelines(dataset):
+        hiding = [one for one in within(transforms) if isinstance(one, HideUnseen)]
+        if not hiding:
+            raise ValueError(
+                f'a pipeline of {type(dataset).__name__} has no HideUnseen, so the setting'
+                f" {mode!r} would hide nothing. Put dict(type='mmseg_zsclip.HideUnseen')"
+                ' behind LoadLabels.')
+        for transform in hiding:
+            transform.set_mode(mode or transform.mode, keep_truth)
+        for transform in within(transforms):
+            if keep_truth and isinstance(transform, PackSegInputs):
+                transform.meta_keys = (*transform.meta_keys, TRUTH)
+
+
+@DATASETS.register_module()
+class JoinedDataset(ConcatDataset):
+    """mmengine's `ConcatDataset` with one setting for all its parts.
+
+    Args:
+        datasets: configs of the parts, or the parts.
+        setting, keep_truth: see `SegDataset`.
+        **kwargs: see mmengine's `ConcatDataset`.
+
+    Raises:
+        ValueError: see `choose_setting`; parts of other classes, or of other unseen ones.
+    """
+
+    def __init__(self, datasets: Sequence, setting: str | None = None, keep_truth: bool = False,
+                 **kwargs) -> None:
+        super().__init__(datasets, **kwargs)
+        if setting or keep_truth:
+            choose_setting(self, setting, keep_truth)
 
 
 @DATASETS.register_module()
 def hide_labels(dataset: dict, mode: str, keep_truth: bool = False) -> BaseDataset:
-    """The data set with another `mode` of the `HideUnseen` in its pipelines.
-
-    In a config: `train_dataloader = dict(dataset=dict(_delete_=True,
-    type='mmseg_zsclip.hide_labels', mode='transductive',
-    dataset={{_base_.train_dataloader.dataset}}))`.
+    """The data set with another mode of the `HideUnseen` in its pipelines: for data sets that have no
+    `setting` of their own, as mmengine's wrappers.
 
     Args:
         dataset: config of any data set.
         mode, keep_truth: see `HideUnseen`; with `keep_truth` the hidden labels are packed too.
 
     Raises:
-        ValueError: unknown mode, or a pipeline without `HideUnseen`.
+        ValueError: see `choose_setting`.
     """
     built = DATASETS.build(dataset)
-    for transforms in pipelines(built):
-        hiding = [transform for transform in transforms if isinstance(transform, HideUnseen)]
-        if not hiding:
-            raise ValueError(
-                f'hide_labels: a pipeline of {type(built).__name__} has no HideUnseen, so mode'
-                f" {mode!r} would hide nothing. Put dict(type='mmseg_zsclip.HideUnseen', ...)"
-                ' behind LoadLabels.')
-        for transform in hiding:
-            transform.set_mode(mode, keep_truth)
-        for transform in transforms:
-            if keep_truth and isinstance(transform, PackSegInputs):
-                transform.meta_keys = (*transform.meta_keys, TRUTH)
+    choose_setting(built, mode, keep_truth)
     return built

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from prettytable import PrettyTable
 from torch import Tensor
 
+from ..datasets.facts import Facts
 from ..datasets.label_files import write_label_file
 from ..datasets.output_names import OutputNames
 from ..registry import METRICS
@@ -27,8 +28,8 @@ class ZeroShotIoUMetric(BaseMetric):
     'U'), `IoU` and `Acc` in percent, or None where the class has no pixel.
 
     Args:
-        unseen: unseen classes, as `load_unseen` takes them; `'none'` reports no `(S)`,
-            `(U)` and `hIoU`.
+        unseen: unseen classes, as `load_unseen` takes them; by default those of the data set
+            (`metainfo['unseen']`). `'none'` reports no `(S)`, `(U)` and `hIoU`, whatever the data set.
         novel_only: also report `novel_only_mIoU`: pixels of unseen classes only, and an argmax
             over the unseen classes only (some papers' easier "unseen" number; never compare it
             with `mIoU(U)`). Needs `seg_logits` of all classes.
@@ -41,7 +42,8 @@ class ZeroShotIoUMetric(BaseMetric):
         prefix: see mmengine's `BaseMetric`.
 
     Raises:
-        ValueError: an unseen name that is no class of the data set, values outside the classes,
+        ValueError: an unseen name that is no class of the data set, other unseen classes than the data
+            set's, values outside the classes,
             `format_only` without `output_dir`, two photos whose predictions would be one file;
             scores of NaN or infinity, and predictions that are no label map (the image is
             named); a photo without labels that is to be scored.
@@ -49,7 +51,7 @@ class ZeroShotIoUMetric(BaseMetric):
 
     def __init__(
         self,
-        unseen: str | Sequence[str] = 'none',
+        unseen: str | Sequence[str] | None = None,
         novel_only: bool = False,
         output_dir: str | None = None,
         format_only: bool = False,
@@ -62,13 +64,27 @@ class ZeroShotIoUMetric(BaseMetric):
             raise ValueError(
                 'ZeroShotIoUMetric: format_only=True writes predictions, but output_dir is'
                 f' {output_dir!r}. Name a folder.')
-        self.unseen = load_unseen(unseen)
+        self.given = None if unseen is None else load_unseen(unseen)
+        self.unseen = ()  # label values; known with the data set
         self.novel_only = novel_only
         self.output_dir = output_dir
         self.format_only = format_only
         self.areas_file = areas_file
         self.per_class = []
         self.names = OutputNames()  # the data set's own, where our launcher runs the test
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Of the data set that is scored: `classes` and, where it has any, `unseen`."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict) -> None:
+        self._dataset_meta = meta
+        facts = Facts('the data set', meta['classes'], meta.get('unseen'))
+        names = self.given and facts.settle_unseen('ZeroShotIoUMetric', self.given)
+        _, self.unseen = split_indices(
+            meta['classes'], (facts.unseen or ()) if names is None else names)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch; each sample has `pred_sem_seg` and `gt_sem_seg`,
@@ -98,28 +114,26 @@ class ZeroShotIoUMetric(BaseMetric):
             print_log(f'predictions are in {self.output_dir}', 'current')
             return {}
         classes = [canonical(name) for name in self.dataset_meta['classes']]
-        _, unseen = split_indices(classes, self.unseen)
         if self.areas_file:
             write_areas(
                 self.areas_file, torch.stack([image[0] for image in results]).numpy(), classes,
-                unseen)
+                self.unseen)
         areas = _total(results, 0)
-        out = summarise(areas, unseen)
-        self._log_classes(classes, unseen, areas)
-        if unseen and 'hIoU' not in out:
+        out = summarise(areas, self.unseen)
+        self._log_classes(classes, areas)
+        if self.unseen and 'hIoU' not in out:
             print_log(
                 'no pixel of the seen or of the unseen classes was found: hIoU is not defined.',
                 'current', level=30)
         if self.novel_only:
-            iou, _ = class_scores(_total(results, 1)[:, list(unseen)])
+            iou, _ = class_scores(_total(results, 1)[:, list(self.unseen)])
             if not np.isnan(iou).all():
                 out['novel_only_mIoU'] = float(np.nanmean(iou))
         return out
 
     def _novel_areas(self, sample: dict, label: Tensor, ignore: int) -> Tensor:
         """Areas (3, C) with seen pixels ignored and seen classes forbidden."""
-        classes = self.dataset_meta['classes']
-        _, unseen = split_indices(classes, self.unseen)
+        classes, unseen = self.dataset_meta['classes'], self.unseen
         logits = sample.get('seg_logits', {}).get('data')
         if not unseen or logits is None or len(logits) != len(classes):
             shape = None if logits is None else tuple(logits.shape)
@@ -131,12 +145,12 @@ class ZeroShotIoUMetric(BaseMetric):
         label = torch.where(torch.isin(label, rows), label, ignore)
         return pixel_areas(pred, label, len(classes), ignore).int().cpu()
 
-    def _log_classes(self, classes: list[str], unseen: tuple, areas: np.ndarray) -> None:
+    def _log_classes(self, classes: list[str], areas: np.ndarray) -> None:
         iou, acc = class_scores(areas)
         table = PrettyTable(['Class', 'S/U', 'IoU', 'Acc'], align='r')
         self.per_class = []
         for i, name in enumerate(classes):
-            group = 'U' if i in unseen else 'S'
+            group = 'U' if i in self.unseen else 'S'
             values = [None if np.isnan(v) else float(v) for v in (iou[i], acc[i])]
             self.per_class.append(dict(name=name, group=group, IoU=values[0], Acc=values[1]))
             table.add_row([name, group, *('-' if v is None else f'{v:.2f}' for v in values)])

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from ...registry import TRANSFORMS
 from ...vocabulary.labels import UNLABELLED, ignore_index
 from ...vocabulary.lists import load_classes, load_unseen, split_indices
+from ..facts import Facts, known
 
 MODES = ('inductive', 'transductive', 'transductive-all', 'annotation-free', 'fully')
 TRUTH = 'hidden_seg_map'
@@ -28,27 +29,40 @@ class HideUnseen(BaseTransform):
     log of a self-trained model reads it, where `PackSegInputs` packs it (`meta_keys`).
 
     Args:
-        classes: full class list, as `load_classes` takes it.
-        unseen: unseen classes, as `load_unseen` takes them.
-        mode: `'inductive'`, `'transductive'`, `'transductive-all'`, `'annotation-free'` or
-            `'fully'`.
+        classes: full class list, as `load_classes` takes it. By default the data set says.
+        unseen: unseen classes, as `load_unseen` takes them. By default the data set says.
+        mode: `'inductive'` (the default), `'transductive'`, `'transductive-all'`,
+            `'annotation-free'` or `'fully'`. The `setting` of a data set takes its place.
         keep_truth: keep the labels beside, to compare pseudo-labels with.
 
     Raises:
         ValueError: unknown mode, an unseen name that is no class, or a `gt_seg_map` that cannot
-            hold -1 (loaded as uint8).
+            hold -1 (loaded as uint8); lists that neither it nor the data set was given, or that
+            contradict the data set's.
     """
 
     def __init__(
         self,
-        classes: str | Sequence[str],
-        unseen: str | Sequence[str],
+        classes: str | Sequence[str] | None = None,
+        unseen: str | Sequence[str] | None = None,
         mode: str = 'inductive',
         keep_truth: bool = False,
     ) -> None:
-        self.classes = load_classes(classes)
-        _, self.unseen = split_indices(self.classes, load_unseen(unseen))
+        self.classes = None if classes is None else load_classes(classes)
+        self.unseen_names = None if unseen is None else load_unseen(unseen, self.classes)
+        self.unseen = self.hidden = None
         self.set_mode(mode, keep_truth)
+
+    def learn(self, facts: Facts) -> None:
+        """Take what the data set says where nothing was given.
+
+        Raises:
+            ValueError: neither says which classes are unseen, or the two contradict.
+        """
+        self.classes = facts.settle_classes('HideUnseen', self.classes)
+        self.unseen_names = facts.settle_unseen('HideUnseen', self.unseen_names)
+        known(self.unseen_names, 'HideUnseen', 'unseen')
+        self.set_mode(self.mode, self.keep_truth)
 
     def set_mode(self, mode: str, keep_truth: bool = False) -> None:
         """Change both."""
@@ -56,6 +70,9 @@ class HideUnseen(BaseTransform):
             raise ValueError(f'HideUnseen: unknown mode {mode!r}; legal: {", ".join(MODES)}.')
         self.mode = mode
         self.keep_truth = keep_truth
+        if self.classes is None or self.unseen_names is None:
+            return
+        _, self.unseen = split_indices(self.classes, self.unseen_names)
         ignored = ignore_index(len(self.classes))
         self.hidden = {
             'transductive-all': (*self.unseen, ignored),
@@ -64,6 +81,8 @@ class HideUnseen(BaseTransform):
         self.value = ignored if mode == 'inductive' else UNLABELLED
 
     def transform(self, results: dict) -> dict:
+        known(self.classes, 'HideUnseen')
+        known(self.unseen_names, 'HideUnseen', 'unseen')
         labels = results['gt_seg_map']
         if not np.can_cast(np.min_scalar_type(self.value), labels.dtype):
             raise ValueError(

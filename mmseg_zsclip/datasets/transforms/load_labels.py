@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 from ...registry import TRANSFORMS
 from ...vocabulary.labels import UNLABELLED
 from ...vocabulary.lists import load_classes
+from ..facts import Facts, known
 from ..label_files import LabelReader, check_sizes
 from ..photo_files import check_finite, photo_bytes, read_photo
 
@@ -53,25 +54,31 @@ class LoadLabels(BaseTransform):
     Added key: `gt_seg_map` (H, W) int32 in `{0..C-1, ignore}`.
 
     Args:
-        classes: full class list of the data set, as `load_classes` takes it.
+        classes: full class list of the data set, as `load_classes` takes it. By default the data
+            set says (a `SegDataset`; others, as mmseg's own, do not).
         reduce_zero_label: the file's 0 is ignored and 1 is class 0. By default the data set says.
         backend_args: see mmengine's file client.
 
     Raises:
         FileNotFoundError, ValueError: see `LabelReader`.
-        ValueError: the label map has another size than its photo.
+        ValueError: the label map has another size than its photo; no class list, or another one
+            than the data set's.
     """
 
     def __init__(
         self,
-        classes: str | Sequence[str],
+        classes: str | Sequence[str] | None = None,
         reduce_zero_label: bool | None = None,
         backend_args: dict | None = None,
     ) -> None:
-        self.num_classes = len(load_classes(classes))
+        self.classes = None if classes is None else load_classes(classes)
         self.reduce_zero_label = reduce_zero_label
         self.backend_args = backend_args
         self._readers = {}
+
+    def learn(self, facts: Facts) -> None:
+        """Take what the data set says where nothing was given."""
+        self.classes = facts.settle_classes('LoadLabels', self.classes, stored=True)
 
     def transform(self, results: dict) -> dict:
         if results.get('seg_map_path') is None:
@@ -83,7 +90,7 @@ class LoadLabels(BaseTransform):
         key = reduce_zero, tuple(sorted(label_map.items())) if label_map else None
         if key not in self._readers:
             self._readers[key] = LabelReader(
-                self.num_classes, reduce_zero, label_map, self.backend_args)
+                len(known(self.classes, 'LoadLabels')), reduce_zero, label_map, self.backend_args)
         labels = self._readers[key](results['seg_map_path'])
         if 'ori_shape' in results:
             check_sizes(results.get('img_path'), results['ori_shape'], results['seg_map_path'],
@@ -93,7 +100,7 @@ class LoadLabels(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(num_classes={self.num_classes},'
+        return (f'{type(self).__name__}(num_classes={self.classes and len(self.classes)},'
                 f' reduce_zero_label={self.reduce_zero_label})')
 
 
