@@ -6,6 +6,7 @@ from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
+from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
 from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
@@ -15,6 +16,7 @@ from .vocabulary import Vocabulary
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
+    'CLIPDataPreProcessor',
     'CLIPResNet',
     'CLIPVisionTransformer',
     'DeepLabV2Head',

@@ -39,13 +39,7 @@ model = dict(
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))),
     teacher=dict(
         type='mmseg_zsclip.OneStageSegmentor',
-        data_preprocessor=dict(
-            type='SegDataPreProcessor',
-            mean=[122.7709383, 116.7460125, 104.09373615],
-            std=[68.5005327, 66.6321579, 70.32316305],
-            bgr_to_rgb=True,
-            pad_val=0,
-            seg_pad_val=255),
+        data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
         backbone=dict(type='mmseg_zsclip.MaskCLIPResNet', arch=arch, weights=weights),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', text=text_tower, scale=100.0),
         test_cfg=dict(mode='whole')),

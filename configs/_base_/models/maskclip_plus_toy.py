@@ -1,15 +1,8 @@
 # MaskCLIP+ in the toy world: DeepLabv2's head on a ViT that starts as the toy CLIP's (the paper's target starts
 # from ImageNet), taught by MaskCLIP on the same CLIP; tested through windows as large as its training crops.
-# Statistics are CLIP's, in [0, 255], for both.
 arch = 'ViT-T-8'
 weights = 'toy'
-data_preprocessor = dict(
-    type='SegDataPreProcessor',
-    mean=[122.7709383, 116.7460125, 104.09373615],
-    std=[68.5005327, 66.6321579, 70.32316305],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255)
+data_preprocessor = dict(type='mmseg_zsclip.CLIPDataPreProcessor')
 text_tower = dict(arch=arch, weights=weights, templates='single')
 model = dict(
     type='mmseg_zsclip.SelfTrainedSegmentor',

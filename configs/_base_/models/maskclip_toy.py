@@ -1,17 +1,11 @@
 # MaskCLIP on the toy CLIP of the package. Its patch term is aimed at out_proj(V) alone, so that is
 # what is read: no residual, no feed-forward network. `scale` is what the CLIP
-# learned. Statistics are CLIP's, in [0, 255].
+# learned.
 arch = 'ViT-T-8'
 weights = 'toy-dense'
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.32316305],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
     backbone=dict(
         type='mmseg_zsclip.MaskCLIPViT',
         arch=arch,

@@ -1,15 +1,9 @@
-# MaskCLIP on the package's toy ResNet CLIP. Statistics are CLIP's, in [0, 255].
+# MaskCLIP on the package's toy ResNet CLIP.
 arch = 'RN-T'
 weights = 'toy'
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.32316305],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
     backbone=dict(
         type='mmseg_zsclip.MaskCLIPResNet', arch=arch, weights=weights, attention='value'),
     decode_head=dict(

@@ -1,16 +1,9 @@
-# MaskCLIP on OpenAI's ViT-B/16, as the paper tests it: whole image, 85 templates. Statistics are CLIP's,
-# in [0, 255].
+# MaskCLIP on OpenAI's ViT-B/16, as the paper tests it: whole image, 85 templates.
 arch = 'ViT-B-16'
 weights = 'openai'
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.32316305],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
     backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=arch, weights=weights, attention='value'),
     decode_head=dict(
         type='mmseg_zsclip.MaskCLIPHead',

@@ -1,15 +1,9 @@
-# ZegCLIP on OpenAI's ViT-B/16. Statistics are CLIP's, in [0, 255].
+# ZegCLIP on OpenAI's ViT-B/16.
 arch = 'ViT-B-16'
 weights = 'openai'
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.32316305],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
     backbone=dict(
         type='mmseg_zsclip.DeepPromptedViT', arch=arch, weights=weights, num_prompts=10),
     decode_head=dict(
