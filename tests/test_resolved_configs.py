@@ -160,6 +160,9 @@ def effect(path: Path) -> dict:
         out[key] = of_loader(config[key])
     for key, loader in zip(EVALUATORS, LOADERS[1:], strict=True):
         out[key] = of_evaluator(config[key], config[loader])
+    out['test_pipeline'] = [  # what mmseg's `inference_model` takes
+        plain({key: value for key, value in step.items() if key != 'classes'})
+        for step in config['test_pipeline']]
     for part, keys in RUN.items():
         out[part] = {key: plain(config[key]) for key in keys if key in config}
     return json.loads(json.dumps(out, sort_keys=True))

@@ -18,7 +18,7 @@ from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import parse_options
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.datasets.settings import config_pipelines
+from mmseg_zsclip.datasets.settings import config_parts, config_pipelines
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.vocabulary.labels import ignore_index
@@ -28,15 +28,17 @@ OFFSETS = [round(0.025 * i, 3) for i in range(21)]
 
 
 def hold_out(cfg, unseen: list[str]) -> None:
-    """Make `unseen` the unseen classes of the head and of the training pipeline."""
+    """Make `unseen` the unseen classes of the head and of the training data."""
     cfg.model.decode_head.unseen = unseen
-    for pipeline in config_pipelines(cfg.train_dataloader.dataset):
-        hiding = [step for step in pipeline if str(step.type).endswith('HideUnseen')]
+    for part in config_parts(cfg.train_dataloader.dataset):
+        hiding = [step for step in part.pipeline if str(step.type).endswith('HideUnseen')]
         if not hiding:
             raise ValueError('a training pipeline has no HideUnseen transform: this config is not '
                              'zero-shot, so there is no offset to choose.')
         for step in hiding:
             step.unseen = unseen
+        if 'unseen' in (part.get('metainfo') or {}):
+            part.metainfo.unseen = unseen
     cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
 
 
@@ -46,8 +48,11 @@ def as_in_tests(dataset, pipeline: list) -> dict:
     dataset = copy.deepcopy(dataset)
     while str(dataset.type).endswith('hide_labels'):
         dataset = dataset.dataset
-    for steps in config_pipelines(dataset):
-        steps[:] = copy.deepcopy(pipeline)
+    for part in config_parts(dataset):
+        part.pipeline = copy.deepcopy(pipeline)
+    for one in (dataset, *config_parts(dataset)):
+        for key in ('setting', 'keep_truth'):
+            one.pop(key, None)
     return dataset
 
 

@@ -6,10 +6,5 @@ _base_ = [
 model = dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}))
 train_dataloader = None
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(512, 512)),
-    dict(type='mmseg_zsclip.LoadLabels', classes={{_base_.classes}}),
-    dict(type='PackSegInputs'),
-]
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+    dict(step, scale=(512, 512)) if step.type == 'Resize' else step for step in _base_.test_pipeline]
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -8,12 +8,5 @@ model = dict(
     receive='all',
     decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
     teacher=dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}})))
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='annotation-free',
-        keep_truth=True,
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(batch_size=8, dataset=dict(setting='annotation-free', keep_truth=True))
 default_hooks = dict(logger=dict(interval=10))

@@ -8,9 +8,4 @@ model = dict(
     receive='all',
     decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
     teacher=dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}})))
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='annotation-free',
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(dataset=dict(setting='annotation-free'))

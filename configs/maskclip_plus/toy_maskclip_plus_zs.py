@@ -7,14 +7,7 @@ model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
     teacher=dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}})))
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='transductive',
-        keep_truth=True,
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(batch_size=8, dataset=dict(setting='transductive', keep_truth=True))
 custom_hooks = [
     dict(type='mmseg_zsclip.StrictLoadHook'),
     # The paper's is 0.1, of 20,000 steps: what a model does not find by then it never teaches itself.

@@ -7,9 +7,4 @@ model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     backbone=dict(num_prompts=100),
     decode_head=dict(classes={{_base_.classes}}, unseen='none'))
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='fully',
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(dataset=dict(setting='fully'))

@@ -6,9 +6,4 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(classes={{_base_.classes}}, unseen='none'))
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='fully',
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(dataset=dict(setting='fully'))

@@ -7,10 +7,4 @@ model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(classes={{_base_.classes}}, unseen='none'))
 default_hooks = dict(logger=dict(interval=10))
-train_dataloader = dict(
-    batch_size=4,
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='fully',
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(batch_size=4, dataset=dict(setting='fully'))

@@ -5,12 +5,4 @@ custom_hooks = [
     dict(type='mmseg_zsclip.SetClassesHook', classes='toy_target'),
 ]
 test_dataloader = dict(
-    dataset=dict(
-        type='mmseg_zsclip.ToyTargetDataset',
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale={{_base_.scale}}),
-            dict(type='mmseg_zsclip.LoadLabels', classes='toy_target'),
-            dict(type='PackSegInputs'),
-        ]))
-test_evaluator = dict(unseen='none')
+    dataset=dict(type='mmseg_zsclip.ToyTargetDataset', metainfo=dict(unseen='none')))

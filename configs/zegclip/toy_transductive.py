@@ -10,14 +10,7 @@ model = dict(
     decode_head=dict(
         classes={{_base_.classes}}, unseen={{_base_.unseen}}, seen_offset=0.0))
 default_hooks = dict(logger=dict(interval=10))
-train_dataloader = dict(
-    batch_size=4,
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='transductive',
-        keep_truth=True,
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(batch_size=4, dataset=dict(setting='transductive', keep_truth=True))
 custom_hooks = [
     dict(type='mmseg_zsclip.StrictLoadHook'),
     dict(type='mmseg_zsclip.SelfTrainingHook', switch=0.5, before='supervised'),

@@ -8,12 +8,7 @@ model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(
         classes={{_base_.classes}}, unseen={{_base_.unseen}}, seen_offset=0.0))
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='mmseg_zsclip.hide_labels',
-        mode='transductive',
-        dataset={{_base_.train_dataloader.dataset}}))
+train_dataloader = dict(dataset=dict(setting='transductive'))
 custom_hooks = [
     dict(type='mmseg_zsclip.StrictLoadHook'),
     dict(type='mmseg_zsclip.SelfTrainingHook', switch=0.5, before='supervised'),

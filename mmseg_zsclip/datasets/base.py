@@ -112,8 +112,11 @@ class SegDataset(BaseSegDataset):
                 names = [canonical(name) for name in names]
             metainfo['classes'] = names
         if metainfo.get('unseen') is not None:
-            metainfo['unseen'] = tuple(load_unseen(
-                metainfo['unseen'], names or cls.METAINFO.get('classes')))
+            try:
+                metainfo['unseen'] = tuple(load_unseen(
+                    metainfo['unseen'], names or cls.METAINFO.get('classes')))
+            except ValueError as error:
+                raise ValueError(f"{cls.__name__}, metainfo['unseen']: {error}") from None
         return super()._load_metainfo(metainfo)
 
     def load_data_list(self) -> list[dict]:

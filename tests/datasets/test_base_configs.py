@@ -6,16 +6,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmseg_zsclip  # noqa: F401
+from mmseg_zsclip.datasets.settings import config_parts
 from mmseg_zsclip.registry import DATASETS, METRICS
+from mmseg_zsclip.vocabulary.class_names import canonical
 from mmseg_zsclip.vocabulary.labels import ignore_index
 from mmseg_zsclip.vocabulary.lists import load_classes, load_unseen, split_indices
 
 FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 CONFIGS = sorted(FOLDER.glob('*.py'))
-
-
-def leaves(dataset):
-    return dataset.get('datasets', [dataset])
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda p: p.stem)
@@ -30,29 +28,45 @@ def test_there_are_base_configs():
     assert len(CONFIGS) >= 13
 
 
-def test_config(config, tmp_path):
+def parts(config):
+    """(split, config of a data set, the data set), parts of joined ones each; nothing is read."""
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        for part in [] if loader is None else config_parts(loader.dataset):
+            yield split, part, DATASETS.build(part | dict(lazy_init=True))
+
+
+def test_the_data_sets_say_the_classes_of_the_config(config):
     init_default_scope('mmseg')
     classes = load_classes(config.classes)
-    split_indices(classes, load_unseen(config.unseen))
-    assert config.val_evaluator.unseen == config.test_evaluator.unseen == config.unseen
-    METRICS.build(config.val_evaluator)
-    splits = [s for s in ('train', 'val', 'test') if config[f'{s}_dataloader'] is not None]
-    for split in splits:
-        for leaf in leaves(config[f'{split}_dataloader'].dataset):
-            types = [t.type for t in leaf.pipeline]
-            loader = leaf.pipeline[types.index('mmseg_zsclip.LoadLabels')]
-            assert loader.classes == config.classes
-            if split == 'train':
-                hide = leaf.pipeline[types.index('mmseg_zsclip.LoadLabels') + 1]
-                assert hide.type == 'mmseg_zsclip.HideUnseen'
-                assert (hide.classes, hide.unseen) == (config.classes, config.unseen)
-                crop = leaf.pipeline[types.index('RandomCrop')]
-                assert crop.get('ignore_index', 255) == ignore_index(len(classes))
-            else:
-                assert 'mmseg_zsclip.HideUnseen' not in types
-                assert types.index('Resize') < types.index('mmseg_zsclip.LoadLabels')
-            dataset = DATASETS.build(leaf | dict(data_root=str(tmp_path), lazy_init=True))
-            assert len(dataset.metainfo['classes']) == len(classes)
+    unseen = load_unseen(config.unseen, classes)
+    for _, _, dataset in parts(config):
+        assert [canonical(name) for name in dataset.metainfo['classes']] == [
+            canonical(name) for name in classes]
+        assert list(dataset.metainfo['unseen']) == unseen
+        for evaluator in (config.val_evaluator, config.test_evaluator):
+            metric = METRICS.build(evaluator)
+            metric.dataset_meta = dataset.metainfo
+            assert metric.unseen == split_indices(classes, unseen)[1]
+
+
+def test_training_hides_the_unseen_classes_before_anything_looks_and_tests_hide_nothing(config):
+    init_default_scope('mmseg')
+    for split, _, dataset in parts(config):
+        steps = dataset.pipeline.transforms
+        types = [type(step).__name__ for step in steps]
+        at = types.index('LoadLabels')
+        assert list(steps[at].classes) == list(dataset.metainfo['classes'])
+        if split == 'train':
+            hide = steps[at + 1]
+            assert type(hide).__name__ == 'HideUnseen'
+            names = [canonical(name) for name in dataset.metainfo['classes']]
+            assert [names[i] for i in hide.hidden] == list(dataset.metainfo['unseen'])
+            assert hide.value == ignore_index(len(names))
+            assert steps[types.index('RandomCrop')].ignore_index == ignore_index(len(names))
+        else:
+            assert 'HideUnseen' not in types
+            assert types.index('Resize') < at
 
 
 @pytest.mark.parametrize('path', [

@@ -10,8 +10,8 @@ crop_size = (48, 48)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
-    dict(type='mmseg_zsclip.HideUnseen', classes=classes, unseen=unseen, mode='inductive'),
+    dict(type='mmseg_zsclip.LoadLabels'),
+    dict(type='mmseg_zsclip.HideUnseen'),
     dict(type='Resize', scale=scale),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
@@ -21,7 +21,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
+    dict(type='mmseg_zsclip.LoadLabels'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
@@ -32,6 +32,7 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
+        metainfo=dict(unseen=unseen),
         data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
         pipeline=train_pipeline))
 val_dataloader = dict(
@@ -42,8 +43,8 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
+        metainfo=dict(unseen=unseen),
         data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=unseen)
-test_evaluator = val_evaluator
+val_evaluator = test_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric')

@@ -1,52 +1,16 @@
 # PASCAL Context, all 459 classes; 16-bit label maps. No published seen/unseen split.
 # tools/dataset_converters/pascal_context.py --classes 459; folder: ZSCLIP_CONTEXT.
-# Batch 16 in all: 4 a process on 4 GPUs, as in ZegCLIP; elsewhere --auto-scale-lr adapts the rate.
 # 255 is a class here: ignored is 65535, also for padding and in the head.
+_base_ = '../photos.py'
 classes = 'pc459'
 unseen = 'none'
-dataset_type = 'mmseg_zsclip.Context459Dataset'
 data_root = '{{$ZSCLIP_CONTEXT:data/VOCdevkit/VOC2010}}'
-scale = (2048, 512)
-crop_size = (512, 512)
+photos = dict(
+    type='mmseg_zsclip.Context459Dataset', data_root=data_root, metainfo=dict(unseen=unseen))
 
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
-    dict(type='mmseg_zsclip.HideUnseen', classes=classes, unseen=unseen, mode='inductive'),
-    dict(type='RandomResize', scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75, ignore_index=65535),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=scale, keep_ratio=True),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='ImageSets/SegmentationContext/train.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext459'),
-        pipeline=train_pipeline))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='ImageSets/SegmentationContext/val.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext459'),
-        pipeline=test_pipeline))
-test_dataloader = val_dataloader
-val_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=unseen)
-test_evaluator = val_evaluator
+train_dataloader = dict(dataset=dict(
+    photos, ann_file='ImageSets/SegmentationContext/train.txt',
+    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext459')))
+val_dataloader = test_dataloader = dict(dataset=dict(
+    photos, ann_file='ImageSets/SegmentationContext/val.txt',
+    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext459')))

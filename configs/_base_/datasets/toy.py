@@ -2,6 +2,7 @@
 # Tune on 'val', report on 'test'.
 classes = 'toy'
 unseen = 'toy'
+metainfo = dict(unseen=unseen)
 dataset_type = 'mmseg_zsclip.ToyDataset'
 size = 128
 scale = (size, size)
@@ -9,8 +10,8 @@ crop_size = (64, 64)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
-    dict(type='mmseg_zsclip.HideUnseen', classes=classes, unseen=unseen, mode='inductive'),
+    dict(type='mmseg_zsclip.LoadLabels'),
+    dict(type='mmseg_zsclip.HideUnseen'),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
@@ -19,7 +20,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale),
-    dict(type='mmseg_zsclip.LoadLabels', classes=classes),
+    dict(type='mmseg_zsclip.LoadLabels'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
@@ -27,18 +28,20 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(type=dataset_type, split='train', size=size, pipeline=train_pipeline))
+    dataset=dict(
+        type=dataset_type, metainfo=metainfo, split='train', size=size, pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, split='val', size=size, pipeline=test_pipeline))
+    dataset=dict(
+        type=dataset_type, metainfo=metainfo, split='val', size=size, pipeline=test_pipeline))
 test_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, split='test', size=size, pipeline=test_pipeline))
-val_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=unseen)
-test_evaluator = val_evaluator
+    dataset=dict(
+        type=dataset_type, metainfo=metainfo, split='test', size=size, pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric')

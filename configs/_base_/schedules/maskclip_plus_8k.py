@@ -1,11 +1,4 @@
-# mmseg's SGD, 8k iterations of 16 photos.
-optim_wrapper = dict(
-    constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
-    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005))
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=1e-4, by_epoch=False, begin=0, end=8000),
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=8000, val_interval=2000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(enable=False, base_batch_size=16)
+# As maskclip_plus_4k.py, 8k iterations.
+_base_ = './maskclip_plus_4k.py'
+param_scheduler = [dict(_base_.param_scheduler[0], end=8000)]
+train_cfg = dict(max_iters=8000, val_interval=2000)
