@@ -1,9 +1,13 @@
 """`_base_ = 'mmseg_zsclip::...'` in a config anywhere."""
+import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmseg_zsclip import compat
 from mmseg_zsclip.apis.configs import ConfigNotFoundError, find_config
+from mmseg_zsclip.registry import DATASETS, METRICS
+from mmseg_zsclip.vocabulary.lists import load_unseen, split_indices
 
 
 @pytest.mark.parametrize('base', [
@@ -34,3 +38,27 @@ def test_other_packages_are_found_as_before_and_setup_runs_twice(tmp_path):
     compat.inherit_shipped_configs()
     (tmp_path / 'mine.py').write_text("_base_ = 'mmseg::_base_/default_runtime.py'\n")
     assert Config.fromfile(tmp_path / 'mine.py').log_level == 'INFO'
+
+
+def test_a_config_that_tells_every_part_its_lists_is_read_as_before(tmp_path):
+    (tmp_path / 'mine.py').write_text("""
+_base_ = 'mmseg_zsclip::zegclip/toy_inductive.py'
+load = dict(type='mmseg_zsclip.LoadLabels', classes={{_base_.classes}})
+hide = dict(type='mmseg_zsclip.HideUnseen', classes={{_base_.classes}}, unseen={{_base_.unseen}},
+            mode='inductive')
+train_dataloader = dict(dataset=dict(
+    _delete_=True, type='mmseg_zsclip.hide_labels', mode='transductive',
+    dataset=dict(type='mmseg_zsclip.ToyDataset', length=2,
+                 pipeline=[dict(type='LoadImageFromFile'), load, hide])))
+val_evaluator = dict(unseen={{_base_.unseen}})
+""")
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    init_default_scope('mmseg')
+    data = DATASETS.build(cfg.train_dataloader.dataset)
+    labels = np.stack([data[i]['gt_seg_map'] for i in range(2)])
+    unseen = split_indices(data.metainfo['classes'], load_unseen('toy'))[1]
+    assert (labels == -1).any()
+    assert not np.isin(labels, unseen).any()
+    metric = METRICS.build(cfg.val_evaluator)
+    metric.dataset_meta = DATASETS.build(cfg.val_dataloader.dataset).metainfo
+    assert metric.unseen == unseen

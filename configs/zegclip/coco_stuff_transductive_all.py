@@ -1,5 +1,5 @@
 # The first half as inductive; then the model labels the unseen classes itself. In table 2, "ST" without a
-# dagger: pixels that annotators left out get pseudo labels too.
+# dagger: pixels that annotators left out get pseudo-labels too.
 _base_ = [
     '../_base_/models/zegclip_vit-b16.py', '../_base_/datasets/coco_stuff.py',
     '../_base_/schedules/zegclip_80k.py', '../_base_/default_runtime.py'

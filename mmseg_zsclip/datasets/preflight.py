@@ -3,8 +3,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .facts import within
 from .label_files import COCO_HINT, COCO_HOLES, LabelReader, check_sizes, read_label_file
 from .photo_files import photo_header, read_photo
+from .transforms.hide_unseen import HideUnseen
 from .transforms.load_labels import NoLabels
 
 # Among 50 converted COCO-Stuff files the holes' classes (umbrella, spoon, branch, ...) do occur.
@@ -150,6 +152,13 @@ def _report(dataset, looked: int, pixels: np.ndarray | None, turned: Sequence[st
         absent = [name for name, count in zip(classes, pixels, strict=False) if not count]
         if absent:
             out += f'\n{len(absent)} of {len(classes)} classes do not occur: {", ".join(absent)}'
+    unseen = dataset.metainfo.get('unseen')
+    if unseen:
+        steps = within(dataset.pipeline.transforms)
+        modes = [step.mode for step in steps if isinstance(step, HideUnseen)]
+        out += f'\n{len(unseen)} classes are unseen ({", ".join(unseen)}): ' + (
+            f'HideUnseen takes them as {modes[0]}.' if modes else
+            'no HideUnseen, so their labels are read, as tests read them.')
     if turned:
         out += (f'\n{len(turned)} photos are turned or mirrored by their EXIF orientation, as viewers '
                 f'show them (the first: {turned[0]}); their labels must be drawn so.')
