@@ -3,6 +3,7 @@ from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble, UpperBound
 from .given_proposals import FileProposals, TrueProposals
 from .ip_clip import IPCLIPResNet, IPCLIPViT
+from .maft import MAFT
 from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
@@ -16,6 +17,7 @@ from .vocabulary import Vocabulary
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
 __all__ = [
+    'MAFT',
     'CLIPDataPreProcessor',
     'CLIPResNet',
     'CLIPVisionTransformer',

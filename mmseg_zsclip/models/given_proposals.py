@@ -6,7 +6,8 @@ A proposal generator turns a batch into the proposals of each image,
 
 for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings (C, d) of
 the vocabulary, and the label maps (H, W) of the images as the model gets them, where the generator says
-`needs_labels`. `trains` says whether `loss(images, data_samples, text, ...)` is there.
+`needs_labels`. `statistics` are the mean and std that it wants of images, None where any will do. One
+that trains has `loss` too, see `query_proposals`.
 """
 import json
 from collections.abc import Mapping, Sequence
@@ -142,6 +143,7 @@ class FileProposals(BaseModule):
     """
 
     needs_labels = False
+    of_whole_photos = True
     statistics = None
 
     def __init__(self, path: str | Path, init_cfg: dict | None = None) -> None:
@@ -154,9 +156,6 @@ class FileProposals(BaseModule):
 
     def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
                 labels: Sequence[Tensor] | None = None) -> list[Proposals]:
-        if self.training:
-            raise ValueError('FileProposals has the masks of whole photos, not of training crops. '
-                             'Train with a generator that sees the image.')
         out = []
         for meta in metas:
             photo, size = Path(meta['img_path']), tuple(meta['ori_shape'][:2])

@@ -126,12 +126,13 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             row[:, rows, columns] = one[:, rows, columns]
         return out
 
-    def propose(self, img: Tensor, data_samples: Sequence, of_photos: bool = True
-                ) -> tuple[list[Proposals], list[tuple[slice, slice]]]:
+    def propose(self, img: Tensor, data_samples: Sequence, of_photos: bool = True,
+                text: Tensor | None = None) -> tuple[list[Proposals], list[tuple[slice, slice]]]:
         """Checked proposals of images (B, 3, H, W), and what of each is no padding.
 
         Args:
             of_photos: label maps are of the photos, as in a test; else of what the model gets.
+            text: embeddings for the generator, those of all classes if left out.
         """
         size = tuple(img.shape[2:])
         metas = [sample.metainfo for sample in data_samples]
@@ -142,14 +143,13 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             if of_photos:
                 labels = [input_labels(one, meta, size, self.ignored)
                           for one, meta in zip(labels, metas, strict=True)]
-        proposals = self.generator(
-            self.as_generator_sees(img, kept), metas, self.vocabulary(), labels)
-        check_proposals(proposals, img, self.num_classes)
+        text = self.vocabulary() if text is None else text
+        proposals = self.generator(self.as_generator_sees(img, kept), metas, text, labels)
+        check_proposals(proposals, img, len(text))
         return proposals, kept
 
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Embeddings (P, d) -> `scale` times their cosines with the text rows, (P, C) float32."""
-        text = self.vocabulary()
+    def logits(self, embeddings: Tensor, text: Tensor) -> Tensor:
+        """Embeddings (P, d) -> `scale` times their cosines with text (C, d): (P, C) float32."""
         check_one_clip(embeddings.shape[1], text.shape[1])
         return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
 
@@ -159,7 +159,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         embeddings = self.classifier(img, [one.masks for one in proposals], kept)
         out = []
         for one, rows, place, sample in zip(proposals, embeddings, kept, data_samples, strict=True):
-            scores = self.logits(rows).softmax(dim=1)  # Eq. 1
+            scores = self.logits(rows, self.vocabulary()).softmax(dim=1)  # Eq. 1
             masks = photo_masks(one.masks, sample.metainfo)
             if getattr(self.fusion, 'needs_labels', False):
                 scores = self.fusion(masks, sample.gt_sem_seg.data[0], self.num_classes)

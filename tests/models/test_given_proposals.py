@@ -59,9 +59,9 @@ def test_every_class_of_the_truth_is_a_proposal():
 
 
 def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
-    ours, = FileProposals(folder).eval()(IMAGES, [META], TEXT)
+    ours, = FileProposals(folder)(IMAGES, [META], TEXT)
     path = coco(dict(segmentation=rle(MASKS[0]), score=0.8), dict(segmentation=rle(MASKS[1])))
-    theirs, = FileProposals(path).eval()(IMAGES, [META], TEXT)
+    theirs, = FileProposals(path)(IMAGES, [META], TEXT)
     assert torch.equal(ours.masks, theirs.masks)
     assert ours.object_scores.tolist() == [1, 1]
     assert theirs.object_scores.tolist() == pytest.approx([0.8, 1])
@@ -72,7 +72,7 @@ def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
 
 def test_polygons_are_masks_too(coco):
     path = coco(dict(segmentation=[[3, 2, 9, 2, 9, 6, 3, 6]]))
-    one, = FileProposals(path).eval()(IMAGES, [META], TEXT)
+    one, = FileProposals(path)(IMAGES, [META], TEXT)
     assert torch.equal(one.masks[0, 0:24:2, ::2] > 0.5, torch.from_numpy(MASKS[0] > 0))
 
 
@@ -80,7 +80,7 @@ def test_a_photo_may_have_no_proposal(folder, coco):
     for path in (folder / 'a photo').glob('*.png'):
         path.unlink()
     for source in (folder, coco()):
-        one, = FileProposals(source).eval()(IMAGES, [META], TEXT)
+        one, = FileProposals(source)(IMAGES, [META], TEXT)
         assert one.masks.shape == (0, 32, 32)
 
 
@@ -89,18 +89,18 @@ def test_an_empty_or_unreadable_mask_is_named(folder, content, what):
     path = folder / 'a photo' / '1.png'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf'mask file .*1\.png {what}'):
-        FileProposals(folder).eval()(IMAGES, [META], TEXT)
+        FileProposals(folder)(IMAGES, [META], TEXT)
 
 
 def test_a_mask_of_another_size_than_its_photo_is_named(folder):
     with pytest.raises(ValueError, match=r'a photo\.jpg is 12 x 16 pixels, the photo 24 x 32'):
-        FileProposals(folder).eval()(IMAGES, [{**META, 'ori_shape': (24, 32)}], TEXT)
+        FileProposals(folder)(IMAGES, [{**META, 'ori_shape': (24, 32)}], TEXT)
 
 
 def test_a_photo_that_nobody_made_masks_for_is_named(folder, coco):
     for source in (folder, coco()):
         with pytest.raises(FileNotFoundError, match='no masks of .*other.jpg'):
-            FileProposals(source).eval()(IMAGES, [{**META, 'img_path': 'other.jpg'}], TEXT)
+            FileProposals(source)(IMAGES, [{**META, 'img_path': 'other.jpg'}], TEXT)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path, coco):
@@ -112,9 +112,4 @@ def test_a_missing_or_broken_file_is_named(tmp_path, coco):
         with pytest.raises(ValueError, match='broken.json is no COCO json of masks'):
             FileProposals(path)
     with pytest.raises(ValueError, match=r'masks\.json, image a photo\.jpg: the segmentation cannot'):
-        FileProposals(coco(dict(segmentation=dict(size=[12, 16])))).eval()(IMAGES, [META], TEXT)
-
-
-def test_masks_of_whole_photos_do_not_train(folder):
-    with pytest.raises(ValueError, match='not of training crops'):
-        FileProposals(folder).train()(IMAGES, [META], TEXT)
+        FileProposals(coco(dict(segmentation=dict(size=[12, 16]))))(IMAGES, [META], TEXT)
