@@ -61,8 +61,8 @@ def desk(tmp_path, monkeypatch):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(path.read_text())
     (configs / 'zegclip').mkdir()
-    for name in ('_base_/datasets/desk.py', 'zegclip/desk_inductive.py'):
-        (configs / name).write_text(block(f'configs/{name}'))
+    for folder, name in (('_base_/datasets', 'desk.py'), ('zegclip', 'desk_inductive.py')):
+        (configs / folder / name).write_text(block(f'{name}, in configs/{folder}'))
     photos(tmp_path / 'desk', 'photos/train', 'labels/train', 'photos/val', 'labels/val')
     monkeypatch.setenv('ZSCLIP_DESK', str(tmp_path / 'desk'))
     yield configs / 'zegclip' / 'desk_inductive.py'
