@@ -1,4 +1,4 @@
-"""CLIP in plain PyTorch: towers in walkable parts, weights by name or path, class embeddings."""
+"""CLIP in plain PyTorch: towers in walkable parts, weights by name or path, text embeddings."""
 from .archs import ARCHS, CLIP_MEAN, CLIP_STD, CLIPArch, get_arch, to_255
 from .checkpoint import (
     ClipWeights,

@@ -141,7 +141,7 @@ def resize_positions(positions: Tensor, grid: tuple[int, int], mode: str = 'bicu
     """Resize the patch rows of learned positions to another grid; the class row stays.
 
     Args:
-        positions: (1 + s * s, D), row 0 for the class token.
+        positions: (1 + s * s, D), row 0 for the CLS token.
         grid: (h, w) of the patches; h and w may differ.
         mode: 'bicubic', or 'bilinear' as in ZegCLIP's release.
         align_corners: True as in MAFT's release.
@@ -208,14 +208,14 @@ class VisionTransformer(nn.Module):
     def assemble(self, patches: Tensor, positions: Tensor, cls: Tensor | None = None) -> Tensor:
         """Patches (B, N, D) and positions (1 + N, D) -> input of block 0, (B, 1 + N, D).
 
-        `cls` (D,) takes the place of the class embedding.
+        `cls` (D,) takes the place of the learnt CLS token.
         """
         cls = self.class_embedding if cls is None else cls
         cls = cls.to(patches.dtype).expand(patches.shape[0], 1, -1)
         return self.ln_pre(torch.cat([cls, patches], dim=1) + positions.to(patches.dtype))
 
     def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Image -> input of block 0, (B, 1 + h * w, D) with the class token first; and (h, w)."""
+        """Image -> input of block 0, (B, 1 + h * w, D) with the CLS token first; and (h, w)."""
         x, grid = self.patchify(img)
         return self.assemble(x, self.positions(grid)), grid
 
@@ -224,6 +224,6 @@ class VisionTransformer(nn.Module):
         return self.ln_post(x) @ self.proj
 
     def forward(self, img: Tensor) -> Tensor:
-        """Image -> class embedding (B, d), not normalised."""
+        """Image -> image embedding (B, d), not normalised."""
         x, _ = self.embed(img)
         return self.project(self.transformer(x)[:, 0])

@@ -1,4 +1,4 @@
-"""When a self-trained segmentor changes from one source of pseudo labels to the next."""
+"""When a self-trained segmentor changes from one source of pseudo-labels to the next."""
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -48,14 +48,14 @@ class SelfTrainingHook(Hook):
         if not hasattr(model, 'phase'):
             raise TypeError(f'{type(model).__name__} has no phases; use '
                             "model.type='mmseg_zsclip.SelfTrainedSegmentor'.")
-        runner.logger.info(f'pseudo labels: {self.before} before iteration {self.at}, then '
+        runner.logger.info(f'pseudo-labels: {self.before} before iteration {self.at}, then '
                            f'{self.after}')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         phase = self.before if runner.iter < self.at else self.after
         model = bare_model(runner)
         if model.phase != phase:
-            runner.logger.info(f'iteration {runner.iter}: pseudo labels are now {phase!r}, were '
+            runner.logger.info(f'iteration {runner.iter}: pseudo-labels are now {phase!r}, were '
                                f'{model.phase!r}')
             model.phase = phase
 

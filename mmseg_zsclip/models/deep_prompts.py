@@ -1,7 +1,7 @@
 """CLIP's ViT with learnable tokens in its blocks: ZegCLIP's backbone (section 3.3).
 
 Differs from the released code:
-- The class embedding enters once (`cls_added_twice=False`) and positions are resized bicubically
+- The learnt CLS token enters once (`cls_added_twice=False`) and positions are resized bicubically
   (`position_mode='bicubic'`); the release adds it twice and resizes bilinearly, once and for all
   (`image_size=512`).
 - Prompts are keys and values alone: Eq. 3 discards their outputs, so that no attention, projection
@@ -54,7 +54,7 @@ class DeepPromptedViT(CLIPBackbone):
         finetune: train the tower too. Its learning rate is `paramwise_cfg`'s.
         dropout: of the projected prompts while training.
         position_mode: 'bicubic', or 'bilinear' as in the released code.
-        cls_added_twice: add the class embedding to the class token a second time, as the released
+        cls_added_twice: add the learnt CLS token a second time, as the released
             code does; its weights need it.
         with_cp: while training, keep only what goes into each block and compute the rest again in
             the backward pass: less memory, the time of another forward, the same gradients.
@@ -65,7 +65,7 @@ class DeepPromptedViT(CLIPBackbone):
 
     Returns (forward):
         patch embeddings (B, d, h, w), or a map (B, D, h, w) of tokens for each of `out_indices`;
-        and the class embedding (B, d). Embeddings are L2-normalised over d.
+        and the image embedding (B, d). Embeddings are L2-normalised over d.
     """
 
     def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
@@ -117,7 +117,7 @@ class DeepPromptedViT(CLIPBackbone):
             state['positional_embedding'], (side, side), self.position_mode)))
 
     def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Image -> class token and patches (B, 1 + h * w, D) before the first block; (h, w)."""
+        """Image -> CLS token and patches (B, 1 + h * w, D) before the first block; (h, w)."""
         v = self.visual
         x, grid = v.patchify(img)
         cls = v.class_embedding * (2 if self.cls_added_twice else 1)
@@ -152,7 +152,7 @@ class DeepPromptedViT(CLIPBackbone):
         x, grid = self.embed(img)
         x, kept = self.encode(x)
         if kept:
-            x = x[:, :1]  # of the last block, the class token alone
+            x = x[:, :1]  # of the last block, the CLS token alone
         joint = F.normalize(self.visual.project(x).float(), dim=-1)
         maps = (one.transpose(1, 2).unflatten(2, grid) for one in kept or [joint[:, 1:]])
         return *maps, joint[:, 0]

@@ -4,7 +4,7 @@ Most are mixtures of attentions over the last block's values, head by head,
 
     out_proj(sum_t weight_t softmax(q_t k_t^T / sqrt(d) + bias_t) v).
 
-The class token is a key and a value among the patches, as in CLIP; in `value` no token sees
+The CLS token is a key and a value among the patches, as in CLIP; in `value` no token sees
 another, and `sc` is of patches alone. `residual` and `ffn` are what the method does with the rest
 of the block.
 
@@ -44,7 +44,7 @@ class Tokens:
     Args:
         blocks: of the tower.
         inputs: of the last block and of those it `reads`, by index, each (B, 1 + N, D) with the
-            class token first.
+            CLS token first.
         normed: the last block's input after its ln_1.
         grid: (h, w) of the N patches.
     """
@@ -77,7 +77,7 @@ class BlockAttention:
         return ()
 
     def __call__(self, tokens: Tokens) -> Tensor:
-        """Patches (B, N, D) with out_proj applied; the class token is left out."""
+        """Patches (B, N, D) with out_proj applied; the CLS token is left out."""
         raise NotImplementedError
 
 
@@ -179,7 +179,7 @@ class SelfCalibrated(BlockAttention):
     2. Patches are averaged with those that the middle block finds similar.
     3. Their attention is the mean of softmax(k k^T / sqrt(d)) and of the softmax over the middle
        block's similarities above the image's mean, `SHARPNESS` times as large.
-    4. `cls_weight` times the class token is added.
+    4. `cls_weight` times the CLS token is added.
     5. Patches are averaged with those that the shallow block finds similar.
 
     Constants are the released code's. Differs from it: the local outlier factor is Breunig et
@@ -245,13 +245,13 @@ def float32(x: Tensor) -> torch.autocast:
 
 def gaussian_window(grid: tuple[int, int], std: float,
                     device: torch.device | None = None) -> Tensor:
-    """NACLIP's neighbourhood: exp(-|p_i - p_j|^2 / (2 std^2)) of patches, 0 for the class token.
+    """NACLIP's neighbourhood: exp(-|p_i - p_j|^2 / (2 std^2)) of patches, 0 for the CLS token.
 
     Args:
         grid: (h, w). std: in patches.
 
     Returns:
-        (h * w, 1 + h * w), column 0 the class token's.
+        (h * w, 1 + h * w), column 0 the CLS token's.
     """
     places = torch.cartesian_prod(*(torch.arange(side, device=device) for side in grid)).float()
     distance = (places[:, None] - places[None]).square().sum(dim=-1)

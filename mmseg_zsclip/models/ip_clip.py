@@ -1,6 +1,6 @@
 """IP-CLIP: one pass of CLIP's image tower for an image and all of its mask proposals (MAFT, section 4.1).
 
-From block S on there is a copy of the class token for each proposal. It attends to itself and to the
+From block S on there is a copy of the CLS token for each proposal. It attends to itself and to the
 patches that its proposal covers (Eq. 2, 3); patches attend to patches alone (Eq. 4). Differs from the
 released code:
 - Any number of proposals, a different one for each image, and any grid; the release needs 100 and a
@@ -25,7 +25,7 @@ AT_ONCE = 128  # proposals whose attention is in memory together, so that it gro
 
 
 def visible_to_copies(visible: Tensor) -> Tensor:
-    """What a copy of the class token may attend to (Eq. 2).
+    """What a copy of the CLS token may attend to (Eq. 2).
 
     Args:
         visible: (B, P, N) bool, the patches that a proposal covers.
@@ -100,7 +100,7 @@ class IPCLIPViT(IPCLIP):
     """IP-CLIP on a ViT.
 
     Args:
-        start_block: S, the first block with a copy of the class token for each proposal; two thirds
+        start_block: S, the first block with a copy of the CLS token for each proposal; two thirds
             of the depth if left out, 8 of 12.
         Others: see `IPCLIP`.
 

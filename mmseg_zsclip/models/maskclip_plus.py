@@ -1,6 +1,6 @@
 """MaskCLIP+ (ECCV 2022, section 3.4): any segmentor, its classifier replaced by text embeddings.
 
-The pseudo labels are `self_training`'s; the teacher is MaskCLIP, or any segmentor of this package.
+The pseudo-labels are `self_training`'s; the teacher is MaskCLIP, or any segmentor of this package.
 """
 from collections.abc import Sequence
 

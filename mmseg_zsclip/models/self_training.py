@@ -1,4 +1,4 @@
-"""Pseudo labels for pixels that nobody has labelled, from a teacher or from the model itself.
+"""Pseudo-labels for pixels that nobody has labelled, from a teacher or from the model itself.
 
 MaskCLIP+ (ECCV 2022, section 3.4 and Algorithm 1) is this segmentor with a MaskCLIP teacher.
 """
@@ -114,9 +114,9 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     Args:
         teacher: config of any segmentor of this package with the same classes. It is frozen, and
             no part of checkpoints: its weights come from its own config.
-        receive: which classes pseudo labels may have: 'unseen' (transductive zero-shot), or 'all'
+        receive: which classes pseudo-labels may have: 'unseen' (transductive zero-shot), or 'all'
             (annotation-free; a human's label is then an error).
-        min_confidence: pixels whose pseudo label is less confident are ignored.
+        min_confidence: pixels whose pseudo-label is less confident are ignored.
         distill_weight: of the mean of 1 - cosine between the features that meet the text embeddings
             here and in the teacher; the paper has none (section 3.4 argues against it).
         Others: see `OneStageSegmentor`. The head has `unseen`, as `TextHead` and `ZegCLIPHead`.
@@ -193,7 +193,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
 
     @property
     def receivers(self) -> list[int]:
-        """The classes that pseudo labels may have."""
+        """The classes that pseudo-labels may have."""
         return self.unseen if self.receive == 'unseen' else list(range(self.num_classes))
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
@@ -242,7 +242,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
 
     def made_labels(self, given: Tensor, img: Tensor | None, logits: Tensor,
                     theirs: Sequence[Tensor] | None) -> Tensor:
-        """Pseudo labels (B, H, W) of a batch; those of labelled pixels are not used."""
+        """Pseudo-labels (B, H, W) of a batch; those of labelled pixels are not used."""
         if not (given == UNLABELLED).any():
             return given
         scores = logits

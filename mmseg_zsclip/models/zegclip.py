@@ -49,7 +49,7 @@ def class_queries(text: Tensor, cls: Tensor, terms: Sequence[str] = ('t*g', 't')
 
     Args:
         text: (C, d) L2-normalised text embeddings.
-        cls: (B, d) L2-normalised class embedding of the image.
+        cls: (B, d) L2-normalised image embedding, the CLS token's.
         terms: keys of `QUERY_TERMS`, concatenated in the order given.
 
     Returns:
@@ -182,13 +182,13 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
                     nn.init.zeros_(module.bias)
 
     def split_inputs(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:
-        """The feature maps (B, D, h, w) used, and the class embedding (B, d) when there is one."""
+        """The feature maps (B, D, h, w) used, and the image embedding (B, d) when there is one."""
         *maps, last = inputs
         if last.dim() > 2:
             maps, last = list(inputs), None
         if last is None and self.query != ['t']:
             raise ValueError(
-                f"query is {','.join(self.query)!r}, which needs the image's class embedding, but the "
+                f"query is {','.join(self.query)!r}, which needs the image embedding, but the "
                 f'backbone gave {len(inputs)} feature maps only. Use DeepPromptedViT as backbone, '
                 "or query='t'.")
         if len(maps) < self.use_stages:

@@ -118,7 +118,7 @@ def test_baseline_ft_trains_the_whole_tower_and_leaves_nothing_idle():
     names = {n for n, _ in backbone.named_parameters()}
     assert trained(backbone) == names
     assert all(n.startswith('visual.') for n in names)
-    feat, _ = backbone(torch.randn(1, 3, 48, 48))  # query='t' reads no class embedding
+    feat, _ = backbone(torch.randn(1, 3, 48, 48))  # query='t' reads no image embedding
     feat.pow(3).sum().backward()
     assert {n for n, p in backbone.named_parameters() if p.grad is not None} == names
 

@@ -200,7 +200,7 @@ def test_an_outlier_without_a_sound_neighbour_stays_and_few_patches_have_none():
     assert torch.isfinite(alike(torch.zeros(1, 3, 24, 24))[0]).all()
 
 
-def test_window_has_its_peak_at_the_patch_and_leaves_the_class_token_alone():
+def test_window_has_its_peak_at_the_patch_and_leaves_the_cls_token_alone():
     window = gaussian_window((2, 3), 2.0)
     assert window.shape == (6, 7)
     assert (window[:, 0] == 0).all()

@@ -1,4 +1,4 @@
-"""Several processes give the losses, pseudo labels and weights of one at equal global batch.
+"""Several processes give the losses, pseudo-labels and weights of one at equal global batch.
 
 In float64: sums in another order differ by 1e-7 of float32, which 20 steps at a rate of 0.1 made
 5e-5 of a weight, as much as a small mistake would. In float64 what is left is a mistake.
@@ -58,7 +58,7 @@ def build(kind):
 
 
 def record_labels(model):
-    """What the pseudo labels of every step are, in a list that grows."""
+    """What the pseudo-labels of every step are, in a list that grows."""
     labels, made = [], model.made_labels
     model.made_labels = lambda *args: (labels.append(made(*args)), labels[-1])[1]
     return labels

@@ -80,7 +80,7 @@ def test_a_proposal_that_covers_no_patch_or_all_is_finite(tower):
 
 @torch.no_grad()
 def test_a_proposal_sees_its_own_patches_alone():
-    """With S = 0 nothing else reaches its token, and patches never see a class token."""
+    """With S = 0 nothing else reaches its token, and patches never see a CLS token."""
     torch.manual_seed(0)
     encoder = IPCLIPViT(CLIPArch('one block', 16, 32, 1, 32, 8, 2, 24, 2, 2), clip_size=None)
     size = SIZES['vit']

@@ -236,7 +236,7 @@ def test_zegclip_learns_the_seen_classes_and_then_labels_the_unseen_itself(batch
     model.phase = 'self'
     alone = model.loss(images, samples(labels))
     assert alone['labelled_by_self'] == (labels == UNLABELLED).float().mean()
-    # the pseudo labels add their own masks: dice is a mean over masks, so its sum has changed
+    # the pseudo-labels add their own masks: dice is a mean over masks, so its sum has changed
     assert alone['decode.loss_focal'] != supervised['decode.loss_focal']
     alone['decode.loss_dice'].backward()
     assert model.backbone.prompts.grad.abs().sum() > 0

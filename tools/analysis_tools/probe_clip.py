@@ -4,7 +4,7 @@
     python tools/analysis_tools/probe_clip.py camvid_inductive --weights clip.pt --window 48 --stride 24
 
 Rows: `last`, the unmodified last block; `value`, its value path alone (out_proj(V), then the
-projection); `block`, MaskCLIP's path with residual and MLP; `class token`, one answer for a whole
+projection); `block`, MaskCLIP's path with residual and MLP; `CLS token`, one answer for a whole
 window and no patch features, the control that says how much of a result is the windows' doing.
 """
 import json
@@ -30,7 +30,7 @@ from mmseg_zsclip.registry import DATASETS, MODELS
 from mmseg_zsclip.vocabulary.labels import ignore_index
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes, load_unseen, split_indices
 
-ROWS = ('last', 'block', 'value', 'class token')
+ROWS = ('last', 'block', 'value', 'CLS token')
 
 
 def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> Tensor:
@@ -38,9 +38,9 @@ def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> Tensor:
     tokens, grid = clip.visual.embed(windows)
     cls, paths = dense_embeddings(clip.visual, to_last_block(clip.visual, tokens))
     out = {}
-    for name, features in {**paths, 'class token': cls[:, None]}.items():
+    for name, features in {**paths, 'CLS token': cls[:, None]}.items():
         scores = (F.normalize(features, dim=-1) @ text.T).transpose(1, 2)
-        shape = (1, 1) if name == 'class token' else grid
+        shape = (1, 1) if name == 'CLS token' else grid
         out[name] = F.interpolate(
             scores.unflatten(2, shape), size=windows.shape[2:], mode='bilinear')
     return torch.cat([out[row] for row in ROWS], dim=1)

@@ -1,4 +1,4 @@
-"""CLIP's towers walked for training: the class embedding without idle work, and dense features."""
+"""CLIP's towers walked for training: image embeddings without idle work, and dense features."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def embed_window(visual, img: Tensor, offset: tuple[int, int] | None) -> Tensor:
 def to_last_block(visual, tokens: Tensor, held: Tensor | None = None) -> Tensor:
     """All blocks but the last.
 
-    A small tower left to itself gathers what it needs in the class token long before the last
+    A small tower left to itself gathers what it needs in the CLS token long before the last
     block, whose attention then does nothing. An image that is `held` ((B,) bool) keeps its class
     token as it began, so that the last block has to gather.
     """
@@ -39,8 +39,8 @@ def to_last_block(visual, tokens: Tensor, held: Tensor | None = None) -> Tensor:
     return tokens
 
 
-def class_embedding(visual, tokens: Tensor) -> Tensor:
-    """Input of the last block (B, 1 + N, D) -> class embedding (B, d).
+def image_embedding(visual, tokens: Tensor) -> Tensor:
+    """Input of the last block (B, 1 + N, D) -> image embedding (B, d).
 
     Equals the tower's own output; queries and the MLP of the patches, on which it does not depend,
     are not computed.
@@ -49,7 +49,7 @@ def class_embedding(visual, tokens: Tensor) -> Tensor:
 
 
 def dense_embeddings(visual, tokens: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Class embedding (B, d) and patch features (B, N, d) by path, from the last block's input.
+    """Image embedding (B, d) and patch features (B, N, d) by path, from the last block's input.
 
     'value': out_proj(V) alone. 'block': MaskCLIP's path of section 3.2, the last block without
     attention: v = out_proj(V) + x, v + mlp(ln_2(v)). 'last': the unmodified last block.

@@ -21,7 +21,7 @@ class Recipe:
     uniformly at each step; from `late` of the contrastive part on, `late_sizes`. `batch` is for the
     tower's own image size and grows as crops shrink. `lr` is Muon's for the matrices of blocks,
     `lr_rest` AdamW's for everything else (for everything, if `optimizer` is 'adamw').
-    `hold_class_token` is the share of images whose class token only the last block changes.
+    `hold_class_token` is the share of images whose CLS token only the last block changes.
     """
 
     steps: int | None = None
@@ -104,7 +104,7 @@ def trained_by(meta: dict) -> str | None:
     if meta.get('init'):
         words[-1] += f' from {meta["init"]}'
     if recipe.hold_class_token:
-        words.append(f'{recipe.hold_class_token:.0%} of the images with the class token held back')
+        words.append(f'{recipe.hold_class_token:.0%} of the images with the CLS token held back')
     return ', '.join(words)
 
 

@@ -76,7 +76,7 @@ class Trainer:
         return self.elapsed / (60 * self.recipe.minutes)
 
     def image_features(self, images: Tensor, rng: np.random.Generator, dense: bool):
-        """Class embeddings (B, d) and, if `dense`, patch features (B, N, d) by path."""
+        """Image embeddings (B, d) and, if `dense`, patch features (B, N, d) by path."""
         visual, arch = self.model.visual, self.model.arch
         if arch.is_resnet:
             return visual(images), {}
@@ -89,7 +89,7 @@ class Trainer:
         tokens = forward.to_last_block(visual, forward.embed_window(visual, images, offset), held)
         if dense:
             return forward.dense_embeddings(visual, tokens)
-        return forward.class_embedding(visual, tokens), {}
+        return forward.image_embedding(visual, tokens), {}
 
     def losses(self, batch: Batch, rng: np.random.Generator, dense: bool) -> dict[str, Tensor]:
         device = self.model.logit_scale.device

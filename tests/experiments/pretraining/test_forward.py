@@ -22,14 +22,14 @@ def test_class_embedding_without_idle_work_equals_the_tower(visual, size):
     tokens = forward.to_last_block(visual, forward.embed_window(visual, img, None))
     expected = visual(img)
     dense, paths = forward.dense_embeddings(visual, tokens)
-    assert torch.allclose(forward.class_embedding(visual, tokens), expected, atol=1e-4)
+    assert torch.allclose(forward.image_embedding(visual, tokens), expected, atol=1e-4)
     assert torch.allclose(dense, expected, atol=1e-4)
     full = visual.project(visual.transformer(visual.embed(img)[0]))[:, 1:]
     assert torch.allclose(paths['last'], full, atol=1e-4)
     assert set(paths) == set(forward.PATHS)
 
 
-def test_a_held_class_token_waits_for_the_last_block(visual):
+def test_a_held_cls_token_waits_for_the_last_block(visual):
     tokens = forward.embed_window(visual, torch.randn(3, 3, 32, 32), None)
     plain = forward.to_last_block(visual, tokens)
     some = forward.to_last_block(visual, tokens, torch.tensor([True, False, True]))

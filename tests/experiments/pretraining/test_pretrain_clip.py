@@ -109,7 +109,7 @@ def test_a_run_of_minutes_says_which_of_its_files_saw_patches(minutes, loss):
     recipe = asdict(Recipe(minutes=10, patch_weight=1, contrastive_share=0.6, hold_class_token=0.7))
     said = trained_by(dict(recipe=recipe, step=7, minutes=minutes, init='first.pt'))
     assert said.startswith(f'the contrastive loss {loss}, ')
-    assert said.endswith('7 steps from first.pt, 70% of the images with the class token held back')
+    assert said.endswith('7 steps from first.pt, 70% of the images with the CLS token held back')
     assert trained_by(dict(source='elsewhere')) is None
 
 
