@@ -10,6 +10,7 @@ from .parsing import Parser
 COMMANDS = {
     'train': ('.train', 'train a config, shipped or your own'),
     'test': ('.test', 'evaluate a config with a checkpoint'),
+    'bench': ('.bench', 'evaluate a config on many test sets, in a table'),
     'check': ('.check', 'look at the photos and label files of a config before a long run'),
     'config': (
         '.config', 'write a config with all that it inherits as one file, to change as you like'),

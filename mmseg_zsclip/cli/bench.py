@@ -1,0 +1,40 @@
+"""`zsclip bench CONFIG [CKPT] --sets SET ...`: one model on many test sets."""
+import argparse
+import os
+from pathlib import Path
+
+from .launching import add_launch_arguments, checkpoint_path, launch_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_launch_arguments(parser)
+    parser.add_argument(
+        'checkpoint', nargs='?', help="trained weights; left out, or 'none', for a model that has "
+        'nothing to train')
+    parser.add_argument(
+        '--sets', nargs='+', required=True, metavar='SET',
+        help='test sets, or a group of them: open-vocabulary (five) or training-free (eight)')
+    parser.add_argument(
+        '--protocol', help="image size, inference and templates: 'whole' or 'windows'; left out, "
+        "the config's own")
+    parser.add_argument('--again', action='store_true', help='measure what was measured before too')
+
+
+def run(args: argparse.Namespace) -> int:
+    checkpoint = None
+    if args.checkpoint not in (None, 'none'):
+        checkpoint = checkpoint_path(args.checkpoint)
+    cfg = launch_config(args)
+    from mmengine.dist import is_main_process
+
+    from ..apis.bench import bench, chosen_sets, console_table, write_tables
+
+    if args.work_dir is None:
+        cfg.work_dir = os.path.join(cfg.work_dir, 'bench')
+    rows = bench(cfg, checkpoint, chosen_sets(args.sets), args.protocol, args.again, args.amp)
+    if is_main_process():
+        print(console_table(rows))
+        write_tables(rows, Path(cfg.work_dir))
+        print(f'* published by others, see configs/published.json. Written to {cfg.work_dir}/bench.md, '
+              'bench.csv and bench.json')
+    return 0
