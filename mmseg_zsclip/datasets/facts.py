@@ -45,7 +45,7 @@ class Facts:
                 ' metainfo=dict(classes=...).')
         return list(given)
 
-    def settle_unseen(self, who: str, given: Sequence[str] | None) -> list[str] | None:
+    def settle_unseen(self, who: str, given: Sequence[str] | None) -> Sequence[str] | None:
         """Names of the unseen classes: `given`, else the data set's; None where none says.
 
         A data set without unseen classes contradicts nobody.
@@ -53,15 +53,15 @@ class Facts:
         Raises:
             ValueError: the two differ; names both.
         """
-        if given is None or not self.unseen:
-            return given if given is not None else self.unseen and list(self.unseen)
-        mine, theirs = sorted(load_unseen(given, self.classes)), sorted(self.unseen)
-        if mine != theirs:
+        if given is None:
+            return self.unseen
+        mine, theirs = sorted(load_unseen(given, self.classes)), sorted(self.unseen or ())
+        if theirs and mine != theirs:
             raise ValueError(
                 f'{who} is given unseen={mine}, but of {self.source} are unseen {theirs}. Leave its '
                 '`unseen` out, and it takes those of the data set; to change them, give every data '
                 'set (training, validation, test) metainfo=dict(unseen=...).')
-        return list(given)
+        return given
 
 
 def known(names: Sequence[str] | None, who: str, what: str = 'classes') -> Sequence[str]:

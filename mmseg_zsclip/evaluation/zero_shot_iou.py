@@ -82,9 +82,9 @@ class ZeroShotIoUMetric(BaseMetric):
     def dataset_meta(self, meta: dict) -> None:
         self._dataset_meta = meta
         facts = Facts('the data set', meta['classes'], meta.get('unseen'))
-        names = self.given and facts.settle_unseen('ZeroShotIoUMetric', self.given)
-        _, self.unseen = split_indices(
-            meta['classes'], (facts.unseen or ()) if names is None else names)
+        asked = self.given != []  # 'none' asks for no (S) and (U), which contradicts nobody
+        names = facts.settle_unseen('ZeroShotIoUMetric', self.given) if asked else ()
+        _, self.unseen = split_indices(meta['classes'], names or ())
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the pixels of a batch; each sample has `pred_sem_seg` and `gt_sem_seg`,
