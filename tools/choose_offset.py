@@ -18,7 +18,7 @@ from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import parse_options
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.datasets.settings import config_parts, config_pipelines
+from mmseg_zsclip.datasets.pipelines import config_parts, config_pipelines
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets
 from mmseg_zsclip.registry import DATASETS
 from mmseg_zsclip.vocabulary.labels import ignore_index

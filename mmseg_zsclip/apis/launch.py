@@ -12,7 +12,7 @@ from mmengine.dist import master_only
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
-from ..datasets.settings import config_pipelines
+from ..datasets.pipelines import config_pipelines
 from ..engine.folder_lock import in_use
 from ..engine.hooks import bare_model
 from ..engine.output_names_hook import OutputNamesHook

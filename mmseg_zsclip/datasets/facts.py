@@ -1,12 +1,10 @@
 """What a data set says of itself to the transforms of its pipeline, so that no list is told twice."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from mmcv.transforms import BaseTransform
-from mmengine.dataset import Compose
 
 from ..vocabulary.class_names import canonical, folded
 from ..vocabulary.lists import load_unseen
+from .pipelines import within
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,6 @@ def hand_on(transforms, facts: Facts) -> None:
     for transform in within(transforms):
         if hasattr(transform, 'learn'):
             transform.learn(facts)
-
-
-def within(value) -> Iterator[BaseTransform]:
-    """Transforms of a list and those that they are made of, as `TestTimeAug` is."""
-    if isinstance(value, list | tuple):
-        for one in value:
-            yield from within(one)
-    elif isinstance(value, BaseTransform | Compose):
-        if isinstance(value, BaseTransform):
-            yield value
-        for one in vars(value).values():
-            yield from within(one)
 
 
 def _keys(names: Sequence[str]) -> list[str]:

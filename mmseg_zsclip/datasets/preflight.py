@@ -3,9 +3,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .facts import within
 from .label_files import COCO_HINT, COCO_HOLES, LabelReader, check_sizes, read_label_file
 from .photo_files import photo_header, read_photo
+from .pipelines import within
 from .transforms.hide_unseen import HideUnseen
 from .transforms.load_labels import NoLabels
 

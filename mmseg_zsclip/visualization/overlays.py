@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..datasets.base import distinct_colours
 from ..datasets.output_names import OutputNames
-from ..datasets.settings import pipelines
+from ..datasets.pipelines import pipelines
 from ..engine.hooks import bare_model, vocabulary_of
 from ..files import whole_file
 from ..vocabulary.lists import canonical

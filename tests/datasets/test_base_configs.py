@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmseg_zsclip  # noqa: F401
-from mmseg_zsclip.datasets.settings import config_parts
+from mmseg_zsclip.datasets.pipelines import config_parts
 from mmseg_zsclip.registry import DATASETS, METRICS
 from mmseg_zsclip.vocabulary.class_names import canonical
 from mmseg_zsclip.vocabulary.labels import ignore_index

@@ -1,6 +1,7 @@
 """Which labels a data set hides is chosen in one place, also inside wrappers."""
 import numpy as np
 import pytest
+from mmengine.registry import init_default_scope
 
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.registry import DATASETS
@@ -16,6 +17,7 @@ def toy(*pipeline):
 
 
 def build(mode, dataset=None, **kwargs):
+    init_default_scope('mmseg')
     hide = dict(type='mmseg_zsclip.HideUnseen', classes='toy', unseen='toy')
     return DATASETS.build(dict(
         type='mmseg_zsclip.hide_labels', mode=mode, dataset=dataset or toy(hide), **kwargs))

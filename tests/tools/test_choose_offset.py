@@ -4,7 +4,7 @@ import json
 import pytest
 
 from mmseg_zsclip.apis.launch import load_config
-from mmseg_zsclip.datasets.settings import config_parts, config_pipelines
+from mmseg_zsclip.datasets.pipelines import config_parts, config_pipelines
 
 
 @pytest.fixture(scope='module')

@@ -21,7 +21,7 @@ from mmseg_zsclip.apis.launch import evaluate, load_config
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import checkpoint_path, parse_options
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.datasets.settings import config_pipelines
+from mmseg_zsclip.datasets.pipelines import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
 from mmseg_zsclip.experiments.provenance import clip_files, digest, source_digest
 from mmseg_zsclip.files import whole_file, write_json
