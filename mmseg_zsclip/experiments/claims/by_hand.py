@@ -20,29 +20,31 @@ def by_hand(run: Run) -> list[str]:
     """
     from ...cli.launching import parse_options
 
+    flags = [name for name in ('tta', 'amp')
+             if getattr(run, name) and not (run.trains and name == 'tta')]  # of the test alone
     options = {key: _plain(value) for key, value in run.options.items()}
     pairs = [f'{key}={_written(value)}' for key, value in options.items()]
     if run.steps is None and parse_options(pairs) == options:
         return [shlex.join([
             'zsclip', 'train' if run.trains else 'test', run.config,
             *(['--weights', run.weights] if run.weights else []),
-            *(f'--{flag}' for flag in ('tta', 'amp') if getattr(run, flag)),
+            *(f'--{name}' for name in flags),
             *(['--cfg-options', *pairs] if pairs else [])])]
     done = 'train' if run.trains else 'evaluate'
     names = ['load_config', *(['set_steps'] if run.steps else []), done]
     arguments = [repr(run.config), *([f'weights={run.weights!r}'] if run.weights else []),
                  *(['options=options'] if options else [])]
-    flags = [f'{flag}=True' for flag in ('tta', 'amp') if getattr(run, flag)]
     return [f'from mmseg_zsclip.apis.launch import {", ".join(sorted(names))}',
             *(_assigned('options', options) if options else []),
             f'cfg = load_config({", ".join(arguments)})',
             *([f'set_steps(cfg, {run.steps})'] if run.steps else []),
-            f'{done}({", ".join(["cfg", *flags])})']
+            f'{done}({", ".join(["cfg", *(f"{name}=True" for name in flags)])})']
 
 
 def _assigned(name: str, value) -> list[str]:
-    text = f'{name} = ' + pformat(value, width=WIDTH - len(name) - 3, compact=True, sort_dicts=False)
-    return text.replace('\n', '\n' + ' ' * (len(name) + 3)).split('\n')
+    start = f'{name} = '
+    text = pformat(value, width=WIDTH - len(start), compact=True, sort_dicts=False)
+    return (start + text.replace('\n', '\n' + ' ' * len(start))).split('\n')
 
 
 def _plain(value):

@@ -1,4 +1,4 @@
-"""The page of results: a summary, then of every suite its claims, runs and commands, in Markdown."""
+"""The page of results: a summary, then each suite's claims, runs and commands, in Markdown."""
 import math
 import re
 from collections import Counter
@@ -15,9 +15,10 @@ from .suite import Claim
 SHOWN = ('pAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 COUNTED = {HOLDS: 'hold', NOISE: 'are within noise', FAILS: 'do not hold',
            MISSING: 'were not measured'}
-LEGEND = """Scores are ours, in percent, on the test scenes of the toy world; ± is one standard deviation over seeds.
-A star marks the paper's number, on its own data. A difference is what remains after what the claim allows
-or asks for, ± its noise; see [how a verdict is made](#how-a-verdict-is-made).
+LEGEND = """Scores are ours, in percent, on the test scenes of the toy world; ± is one standard
+deviation over seeds. A star marks the paper's number, on its own data. A difference is what remains
+after what the claim allows or asks for, ± its noise; see
+[how a verdict is made](#how-a-verdict-is-made).
 """
 TESTED = ('`zsclip test` with the same options tests what `zsclip train` wrote. Seeds are '
           '`randomness.seed=0`, 1 and on.')
@@ -61,7 +62,7 @@ def summary(measured: Sequence[SuiteResults]) -> list[str]:
     total = sum(counts.values(), Counter())
     shown = [verdict for verdict in COUNTED if verdict != MISSING or total[MISSING]]
     said = ', '.join(f'{total[verdict]} {COUNTED[verdict]}' for verdict in shown)
-    question = "Which of the papers' claims show on the [toy world](toy.md), where a laptop measures them?"
+    question = "Which of the papers' claims show on the [toy world](toy.md), on a laptop?"
     return [f'{question} Of {total.total()}, {said}; [why some do not](toy_why.md).', '',
             f'| paper | claims | {" | ".join(COUNTED[verdict] for verdict in shown)} |',
             '| --- ' * (2 + len(shown)) + '|',
@@ -77,7 +78,8 @@ def suite_section(one: SuiteResults) -> list[str]:
     for j in one.judgements:
         if j.claim.note:
             notes.setdefault(j.claim.note, []).append(escape(j.claim.says))
-    lines += [f'- {"; ".join(claims)}: {note}' for note, claims in notes.items()] + [''] * bool(notes)
+    if notes:
+        lines += [*(f'- {"; ".join(claims)}: {note}' for note, claims in notes.items()), '']
     lines += ['### Runs', '', *run_table(one), '']
     if one.failures:
         lines += ['Failed or not run: ' + ', '.join(one.failures) + '.', '']
@@ -122,10 +124,12 @@ def sentence(judgement: Judgement) -> str:
     if c is None:
         return '-'
     digits = digits_of(judgement)
-    said = (f'{claim.metric} of {code(claim.better)} is {spread(c.better_mean, c.better_std, digits)}, '
-            + (f'of the best of its {len(claim.than)} rivals, {code(c.rival)},' if len(claim.than) > 1
-               else f'of {code(c.rival)}')
-            + f' {spread(c.rival_mean, c.rival_std, digits)}')
+    better = spread(c.better_mean, c.better_std, digits)
+    rival = code(c.rival)
+    if len(claim.than) > 1:
+        rival = f'the best of its {len(claim.than)} rivals, {rival},'
+    said = (f'{claim.metric} of {code(claim.better)} is {better}, '
+            f'of {rival} {spread(c.rival_mean, c.rival_std, digits)}')
     if claim.factor != 1:
         ratio = f'{c.better_mean / c.rival_mean:.1f}' if c.rival_mean else 'infinitely many'
         said += f': {ratio} times as much, {claim.factor:g} times is claimed'

@@ -11,7 +11,8 @@ def test_the_console_shows_failures_with_their_log(measured):
 
 
 def test_json_is_plain_and_complete(measured):
-    out = json.loads(json.dumps(as_json([measured], dict(command='python tools/claims.py')), allow_nan=False))
+    about = dict(command='python tools/claims.py')
+    out = json.loads(json.dumps(as_json([measured], about), allow_nan=False))
     (suite,) = out['suites']
     assert [c['verdict'] for c in suite['claims']] == ['holds', 'does not hold', 'not measured']
     assert suite['claims'][0]['comparisons'][0]['noise'] > 0

@@ -50,7 +50,8 @@ def test_runs_are_defined_and_their_commands_stand_below(measured):
     page = markdown([measured], ABOUT)
     assert '| query \\|t-g\\|, a good one |' in row(page, '`good`')
     assert '| `toy_x` |' in row(page, '`poor`')  # one that says nothing of itself
-    assert "\n    # good\n    zsclip train toy_x --cfg-options 'model.decode_head.query=[|t-g|,t]'\n" in page
+    line = "zsclip train toy_x --cfg-options 'model.decode_head.query=[|t-g|,t]'"
+    assert f'\n    # good\n    {line}\n' in page
     assert page.rindex('| `poor` |') < page.index('zsclip')
 
 

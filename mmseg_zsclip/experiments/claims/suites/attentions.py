@@ -1,9 +1,10 @@
-"""Later attentions of the last block, and PAMR, against MaskCLIP's value path. Nothing is trained."""
+"""Later attentions of the last block, and PAMR, against MaskCLIP's value path; none trains."""
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
-ABOUT = """Nothing is trained. The papers' numbers are averages over eight benchmarks (VOC21, Context60, COCO-Object,
-VOC20, Cityscapes, Context59, ADE20K, COCO-Stuff) with CLIP ViT-B/16, as OV-Stitcher's table has them; that of NACLIP
-with PAMR is of its authors' README. The settings are the papers'; block numbers are of half as many blocks."""
+ABOUT = """Nothing is trained. The papers' numbers are averages over eight benchmarks (VOC21,
+Context60, COCO-Object, VOC20, Cityscapes, Context59, ADE20K, COCO-Stuff) with CLIP ViT-B/16, as
+OV-Stitcher's table has them; that of NACLIP with PAMR is of its authors' README. The settings are
+the papers'; block numbers are of half as many blocks."""
 PATH = {'model.backbone.residual': True, 'model.backbone.ffn': True}
 PAMR = {'model.test_cfg.pamr.steps': 10, 'model.test_cfg.pamr.dilations': [8, 16]}
 PAPER = dict(value=30.3, sclip=38.2, clearclip=38.1, naclip=39.4, rcs=41.4, sc=43.9,

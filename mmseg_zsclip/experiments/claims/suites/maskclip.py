@@ -2,8 +2,9 @@
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 from mmseg_zsclip.experiments.pretraining.toy_captions import HELD_OUT_TEMPLATES
 
-ABOUT = """Nothing is trained. The paper's numbers are of PASCAL Context, with ViT-B/16 or R50. Sizes are in CLIP's own:
-the paper's 224, 336 and 520 pixels are 64, 96 and 152 of a CLIP that was trained on 64."""
+ABOUT = """Nothing is trained. The paper's numbers are of PASCAL Context, with ViT-B/16 or R50.
+Sizes are in CLIP's own: the paper's 224, 336 and 520 pixels are 64, 96 and 152 of a CLIP that was
+trained on 64."""
 BACKBONE, HEAD = 'model.backbone.', 'model.decode_head.'
 # The path of section 3.3, with the block's residual and its feed-forward network.
 PAPER = {BACKBONE + 'residual': True, BACKBONE + 'ffn': True}
@@ -13,7 +14,8 @@ ONE_PROMPT = {f'prompt_{i}': HELD_OUT_TEMPLATES[i * (len(HELD_OUT_TEMPLATES) - 1
 
 
 def vit(name: str, says: str, options: dict | None = None, **kwargs) -> Run:
-    return Run(name, 'toy_maskclip', {**PAPER, **(options or {})}, weights='toy', says=says, **kwargs)
+    return Run(
+        name, 'toy_maskclip', {**PAPER, **(options or {})}, weights='toy', says=says, **kwargs)
 
 
 def resnet(name: str, says: str, options: dict | None = None) -> Run:
@@ -78,8 +80,8 @@ CLAIMS = [
               'Eq. 5 has the first power; perfect keys would not help either', 'key-smoothing')),
     claim('Prompt denoising helps (ViT)', 'vit_pd', 'vit', paper=dict(vit_pd=23.1, vit=21.7),
           note=cause('hardly a pixel goes to a class that is not in the scene', 'prompt-denoising')),
-    claim('Key smoothing and prompt denoising together help (ViT)', 'vit_ks_pd', 'vit', paper=dict(vit_ks_pd=25.5, vit=21.7),
-          note=OUTVOTED),
+    claim('Key smoothing and prompt denoising together help (ViT)', 'vit_ks_pd', 'vit',
+          paper=dict(vit_ks_pd=25.5, vit=21.7), note=OUTVOTED),
     claim('Key smoothing and prompt denoising together are better than each alone (ViT)',
           'vit_ks_pd', 'vit_ks', 'vit_pd',
           paper=dict(vit_ks_pd=25.5, vit_ks=23.9, vit_pd=23.1), note=OUTVOTED),
@@ -87,8 +89,8 @@ CLAIMS = [
           note=OUTVOTED),
     claim('Prompt denoising helps (ResNet)', 'rn_pd', 'rn', paper=dict(rn_pd=19.0, rn=18.5),
           note=cause('nearly half of the classes that are there are dropped too', 'prompt-denoising')),
-    claim('Key smoothing and prompt denoising together help (ResNet)', 'rn_ks_pd', 'rn', paper=dict(rn_ks_pd=21.8, rn=18.5),
-          note=OUTVOTED),
+    claim('Key smoothing and prompt denoising together help (ResNet)', 'rn_ks_pd', 'rn',
+          paper=dict(rn_ks_pd=21.8, rn=18.5), note=OUTVOTED),
     claim('The ViT is better than the ResNet', 'vit', 'rn', paper=dict(vit=21.7, rn=18.5),
           note='two CLIPs of different size and training; the ResNet sees the scenes enlarged. '
                + cause("The ViT's path has the residual, which the ResNet's has not", 'the-residual')),

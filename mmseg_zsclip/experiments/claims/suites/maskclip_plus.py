@@ -1,8 +1,9 @@
 """MaskCLIP+, tables 1 and 3: what MaskCLIP's labels, and then the model's own, add."""
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
-ABOUT = """The paper's numbers are of PASCAL Context (table 1, ViT-B/16) and of PASCAL VOC (table 3). All are tested
-through the same sliding windows, as large as the crops that MaskCLIP labels and MaskCLIP+ learns from."""
+ABOUT = """The paper's numbers are of PASCAL Context (table 1, ViT-B/16) and of PASCAL VOC (table
+3). All are tested through the same sliding windows, as large as the crops that MaskCLIP labels and
+MaskCLIP+ learns from."""
 WINDOWS = {'model.test_cfg.mode': 'slide', 'model.test_cfg.crop_size': [64, 64],
            'model.test_cfg.stride': [32, 32], 'model.test_cfg.window_batch': 9}
 STRICT = dict(type='mmseg_zsclip.StrictLoadHook')

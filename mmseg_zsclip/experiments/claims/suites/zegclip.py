@@ -8,10 +8,11 @@ from itertools import product
 
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
-ABOUT = """The paper's numbers are of PASCAL VOC, inductive where nothing else is said. Its designs: DPT, prompts in
-every block of a frozen tower; NEL, the non-exclusive loss, a yes-or-no question per class (without it: softmax
-over the seen classes); RD, the relationship descriptor, queries of `t*g` and `t` (without it: the text `t` alone). Here
-`t` is a class's text embedding and `g` the image's CLS token."""
+ABOUT = """The paper's numbers are of PASCAL VOC, inductive where nothing else is said. Its designs:
+DPT, prompts in every block of a frozen tower; NEL, the non-exclusive loss, a yes-or-no question per
+class (without it: softmax over the seen classes); RD, the relationship descriptor, queries of `t*g`
+and `t` (without it: the text `t` alone). Here `t` is a class's text embedding and `g` the image's
+CLS token."""
 HEAD = 'model.decode_head.'
 TOWERS = dict(fix='toy_fixed', ft='toy_finetuned', dpt='toy_inductive')
 WORDS = dict(fix='frozen tower', ft='fine-tuned tower', dpt='DPT')
