@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_zsclip.apis import find_config
-from mmseg_zsclip.apis.bench import (
+from mmseg_zsclip.apis.bench_sets import (
     GROUPS,
     SETS,
     Row,
@@ -103,7 +103,7 @@ def test_both_toy_worlds_are_tested_once_and_what_is_missing_is_skipped(
         tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ['bench', 'toy_maskclip', '--sets', 'toy', 'toy_target', 'city', '--work-dir', 'out']
-    monkeypatch.setattr('mmseg_zsclip.apis.bench.config_for', of_two_scenes)
+    monkeypatch.setattr('mmseg_zsclip.apis.bench_sets.config_for', of_two_scenes)
     assert main(words) == 0
     said = capsys.readouterr().out
     assert 'Cityscapes was skipped' in said
@@ -113,7 +113,7 @@ def test_both_toy_worlds_are_tested_once_and_what_is_missing_is_skipped(
     assert first['toy_target']['metrics']['mIoU'] > 0
     assert first['city']['metrics'] == {}
 
-    monkeypatch.setattr('mmseg_zsclip.apis.bench.evaluate', forbidden)
+    monkeypatch.setattr('mmseg_zsclip.apis.bench_sets.evaluate', forbidden)
     assert main(words) == 0
     kept = {row['name']: row for row in json.loads((tmp_path / 'out/bench.json').read_text())['rows']}
     assert kept == first

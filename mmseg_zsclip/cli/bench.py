@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     cfg = launch_config(args)
     from mmengine.dist import is_main_process
 
-    from ..apis.bench import bench, chosen_sets, console_table, write_tables
+    from ..apis.bench_sets import bench, chosen_sets, console_table, write_tables
 
     if args.work_dir is None:
         cfg.work_dir = os.path.join(cfg.work_dir, 'bench')
