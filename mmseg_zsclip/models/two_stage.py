@@ -13,6 +13,7 @@ from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..datasets.transforms.load_instances import INSTANCES
 from ..registry import MODELS
 from ..vocabulary.labels import check_labels, legal_ignore
 from ..vocabulary.lists import canonical
@@ -34,6 +35,16 @@ def input_labels(labels: Tensor, meta: Mapping, size: tuple[int, int], ignored: 
     labels = F.interpolate(labels[None, None].double(), inner, mode='nearest')[0].to(labels.dtype)
     out = labels.new_full(size, ignored)
     out[rows, columns] = (labels.flip(flip) if flip else labels)[0]
+    return out
+
+
+def instances_of(sample: SegDataSample, labels: Tensor) -> Tensor | None:
+    """The numbers of things (H, W) beside a label map that may have been padded below and right."""
+    given = sample.metainfo.get(INSTANCES)
+    if given is None:
+        return None
+    out = torch.zeros_like(labels)
+    out[:given.shape[0], :given.shape[1]] = torch.as_tensor(given.copy(), device=labels.device)
     return out
 
 
@@ -182,8 +193,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return data_samples
 
     def targets(self, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
-        """Of each image the masks (K, H, W) of the classes that are there, and (K,) which of the seen
-        classes each is.
+        """Of each image the masks (K, H, W) of what is there, and (K,) which of the seen classes each
+        is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing.
 
         Raises:
             ValueError: a label that is no class, or of an unseen one ("ground-truth leak").
@@ -191,7 +202,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
         for one in labels:
             check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
-        maps = [class_maps(one, self.ignored) for one in labels]
+        maps = [class_maps(one, self.ignored, instances_of(sample, one))
+                for one, sample in zip(labels, data_samples, strict=True)]
         return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:

@@ -58,6 +58,14 @@ def test_every_class_of_the_truth_is_a_proposal():
     assert none.masks.shape == (0, 32, 32)
 
 
+def test_things_of_one_class_are_masks_of_their_own():
+    labels = torch.tensor([[0, 0, 0, 2], [2, 2, 255, -1]])
+    instances = torch.tensor([[1, 1, 2, 0], [0, 3, 4, 5]])
+    masks, classes = class_maps(labels, 255, instances)
+    assert classes.tolist() == [0, 0, 2, 2]
+    assert masks.flatten(1).sum(dim=1).tolist() == [2, 1, 2, 1]
+
+
 def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
     ours, = FileProposals(folder)(IMAGES, [META], TEXT)
     path = coco(dict(segmentation=rle(MASKS[0]), score=0.8), dict(segmentation=rle(MASKS[1])))

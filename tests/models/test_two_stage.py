@@ -1,4 +1,5 @@
 """Generator, classifier and fusion joined: a model whose three parts swap by config."""
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -170,6 +171,10 @@ def test_stage_1_trains_the_generator_alone_on_seen_classes(build):
     masks, classes = model.targets([one])[0]
     assert classes.tolist() == [1, 3]  # 'dog' is the fourth of the seen
     assert masks.sum() == 54 * 80
+    one.set_metainfo(dict(instance_map=np.kron([[0, 1], [0, 2]], np.ones((32, 36), int))))  # unpadded
+    masks, classes = model.targets([one])[0]
+    assert classes.tolist() == [1, 1, 3, 3]
+    assert masks.flatten(1).sum(dim=1).tolist() == [30 * 44, 30 * 36, 24 * 44, 24 * 36]
     losses = model.loss(torch.randn(1, 3, 64, 80), [one])
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     assert {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad} == {
