@@ -66,9 +66,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         fusion: `Ensemble()`, CLIP alone, by default; or `UpperBound`.
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
         empty_class: what an image without proposals is, by name; if left out its pixels are ignored.
-        Others: see mmseg's `BaseSegmentor`.
+        Others: see mmseg's `BaseSegmentor`; its tools give an empty `train_cfg` and `pretrained`.
 
     Raises:
+        TypeError: arguments that are none.
         ValueError: a `scale` that is not positive, an `empty_class` that is no class; by
             `init_weights`, classifier and text of two CLIPs, image statistics that are not CLIP's, or
             a stage 1 of other classes.
@@ -78,8 +79,12 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                  unseen: str | Sequence[str] | None = None, fusion: dict | None = None,
                  scale: float = 100.0, empty_class: str | None = None,
                  data_preprocessor: dict | None = None, test_cfg: dict | None = None,
-                 init_cfg: dict | None = None) -> None:
+                 init_cfg: dict | None = None, **of_mmseg) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        unknown = [key for key, value in of_mmseg.items()
+                   if key not in ('train_cfg', 'pretrained') or value]
+        if unknown:
+            raise TypeError(f'{type(self).__name__} knows no {", ".join(unknown)}.')
         if scale <= 0:
             raise ValueError(f'scale is {scale}; it must be positive.')
         self.class_embeddings = Vocabulary(classes, unseen=unseen, least=2, **text)

@@ -195,6 +195,12 @@ def test_a_generator_without_loss_is_named(build):
         build().loss(torch.randn(1, 3, 64, 80), [sample()])
 
 
+def test_arguments_that_mmsegs_tools_give_every_model_are_taken_and_others_named(build):
+    build(train_cfg=None, pretrained=None)
+    with pytest.raises(TypeError, match='TwoStageSegmentor knows no pretrained, decode_head'):
+        build(pretrained='somewhere', decode_head=None)
+
+
 def test_wrong_settings_are_named(build):
     with pytest.raises(ValueError, match="empty_class is 'sea', which is none of the 5 classes"):
         build(empty_class='sea')
