@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from prettytable import PrettyTable
 
 from ..clip.download import sha256_of
-from ..datasets.settings import config_pipelines
+from ..datasets.pipelines import config_pipelines
 from ..files import whole_file, write_json
 from ..registry import DATASETS
 from ..vocabulary.lists import load_classes
