@@ -1,4 +1,5 @@
 """Encoders, the segmentor, and one file per method."""
+from .detector_proposals import DetectorProposals
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble, UpperBound
 from .given_proposals import FileProposals, TrueProposals
@@ -9,6 +10,7 @@ from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
+from .sam_proposals import SAMProposals
 from .segmentor import OneStageSegmentor
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
@@ -23,6 +25,7 @@ __all__ = [
     'CLIPVisionTransformer',
     'DeepLabV2Head',
     'DeepPromptedViT',
+    'DetectorProposals',
     'Ensemble',
     'FileProposals',
     'IPCLIPResNet',
@@ -34,6 +37,7 @@ __all__ = [
     'MeanTTAModel',
     'OneStageSegmentor',
     'QueryProposals',
+    'SAMProposals',
     'SelfTrainedSegmentor',
     'SubImageCLIP',
     'TextHead',

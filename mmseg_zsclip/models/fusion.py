@@ -12,13 +12,6 @@ from .proposals import Proposals
 STRIP = 2**22  # scores at a time, at least one row of them
 
 
-def fold_synonyms(scores: Tensor, counts: Sequence[int]) -> Tensor:
-    """Scores of synonyms -> of classes, each the largest of its own: (P, sum of counts) -> (P, C)."""
-    if all(count == 1 for count in counts):
-        return scores
-    return torch.stack([part.amax(dim=1) for part in scores.split(list(counts), dim=1)], dim=1)
-
-
 def ensemble(clip_scores: Tensor, generator_scores: Tensor, exponents: Tensor) -> Tensor:
     """A_p^(1 - w) A_c^w of every proposal and class (Eq. 9).
 

@@ -52,8 +52,8 @@ class QueryProposals(BaseModule):
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         from mmdet.models.layers import PixelDecoder  # with it mmdet's heads are found by name
-        self.backbone = ROOT.build(ConfigDict(backbone))
-        self.head = ROOT.build(ConfigDict(head))  # whose keys mmdet reads as attributes
+        self.backbone, self.head = (  # ConfigDict: mmdet reads keys as attributes
+            ROOT.build(ConfigDict(part, _scope_='mmdet')) for part in (backbone, head))
         if self.head.num_classes != 1:
             raise ValueError(f'the head has {self.head.num_classes} classes; a generator has one, an '
                              'object: num_things_classes=1, num_stuff_classes=0. With `text` the '

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from mmseg_zsclip.models import fusion
 from mmseg_zsclip.models.fusion import (
     Ensemble,
-    fold_synonyms,
     semantic_labels,
     semantic_scores,
     upper_bound,
@@ -63,12 +62,6 @@ def test_a_lambda_outside_0_and_1_is_named(options):
 def test_an_ensemble_with_a_generator_that_knows_no_class_is_named():
     with pytest.raises(ValueError, match='exponents 0.3 and 0.7, but the generator gives no scores'):
         Ensemble(0.3, 0.7)(CLIP, proposals(), [])
-
-
-def test_the_best_synonym_speaks_for_its_class():
-    scores = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
-    assert torch.equal(fold_synonyms(scores, [1, 2, 1]), scores[:, [0, 1, 3]])
-    assert fold_synonyms(scores, [1] * 4) is scores
 
 
 def test_true_iou_as_score_is_an_upper_bound():
