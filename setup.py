@@ -1,5 +1,6 @@
 """Packaging. `pip install .` adds only light pure-Python packages: torch, mmcv and mmseg stay as
 they are, because a user may have compiled them. The extras bring the stack."""
+
 import re
 import shutil
 from pathlib import Path
@@ -73,7 +74,9 @@ setup(
     python_requires='>=3.10',
     package_dir={'': '.'},
     packages=find_packages(include=['mmseg_zsclip', 'mmseg_zsclip.*']),
-    package_data={'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/demo/*.html', 'toy/weights/*.pt']},
+    package_data={
+        'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/demo/*.html', 'toy/weights/*.pt']
+    },
     install_requires=requirements('runtime'),
     extras_require={
         'lite': requirements('lite'),

@@ -1,4 +1,5 @@
 """CLIP segments what nobody has labelled: an MMSegmentation plugin."""
+
 from . import compat
 
 compat.setup()

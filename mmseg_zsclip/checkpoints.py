@@ -4,6 +4,7 @@ Nothing of a checkpoint is ever executed: its pickle may hold tensors and plain 
 strings stay strings. mmengine's Runner executes `meta['config']` and its inferencers build models
 from `meta['cfg']`; the first is dropped here, the second renamed to `meta['config_text']`.
 """
+
 import hashlib
 import re
 from collections import OrderedDict
@@ -39,7 +40,8 @@ class _Part(dict):
     def __missing__(self, key):
         raise MissingPart(
             f'{self.source} has no {self.where}{key!r}: it is a state dict or of another program, '
-            f'which can be tested or given as load_from, but not resumed. {_WANTED}')
+            f'which can be tested or given as load_from, but not resumed. {_WANTED}'
+        )
 
     def __reduce__(self):  # so that what was read can be saved again, and read again
         return OrderedDict, (), None, None, iter(self.items())
@@ -74,11 +76,14 @@ def read_checkpoint(source: 'str | Path', map_location='cpu') -> dict:
     except UnreadableFile as error:
         raise CheckpointError(f'{error}. {_WANTED}') from error
     if isinstance(content, ScriptState):
-        raise CheckpointError(f"{path} is a TorchScript archive, as OpenAI's CLIP weights are, not "
-                              f'a checkpoint. {_WANTED}; CLIP weights go to --weights')
+        raise CheckpointError(
+            f"{path} is a TorchScript archive, as OpenAI's CLIP weights are, not "
+            f'a checkpoint. {_WANTED}; CLIP weights go to --weights'
+        )
     if not isinstance(content, dict):
-        raise CheckpointError(f'{path} holds a {type(content).__name__}, not a checkpoint. '
-                              f'{_WANTED}')
+        raise CheckpointError(
+            f'{path} holds a {type(content).__name__}, not a checkpoint. {_WANTED}'
+        )
     _check(content, path)
     return _moved(_disarmed(content, path), map_location)
 
@@ -95,18 +100,28 @@ def _mmengine() -> Trust:
         return dict(values)
 
     def state(target, values) -> None:
-        known = {'max_length', '_max_length', '_log_history', '_count_history',
-                 'statistics_methods', '_statistics_methods'}
+        known = {
+            'max_length',
+            '_max_length',
+            '_log_history',
+            '_count_history',
+            'statistics_methods',
+            '_statistics_methods',
+        }
         if not isinstance(values, dict) or not set(values) <= known:
             raise UnreadableFile('a HistoryBuffer of another make')
         target.__setstate__(values)
 
-    return Trust({
-        ('mmengine.logging.history_buffer', 'HistoryBuffer'): _Buffer(buffer),
-        ('mmengine.config.config', 'ConfigDict'): plain,
-        ('builtins', 'getattr'): lambda owner, name: _statistic(
-            HistoryBuffer if isinstance(owner, _Buffer) else owner, name),
-    }, {HistoryBuffer: state})
+    return Trust(
+        {
+            ('mmengine.logging.history_buffer', 'HistoryBuffer'): _Buffer(buffer),
+            ('mmengine.config.config', 'ConfigDict'): plain,
+            ('builtins', 'getattr'): lambda owner, name: _statistic(
+                HistoryBuffer if isinstance(owner, _Buffer) else owner, name
+            ),
+        },
+        {HistoryBuffer: state},
+    )
 
 
 class _Buffer:
@@ -122,18 +137,25 @@ def _check(content: dict, path: Path) -> None:
     state = content.get('state_dict', content)
     for key in ('meta', 'message_hub', 'state_dict'):
         if key in content and not isinstance(content[key], dict):
-            raise CheckpointError(f'{path}: its {key} is a {type(content[key]).__name__}, expected '
-                                  f'a dict. {_WANTED}')
-    if not state or not all(isinstance(key, str) for key in state) or not any(
-            isinstance(value, Tensor) for value in state.values()):
+            raise CheckpointError(
+                f'{path}: its {key} is a {type(content[key]).__name__}, expected a dict. {_WANTED}'
+            )
+    if (
+        not state
+        or not all(isinstance(key, str) for key in state)
+        or not any(isinstance(value, Tensor) for value in state.values())
+    ):
         keys = ', '.join(str(key)[:30] for key in list(content)[:5]) or 'nothing'
         raise CheckpointError(f'{path} holds no tensors but {keys}. {_WANTED}')
     names = set(state)
     if 'meta' not in content and (
-            {'visual.conv1.weight', 'logit_scale'} <= names
-            or any(name.startswith('vision_model.') for name in names)):
-        raise CheckpointError(f'{path} holds CLIP weights, not a trained checkpoint. {_WANTED}; '
-                              'CLIP weights go to --weights')
+        {'visual.conv1.weight', 'logit_scale'} <= names
+        or any(name.startswith('vision_model.') for name in names)
+    ):
+        raise CheckpointError(
+            f'{path} holds CLIP weights, not a trained checkpoint. {_WANTED}; '
+            'CLIP weights go to --weights'
+        )
     for name, value in state.items():
         if isinstance(value, Tensor) and value.is_floating_point():
             check_finite(value, name, path)
@@ -147,8 +169,10 @@ def _check_depth(content, path: Path) -> None:
         if not isinstance(node, dict | list | tuple) or depth <= deepest.get(id(node), -1):
             continue
         if depth > _DEPTH:
-            raise CheckpointError(f'{path} holds a {type(node).__name__} in more than {_DEPTH} '
-                                  f'others, or in itself, as no training writes. {_WANTED}')
+            raise CheckpointError(
+                f'{path} holds a {type(node).__name__} in more than {_DEPTH} '
+                f'others, or in itself, as no training writes. {_WANTED}'
+            )
         deepest[id(node)] = depth
         children = node.values() if isinstance(node, dict) else node
         waiting += [(child, depth + 1) for child in children]
@@ -162,9 +186,11 @@ def check_finite(value: Tensor, name: str, path: 'Path | str') -> None:
     if value.numel() and not torch.isfinite(value.float().sum()):
         bad = int((~torch.isfinite(value)).sum())
         if bad:
-            raise CheckpointError(f'{path}: {name} holds {bad} NaN or infinite of {value.numel()} '
-                                  'values: the training that wrote it diverged. Take an earlier '
-                                  'checkpoint')
+            raise CheckpointError(
+                f'{path}: {name} holds {bad} NaN or infinite of {value.numel()} '
+                'values: the training that wrote it diverged. Take an earlier '
+                'checkpoint'
+            )
 
 
 def _disarmed(content: dict, path: Path) -> dict:
@@ -193,7 +219,8 @@ def _own_files(info: dict, path: Path) -> dict:
                 continue
             value = str(path.parent / name)
         elif key == 'keep_ckpt_ids' and not (
-                isinstance(value, list) and all(type(step) is int for step in value)):
+            isinstance(value, list) and all(type(step) is int for step in value)
+        ):
             continue
         if key != 'cfg':
             out[key] = value
@@ -226,8 +253,10 @@ def _local(source: str) -> Path:
     if scheme in ('http', 'https'):
         return _fetched(source)
     if scheme:
-        raise CheckpointError(f'{source}: {scheme}:// is not read, since its reader runs what a '
-                              'file says. Download the file and give its path')
+        raise CheckpointError(
+            f'{source}: {scheme}:// is not read, since its reader runs what a '
+            'file says. Download the file and give its path'
+        )
     return Path(source).expanduser()
 
 
@@ -240,8 +269,10 @@ def _fetched(url: str) -> Path:
     if fragment and not found:
         raise CheckpointError(f'{url}: #{fragment} is no digest; write #sha256= and 64 hex digits')
     if address.lower().startswith('http://') and not digest:
-        raise CheckpointError(f'{url}: http:// without a digest is refused, since anyone on the '
-                              'way can change the file. Use https://, or add #sha256=HEX')
+        raise CheckpointError(
+            f'{url}: http:// without a digest is refused, since anyone on the '
+            'way can change the file. Use https://, or add #sha256=HEX'
+        )
     name = PurePosixPath(urlsplit(address).path).name or 'checkpoint'
     folder = cache_dir() / 'checkpoints' / hashlib.sha256(url.encode()).hexdigest()[:16]
     try:
@@ -256,6 +287,7 @@ def _load_from_file(filename, map_location=None):
 
 def _load_from_zoo(filename, map_location=None):
     from mmengine.runner import checkpoint as zoo
+
     scheme, name = filename.split('://', 1)
     if scheme == 'mmcls':
         url = zoo.get_mmcls_models().get(name)
@@ -272,9 +304,14 @@ def _load_from_zoo(filename, map_location=None):
 def register() -> None:
     """Make every loader of mmengine's table this one."""
     from mmengine.runner.checkpoint import CheckpointLoader
+
     CheckpointLoader.register_scheme(
         ['', 'http://', 'https://', 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'],
-        _load_from_file, force=True)
+        _load_from_file,
+        force=True,
+    )
     CheckpointLoader.register_scheme(
         ['modelzoo://', 'torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://'],
-        _load_from_zoo, force=True)
+        _load_from_zoo,
+        force=True,
+    )

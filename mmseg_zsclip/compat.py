@@ -1,4 +1,5 @@
 """The only file that adapts to versions of mmcv, mmengine and torch. Standard library at import."""
+
 import importlib.metadata
 import importlib.util
 import logging
@@ -31,6 +32,7 @@ TESTED = {'torch': ('2.6.0', '2.14.1', '2.15.0'), 'numpy': ('2.4.6', '2.5.5')}
 class Pair(NamedTuple):
     """Two distributions that are each allowed and cannot work together: with `first` inside its
     specifier, `second` inside its own fails; `fix` repairs it, `why` says how it shows."""
+
     first: str
     first_is: str
     second: str
@@ -40,14 +42,30 @@ class Pair(NamedTuple):
 
 
 PAIRS = (
-    Pair('torch', '<2.4', 'transformers', '>=5', 'mmdet cannot be imported',
-         'pip install "transformers<4.50"'),
-    Pair('torch', '<2.3', 'numpy', '>=2', 'torch says that numpy is not available',
-         'pip install "numpy<2" "opencv-python<4.12"'),
+    Pair(
+        'torch',
+        '<2.4',
+        'transformers',
+        '>=5',
+        'mmdet cannot be imported',
+        'pip install "transformers<4.50"',
+    ),
+    Pair(
+        'torch',
+        '<2.3',
+        'numpy',
+        '>=2',
+        'torch says that numpy is not available',
+        'pip install "numpy<2" "opencv-python<4.12"',
+    ),
 )
 # (distribution, another): what the first declares of the second must hold, or importing it fails
-DECLARED = (('torchvision', 'torch'), ('torch', 'triton'), ('transformers', 'tokenizers'),
-            ('transformers', 'huggingface-hub'))
+DECLARED = (
+    ('torchvision', 'torch'),
+    ('torch', 'triton'),
+    ('transformers', 'tokenizers'),
+    ('transformers', 'huggingface-hub'),
+)
 STATISTICS = ('min', 'max', 'mean', 'current')
 
 logger = logging.getLogger('mmseg_zsclip')
@@ -55,6 +73,7 @@ logger = logging.getLogger('mmseg_zsclip')
 
 class Row(NamedTuple):
     """One line of `environment_report`; `fix` is the command that repairs it, empty if `ok`."""
+
     name: str
     found: str
     wanted: str
@@ -113,7 +132,8 @@ def require_mmcv() -> None:
     if not has_mmcv():
         raise ImportError(
             'mmseg_zsclip needs mmcv or mmcv-lite, found neither. '
-            f'Run: {LITE_MMCV}   (no compiler needed)') from None
+            f'Run: {LITE_MMCV}   (no compiler needed)'
+        ) from None
 
 
 def warn_of_versions() -> None:
@@ -122,10 +142,19 @@ def warn_of_versions() -> None:
         if not row.ok and row.found:
             logger.warning(
                 '%s %s is outside the tested versions %s. To repair: %s',
-                row.name, row.found, row.wanted, row.fix)
+                row.name,
+                row.found,
+                row.wanted,
+                row.fix,
+            )
     for row in pair_rows():
-        logger.warning('%s cannot work together: %s; wanted: %s. To repair: %s',
-                       row.name, row.found, row.wanted, row.fix)
+        logger.warning(
+            '%s cannot work together: %s; wanted: %s. To repair: %s',
+            row.name,
+            row.found,
+            row.wanted,
+            row.fix,
+        )
 
 
 def compiled_ops() -> str | None:
@@ -145,6 +174,7 @@ def install_ops() -> None:
     if 'mmcv._ext' in sys.modules or compiled_ops():
         return
     from . import ops
+
     sys.modules['mmcv._ext'] = ops.build_module()
     logger.info('mmcv has no compiled ops: using mmseg_zsclip.ops (torch, Triton on a GPU)')
 
@@ -155,6 +185,7 @@ def avoid_flash_attention() -> None:
     stays as it is where there is one."""
     if (installed_version('torch') or '').startswith('2.1.'):
         import torch
+
         if not torch.cuda.is_available():
             torch.backends.cuda.enable_flash_sdp(False)
 
@@ -176,10 +207,20 @@ def allow_checkpoints() -> None:
     # numpy 1 and 2 write the same two functions under different names.
     renamed = [
         _alias(getattr(core.multiarray, name), f'numpy.{module}.multiarray', name)
-        for module in ('core', '_core') for name in ('_reconstruct', 'scalar')]
-    torch.serialization.add_safe_globals([
-        HistoryBuffer, ConfigDict, np.ndarray, np.dtype, *plain, *renamed,
-        _alias(_statistic, 'builtins', 'getattr')])
+        for module in ('core', '_core')
+        for name in ('_reconstruct', 'scalar')
+    ]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            ConfigDict,
+            np.ndarray,
+            np.dtype,
+            *plain,
+            *renamed,
+            _alias(_statistic, 'builtins', 'getattr'),
+        ]
+    )
 
 
 def guard_checkpoints() -> None:
@@ -187,6 +228,7 @@ def guard_checkpoints() -> None:
     that mmengine's own loaders are imported."""
     if _GUARDED in sys.modules:
         from . import checkpoints
+
         checkpoints.register()
     elif not any(isinstance(finder, _GuardWhenImported) for finder in sys.meta_path):
         sys.meta_path.insert(0, _GuardWhenImported())
@@ -208,6 +250,7 @@ class _GuardWhenImported:
             def exec_module(module) -> None:
                 run(module)
                 from . import checkpoints
+
                 checkpoints.register()
 
             spec.loader.exec_module = exec_module
@@ -226,11 +269,13 @@ def _alias(function: Callable, module: str, name: str) -> Callable:
 def _statistic(owner: type, name: str):
     """What a checkpoint may ask of `getattr`: HistoryBuffer's statistics, pickled by name."""
     from mmengine.logging import HistoryBuffer
+
     if owner is not HistoryBuffer or name not in STATISTICS:
         raise ValueError(
             f'the checkpoint asks for attribute {name!r} of {owner!r}; only '
             f'{", ".join(STATISTICS)} of mmengine.logging.HistoryBuffer are allowed. '
-            'It was not written by mmengine: do not trust it.')
+            'It was not written by mmengine: do not trust it.'
+        )
     return getattr(HistoryBuffer, name)
 
 
@@ -252,6 +297,7 @@ def inherit_shipped_configs() -> None:
         if not cfg_path.startswith('mmseg_zsclip::'):
             return others(cfg_path, filename)
         from .apis.configs import find_shipped
+
         return str(find_shipped(cfg_path.partition('::')[2])), None
 
     Config._get_cfg_path = staticmethod(get_cfg_path)
@@ -266,6 +312,7 @@ def replace_pkg_resources() -> None:
         return
     import mmengine.config.config
     import mmengine.utils.package_utils
+
     homes = [mmengine.utils.package_utils, mmengine.utils, mmengine, mmengine.config.config]
     homes.append(sys.modules.get('mmengine.hub.hub'))
     for function in (is_installed, get_installed_path):
@@ -289,7 +336,8 @@ def get_installed_path(package: str) -> str:
     if folder is None:
         raise ModuleNotFoundError(
             f'{package!r} is not installed, or is a namespace without a folder of its own. '
-            f'Run: pip install {package}')
+            f'Run: pip install {package}'
+        )
     return folder
 
 
@@ -332,7 +380,9 @@ def pair_rows() -> list[Row]:
     rows = []
     for pair in PAIRS:
         if is_in(pair.first, pair.first_is) and is_in(pair.second, pair.second_is):
-            found = f'{installed_version(pair.first)} with {installed_version(pair.second)}: {pair.why}'
+            found = (
+                f'{installed_version(pair.first)} with {installed_version(pair.second)}: {pair.why}'
+            )
             wanted = f'{pair.second} outside {pair.second_is} for {pair.first}{pair.first_is}'
             rows.append(Row(f'{pair.first} and {pair.second}', found, wanted, False, pair.fix))
     for name, other in DECLARED:
@@ -340,9 +390,17 @@ def pair_rows() -> list[Row]:
         if needed and found and not is_in(other, needed):
             both = f'{installed_version(name)} with {found}'
             # The first moves: its fitting release is found by pip, which leaves `other` alone.
-            rows.append(Row(f'{name} and {other}', both, f'{other}{needed}', False,
-                            f'pip install "{name}" "{other}=={found.partition("+")[0]}"'
-                            if name == 'torchvision' else f'pip install "{other}{needed}"'))
+            rows.append(
+                Row(
+                    f'{name} and {other}',
+                    both,
+                    f'{other}{needed}',
+                    False,
+                    f'pip install "{name}" "{other}=={found.partition("+")[0]}"'
+                    if name == 'torchvision'
+                    else f'pip install "{other}{needed}"',
+                )
+            )
     return rows
 
 
@@ -356,7 +414,8 @@ def declared(name: str, other: str) -> str:
     for text in importlib.metadata.requires(name) or ():
         requirement = Requirement(text)
         if canonicalize_name(requirement.name) == canonicalize_name(other) and (
-                requirement.marker is None or requirement.marker.evaluate({'extra': ''})):
+            requirement.marker is None or requirement.marker.evaluate({'extra': ''})
+        ):
             return str(requirement.specifier)
     return ''
 
@@ -392,4 +451,5 @@ def _gpu_rows() -> list[Row]:
     fix = '' if triton else 'pip install triton'
     return [
         Row('gpu', torch.cuda.get_device_name(), 'optional', True, ''),
-        Row('triton', triton, 'any', bool(triton), fix)]
+        Row('triton', triton, 'any', bool(triton), fix),
+    ]

@@ -1,4 +1,5 @@
 """Files that appear whole or not at all."""
+
 import errno
 import json
 import os
@@ -14,7 +15,8 @@ CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 def names_a_file(weights: str) -> bool:
     """Whether CLIP weights are given as a path, not as a published tag."""
     return not weights.startswith('hf-hub:') and (
-        os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors'))
+        os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors')
+    )
 
 
 class WriteError(OSError):
@@ -26,8 +28,9 @@ class WriteError(OSError):
 
 
 @contextmanager
-def whole_file(path: 'str | os.PathLike',
-               needed: Callable[[], int | None] = lambda: None) -> Iterator[Path]:
+def whole_file(
+    path: 'str | os.PathLike', needed: Callable[[], int | None] = lambda: None
+) -> Iterator[Path]:
     """A place to write to, moved to `path` in one step when the block ends.
 
     When the block raises, nothing of it is left and an older file at `path` stays as it was. The
@@ -76,8 +79,11 @@ def explained(path: Path, needed: Callable[[], int | None] = lambda: None) -> It
         else:
             free = shutil.disk_usage(folder).free
             way = f'{_megabytes(free)} are free in {folder}: free some, or name another folder.'
-        raise WriteError(f'{path} cannot be written: {os.strerror(number)}.{size} {way} Nothing '
-                         'half-written is left.', number) from error
+        raise WriteError(
+            f'{path} cannot be written: {os.strerror(number)}.{size} {way} Nothing '
+            'half-written is left.',
+            number,
+        ) from error
 
 
 def _torch_number(error: RuntimeError) -> int | None:
@@ -115,5 +121,6 @@ def write_json(path: 'str | os.PathLike', content: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
         partial.write_text(
-            json.dumps(content, indent=2, default=lambda value: value.tolist()) + '\n')
+            json.dumps(content, indent=2, default=lambda value: value.tolist()) + '\n'
+        )
     return path

@@ -1,4 +1,5 @@
 """Linear interpolation as a matrix, and the strips of its rows: a map is resized piece by piece."""
+
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
@@ -10,8 +11,10 @@ from torch import Tensor
 
 def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
     """Linear interpolation from the first size over those between to the last: (last, first)."""
-    steps = (F.interpolate(torch.eye(a)[None], b, mode='linear', align_corners=align_corners)[0]
-             for a, b in pairwise(sizes))
+    steps = (
+        F.interpolate(torch.eye(a)[None], b, mode='linear', align_corners=align_corners)[0]
+        for a, b in pairwise(sizes)
+    )
     return reduce(torch.matmul, steps).T
 
 

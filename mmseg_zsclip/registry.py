@@ -4,14 +4,18 @@ They are children of MMEngine's own and not of MMSegmentation's: MMEngine finds 
 the children of its root, so a grandchild would be invisible from `default_scope='mmdet'` or from
 code that sets no scope. `locations` are imported at the first look-up; importing this file is light.
 """
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
 
 def _child(parent: Registry, *packages: str) -> Registry:
     return Registry(
-        parent.name, parent=parent, scope='mmseg_zsclip',
-        locations=[f'mmseg_zsclip.{package}' for package in packages])
+        parent.name,
+        parent=parent,
+        scope='mmseg_zsclip',
+        locations=[f'mmseg_zsclip.{package}' for package in packages],
+    )
 
 
 MODELS = _child(root.MODELS, 'models', 'losses')

@@ -1,4 +1,5 @@
 """What several tests need: small photos with label maps, the development data, tools as modules."""
+
 import importlib.util
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ TOOLS = Path(__file__).parents[1] / 'tools'
 @pytest.fixture(scope='session')
 def load_tool():
     """A script below `tools`, by its path there, as a fresh module; it can import those beside it."""
+
     def load(name):
         path = TOOLS / name
         spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -20,19 +20,34 @@ from mmseg_zsclip.apis.bench_sets import (
 from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.cli import main
 
-SHIPPED = dict(voc21='voc21', pc60='context60', object='coco-object', pas20='voc20',
-               city='cityscapes', pc59='context59', a150='ade20k', stuff='coco-stuff')
-FEW = {'test_dataloader.dataset.indices': 2, 'test_dataloader.num_workers': 0,
-       'test_dataloader.persistent_workers': False}
+SHIPPED = dict(
+    voc21='voc21',
+    pc60='context60',
+    object='coco-object',
+    pas20='voc20',
+    city='cityscapes',
+    pc59='context59',
+    a150='ade20k',
+    stuff='coco-stuff',
+)
+FEW = {
+    'test_dataloader.dataset.indices': 2,
+    'test_dataloader.num_workers': 0,
+    'test_dataloader.persistent_workers': False,
+}
 
 
 def effect(cfg):
     """What decides the numbers of a test."""
     dataset = cfg.test_dataloader.dataset
-    head, = vocabulary_settings(cfg.model)
-    return dict(model=cfg.model.to_dict() if hasattr(cfg.model, 'to_dict') else dict(cfg.model),
-                pipeline=[dict(step) for step in dataset.pipeline], kind=dataset.type,
-                unseen=head.get('unseen'), metric=dict(cfg.test_evaluator))
+    (head,) = vocabulary_settings(cfg.model)
+    return dict(
+        model=cfg.model.to_dict() if hasattr(cfg.model, 'to_dict') else dict(cfg.model),
+        pipeline=[dict(step) for step in dataset.pipeline],
+        kind=dataset.type,
+        unseen=head.get('unseen'),
+        metric=dict(cfg.test_evaluator),
+    )
 
 
 @pytest.mark.parametrize('protocol', ['whole', 'windows'])
@@ -100,7 +115,8 @@ def test_published_numbers_are_those_of_the_protocol():
 
 
 def test_both_toy_worlds_are_tested_once_and_what_is_missing_is_skipped(
-        tmp_path, capsys, monkeypatch):
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     words = ['bench', 'toy_maskclip', '--sets', 'toy', 'toy_target', 'city', '--work-dir', 'out']
     monkeypatch.setattr('mmseg_zsclip.apis.bench_sets.config_for', of_two_scenes)
@@ -108,14 +124,18 @@ def test_both_toy_worlds_are_tested_once_and_what_is_missing_is_skipped(
     said = capsys.readouterr().out
     assert 'Cityscapes was skipped' in said
     assert 'ZSCLIP_CITYSCAPES' in said
-    first = {row['name']: row for row in json.loads((tmp_path / 'out/bench.json').read_text())['rows']}
+    first = {
+        row['name']: row for row in json.loads((tmp_path / 'out/bench.json').read_text())['rows']
+    }
     assert set(first['toy']['metrics']) >= {'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU'}
     assert first['toy_target']['metrics']['mIoU'] > 0
     assert first['city']['metrics'] == {}
 
     monkeypatch.setattr('mmseg_zsclip.apis.bench_sets.evaluate', forbidden)
     assert main(words) == 0
-    kept = {row['name']: row for row in json.loads((tmp_path / 'out/bench.json').read_text())['rows']}
+    kept = {
+        row['name']: row for row in json.loads((tmp_path / 'out/bench.json').read_text())['rows']
+    }
     assert kept == first
     with pytest.raises(RuntimeError, match='measured again'):
         rows_of(tmp_path, model={'model.decode_head.scale': 7})
@@ -136,13 +156,20 @@ def forbidden(*args, **kwargs):
 
 
 def test_the_tables_say_the_same(tmp_path):
-    rows = [Row('a', 'A', {'mIoU': 50.04, 'hIoU': float('nan')}, 1.0, paper=21.7),
-            Row('b', 'B', {'mIoU': 30.0, 'mIoU(U)': 10.0}), Row('c', 'C', {}, skipped='no photos')]
+    rows = [
+        Row('a', 'A', {'mIoU': 50.04, 'hIoU': float('nan')}, 1.0, paper=21.7),
+        Row('b', 'B', {'mIoU': 30.0, 'mIoU(U)': 10.0}),
+        Row('c', 'C', {}, skipped='no photos'),
+    ]
     write_tables(rows, tmp_path)
     with (tmp_path / 'bench.csv').open(newline='') as file:
         lines = list(csv.reader(file))
-    assert lines[1:] == [['A', '50.0', '', '', '', '21.7*'], ['B', '30.0', '', '10.0', '', ''],
-                         ['C', '', '', '', '', ''], ['mean of 2', '40.0', '', '', '', '']]
+    assert lines[1:] == [
+        ['A', '50.0', '', '', '', '21.7*'],
+        ['B', '30.0', '', '10.0', '', ''],
+        ['C', '', '', '', '', ''],
+        ['mean of 2', '40.0', '', '', '', ''],
+    ]
     marked = (tmp_path / 'bench.md').read_text().splitlines()
     assert [line.strip('| ').split(' | ')[0] for line in marked[2:]] == ['A', 'B', 'C', 'mean of 2']
     assert 'C was skipped: no photos' in console_table(rows)

@@ -1,4 +1,5 @@
 """`zsclip train | test`: any config, from any directory, killed and resumed."""
+
 import json
 import os
 import runpy
@@ -85,12 +86,16 @@ def logs(folder: Path) -> str:
 
 def test_train_then_test_writes_checkpoint_metrics_and_overlays(tiny):
     assert main(['train', str(tiny), '--work-dir', 'run']) == 0
-    assert main(['test', str(tiny), 'run/iter_2.pth', '--work-dir', 'run', '--show-dir', 'seen']) == 0
+    assert (
+        main(['test', str(tiny), 'run/iter_2.pth', '--work-dir', 'run', '--show-dir', 'seen']) == 0
+    )
     (metrics,) = Path('run').rglob('metrics.json')
     assert set(json.loads(metrics.read_text())) == {'aAcc', 'mIoU', 'mAcc'}
     assert list(metrics.parent.glob('*.log'))
     assert sorted(path.name for path in Path('seen').iterdir()) == ['a.png', 'b.png', 'c.png']
-    width, height = Image.open('seen/a.png').size  # photo, truth, prediction; their titles, a legend
+    width, height = Image.open(
+        'seen/a.png'
+    ).size  # photo, truth, prediction; their titles, a legend
     assert width == 3 * 320 + 2 * 8
     assert height > 320 + 30
 
@@ -110,22 +115,29 @@ def test_another_batch_than_the_learning_rates_is_warned_of_or_scaled_for(tiny):
     assert '2 images a step, but the learning rate of this config is for 16' in logs(Path('plain'))
     assert main(['train', str(tiny), '--work-dir', 'scaled', '--auto-scale-lr', *options]) == 0
     assert 'Scaling the original LR by 0.125' in logs(Path('scaled'))
-    with pytest.raises(SystemExit, match='zsclip: --auto-scale-lr needs auto_scale_lr.base_batch_size'):
+    with pytest.raises(
+        SystemExit, match='zsclip: --auto-scale-lr needs auto_scale_lr.base_batch_size'
+    ):
         main(['train', str(tiny), '--auto-scale-lr'])
 
 
 @pytest.mark.parametrize('none', [[], ['none']])
 def test_a_trained_model_without_its_checkpoint_is_an_error_and_no_random_score(tiny, none):
-    with pytest.raises(SystemExit, match=r'zsclip: no checkpoint given, but [\d,]+ parameters of this model '
-                       'come from training.*zsclip test tiny CKPT'):
+    with pytest.raises(
+        SystemExit,
+        match=r'zsclip: no checkpoint given, but [\d,]+ parameters of this model '
+        'come from training.*zsclip test tiny CKPT',
+    ):
         main(['test', str(tiny), *none])
     assert not list(Path.cwd().rglob('metrics.json'))
 
 
 def test_load_from_of_the_config_is_the_checkpoint(tiny):
     assert main(['train', str(tiny), '--work-dir', 'run']) == 0
-    assert main(['test', str(tiny), '--work-dir', 'run',
-                 '--cfg-options', 'load_from=run/iter_2.pth']) == 0
+    assert (
+        main(['test', str(tiny), '--work-dir', 'run', '--cfg-options', 'load_from=run/iter_2.pth'])
+        == 0
+    )
     assert list(Path('run').rglob('metrics.json'))
 
 
@@ -137,13 +149,24 @@ def test_training_what_has_nothing_to_train_names_the_command_that_evaluates_it(
 
 def test_training_killed_at_any_moment_goes_on_from_its_last_checkpoint(tiny):
     command = [
-        sys.executable, '-m', 'mmseg_zsclip.cli', 'train', str(tiny), '--work-dir', 'run',
-        '--cfg-options', 'train_cfg.max_iters=100000']
+        sys.executable,
+        '-m',
+        'mmseg_zsclip.cli',
+        'train',
+        str(tiny),
+        '--work-dir',
+        'run',
+        '--cfg-options',
+        'train_cfg.max_iters=100000',
+    ]
     paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]
     with open('output', 'w') as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)})
+            command,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
+        )
         deadline = time.time() + 120
         while not Path('run/last_checkpoint').exists() and process.poll() is None:
             assert time.time() < deadline, Path('output').read_text()
@@ -153,8 +176,20 @@ def test_training_killed_at_any_moment_goes_on_from_its_last_checkpoint(tiny):
     reached = int(Path(Path('run/last_checkpoint').read_text()).stem.removeprefix('iter_'))
     assert reached >= 2, Path('output').read_text()
     end = reached + 2
-    assert main(['train', str(tiny), '--work-dir', 'run', '--resume',
-                 '--cfg-options', f'train_cfg.max_iters={end}']) == 0
+    assert (
+        main(
+            [
+                'train',
+                str(tiny),
+                '--work-dir',
+                'run',
+                '--resume',
+                '--cfg-options',
+                f'train_cfg.max_iters={end}',
+            ]
+        )
+        == 0
+    )
     assert f'resumed epoch: 0, iter: {reached}' in logs(Path('run'))
     assert Path(f'run/iter_{end}.pth').exists()
 
@@ -162,8 +197,20 @@ def test_training_killed_at_any_moment_goes_on_from_its_last_checkpoint(tiny):
 def test_resume_without_a_checkpoint_starts_as_without_it(tiny):
     assert main(['train', str(tiny), '--work-dir', 'run', '--resume']) == 0
     assert Path('run/iter_2.pth').exists()
-    assert main(['train', str(tiny), '--work-dir', 'second', '--resume',
-                 '--cfg-options', 'load_from=run/iter_2.pth']) == 0
+    assert (
+        main(
+            [
+                'train',
+                str(tiny),
+                '--work-dir',
+                'second',
+                '--resume',
+                '--cfg-options',
+                'load_from=run/iter_2.pth',
+            ]
+        )
+        == 0
+    )
     assert 'Load checkpoint from run/iter_2.pth' in logs(Path('second'))
     assert 'resumed epoch' not in logs(Path('second'))
 
@@ -173,12 +220,27 @@ def test_two_processes_train_and_evaluate_with_torchrun_on_a_cpu(tiny):
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
     run = subprocess.run(
-        [ROOT / 'tools/dist_train.sh', tiny, '2', '--work-dir', 'run',
-         '--cfg-options', 'train_cfg.val_interval=2'],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, 'PORT': port, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1',
-             'CUDA_VISIBLE_DEVICES': '',
-             'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'})
+        [
+            ROOT / 'tools/dist_train.sh',
+            tiny,
+            '2',
+            '--work-dir',
+            'run',
+            '--cfg-options',
+            'train_cfg.val_interval=2',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            'PORT': port,
+            'PYTHONPATH': str(ROOT),
+            'OMP_NUM_THREADS': '1',
+            'CUDA_VISIBLE_DEVICES': '',
+            'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
+        },
+    )
     assert run.returncode == 0, (run.stdout + run.stderr)[-9000:]
     log = logs(Path('run'))
     assert 'Distributed training: True' in log
@@ -186,19 +248,26 @@ def test_two_processes_train_and_evaluate_with_torchrun_on_a_cpu(tiny):
     assert 'mIoU' in log
 
 
-@pytest.mark.parametrize(('script', 'arguments', 'started'), [
-    ('dist_train.sh', 'CFG 4 --resume', 'train.py CFG --launcher pytorch --resume'),
-    ('dist_test.sh', 'CFG CKPT 4 --tta', 'test.py CFG CKPT --launcher pytorch --tta'),
-    ('slurm_train.sh', 'part job CFG --resume', 'train.py CFG --launcher slurm --resume'),
-    ('slurm_test.sh', 'part job CFG CKPT --tta', 'test.py CFG CKPT --launcher slurm --tta'),
-])
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'started'),
+    [
+        ('dist_train.sh', 'CFG 4 --resume', 'train.py CFG --launcher pytorch --resume'),
+        ('dist_test.sh', 'CFG CKPT 4 --tta', 'test.py CFG CKPT --launcher pytorch --tta'),
+        ('slurm_train.sh', 'part job CFG --resume', 'train.py CFG --launcher slurm --resume'),
+        ('slurm_test.sh', 'part job CFG CKPT --tta', 'test.py CFG CKPT --launcher slurm --tta'),
+    ],
+)
 def test_launch_scripts_pass_their_arguments_on(script, arguments, started, tmp_path):
     for program in ('torchrun', 'srun'):
         (tmp_path / program).write_text(f'#!/bin/sh\necho {program} "$@"\n')
         (tmp_path / program).chmod(0o755)
     run = subprocess.run(
-        [ROOT / 'tools' / script, *arguments.split()], capture_output=True, text=True, check=True,
-        env={'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'})
+        [ROOT / 'tools' / script, *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'},
+    )
     assert run.stdout.rstrip().endswith(f'/{started}')
     wanted = '--nproc_per_node=4' if script.startswith('dist') else '-p part --job-name=job'
     assert wanted in run.stdout
@@ -223,7 +292,9 @@ def test_a_config_of_ones_own_comes_before_a_shipped_one(tmp_path, monkeypatch):
 def test_an_unknown_config_is_refused_with_the_nearest_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = shipped_configs()[0].stem
-    with pytest.raises(ConfigNotFoundError, match=f"no config '{name}x'.*Nearest shipped: .*{name}"):
+    with pytest.raises(
+        ConfigNotFoundError, match=f"no config '{name}x'.*Nearest shipped: .*{name}"
+    ):
         find_config(name + 'x')
     with pytest.raises(SystemExit, match=f'zsclip: there is no config.*{name}'):
         main(['train', name + 'x'])
@@ -257,15 +328,24 @@ def test_weights_that_nothing_reads_are_an_error():
 
 
 def test_tta_without_its_config_is_an_error():
-    with pytest.raises(KeyError, match=r'--tta needs tta = dict\(scales.*tta_model and tta_pipeline'):
+    with pytest.raises(
+        KeyError, match=r'--tta needs tta = dict\(scales.*tta_model and tta_pipeline'
+    ):
         with_tta(Config(dict(model=dict(type='X'))))
 
 
 @pytest.mark.parametrize('kind', ['SegTTAModel', 'mmseg.SegTTAModel'])
 def test_tta_of_mmsegs_own_keys_keeps_the_means_scores(kind):
-    cfg = with_tta(Config(dict(
-        model=dict(type='X'), test_dataloader=dict(dataset=dict(pipeline=[])),
-        tta_model=dict(type=kind), tta_pipeline=[dict(type='TestTimeAug')])))
+    cfg = with_tta(
+        Config(
+            dict(
+                model=dict(type='X'),
+                test_dataloader=dict(dataset=dict(pipeline=[])),
+                tta_model=dict(type=kind),
+                tta_pipeline=[dict(type='TestTimeAug')],
+            )
+        )
+    )
     assert cfg.test_dataloader.dataset.pipeline == [dict(type='TestTimeAug')]
     assert cfg.model == dict(type='mmseg_zsclip.MeanTTAModel', module=dict(type='X'))
 
@@ -276,7 +356,8 @@ def test_tta_scales_take_the_place_of_the_test_pipelines_resize():
     first, augmented = tta_pipeline([load, resize, pack], scales=[(64, 64), (128, 128)])
     assert first == load
     assert augmented['transforms'][0] == [
-        dict(type='Resize', scale=scale, keep_ratio=True) for scale in ((64, 64), (128, 128))]
+        dict(type='Resize', scale=scale, keep_ratio=True) for scale in ((64, 64), (128, 128))
+    ]
     assert [flip['prob'] for flip in augmented['transforms'][1]] == [0.0, 1.0]
     assert augmented['transforms'][2:] == [[pack]]
     plain = tta_pipeline([load, resize, pack], scales=[(64, 64)], flip=False)

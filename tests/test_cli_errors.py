@@ -1,4 +1,5 @@
 """Wrong usage and wrong input of `zsclip`: one line that names the nearest legal word."""
+
 import inspect
 import os
 import subprocess
@@ -22,34 +23,52 @@ from mmseg_zsclip.datasets.photo_files import read_photo
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize(('words', 'status'), [
-    (['--version'], 0), (['--help'], 0), (['train', '--help'], 0), (['train', 'toy_inductiv'], 1),
-    (['test', 'toy_maskclip', 'nowhere.pth'], 1), (['train', 'toy_inductive', '--workdir', 'y'], 2),
-    (['train', 'toy_inductive', '--cfg-options', 'nonsense=1'], 1),
-    (['train', 'toy_inductive', '--cfg-options', 'train_dataloader.batchsize=1'], 1),
-    (['train', 'toy_inductive', '--cfg-options', 'crop_size=1'], 1),
-    (['train', 'toy_inductive', '--cfg-options', 'load_from=nowhere.pth'], 1),
-    (['test', 'toy_maskclip', '--weights', 'nowhere.pt'], 1)])
+@pytest.mark.parametrize(
+    ('words', 'status'),
+    [
+        (['--version'], 0),
+        (['--help'], 0),
+        (['train', '--help'], 0),
+        (['train', 'toy_inductiv'], 1),
+        (['test', 'toy_maskclip', 'nowhere.pth'], 1),
+        (['train', 'toy_inductive', '--workdir', 'y'], 2),
+        (['train', 'toy_inductive', '--cfg-options', 'nonsense=1'], 1),
+        (['train', 'toy_inductive', '--cfg-options', 'train_dataloader.batchsize=1'], 1),
+        (['train', 'toy_inductive', '--cfg-options', 'crop_size=1'], 1),
+        (['train', 'toy_inductive', '--cfg-options', 'load_from=nowhere.pth'], 1),
+        (['test', 'toy_maskclip', '--weights', 'nowhere.pt'], 1),
+    ],
+)
 def test_help_and_wrong_names_do_not_import_torch(words, status):
-    code = ('import sys, runpy\n'
-            f'sys.argv = ["zsclip", *{words!r}]\n'
-            'try: runpy.run_module("mmseg_zsclip.cli", run_name="__main__")\n'
-            'except SystemExit as stopped: code = stopped.code\n'
-            'assert "torch" not in sys.modules\n'
-            'sys.exit(code)\n')
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False,
-                         env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    code = (
+        'import sys, runpy\n'
+        f'sys.argv = ["zsclip", *{words!r}]\n'
+        'try: runpy.run_module("mmseg_zsclip.cli", run_name="__main__")\n'
+        'except SystemExit as stopped: code = stopped.code\n'
+        'assert "torch" not in sys.modules\n'
+        'sys.exit(code)\n'
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert run.returncode == status, run.stderr
     assert 'zsclip' in run.stdout + run.stderr
     assert 'Traceback' not in run.stderr
 
 
-@pytest.mark.parametrize(('argv', 'nearest', 'usage'), [
-    (['train', 'toy_inductive', '--workdir', 'y'], '--work-dir', 'zsclip train'),
-    (['test', 'toy_maskclip', '--showdir', 'y'], '--show-dir', 'zsclip test'),
-    (['trian', 'toy_inductive'], 'train', 'zsclip'),
-    (['train', 'toy_inductive', '--launcher', 'pytorsh'], 'pytorch', 'zsclip train'),
-])
+@pytest.mark.parametrize(
+    ('argv', 'nearest', 'usage'),
+    [
+        (['train', 'toy_inductive', '--workdir', 'y'], '--work-dir', 'zsclip train'),
+        (['test', 'toy_maskclip', '--showdir', 'y'], '--show-dir', 'zsclip test'),
+        (['trian', 'toy_inductive'], 'train', 'zsclip'),
+        (['train', 'toy_inductive', '--launcher', 'pytorsh'], 'pytorch', 'zsclip train'),
+    ],
+)
 def test_a_mistyped_word_names_the_nearest_and_its_commands_usage(argv, nearest, usage, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(argv)
@@ -82,8 +101,10 @@ def test_what_this_package_adds_to_a_message_is_kept(tmp_path):
 
 def test_an_error_of_the_user_in_a_process_of_a_pool_is_one_line(tmp_path):
     (tmp_path / 'a.pth').write_bytes(b'text')
-    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool, pytest.raises(
-            SystemExit, match=r'^zsclip: .*a\.pth .*it is a text file'):
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool,
+        pytest.raises(SystemExit, match=r'^zsclip: .*a\.pth .*it is a text file'),
+    ):
         guarded(lambda: pool.submit(read_checkpoint, tmp_path / 'a.pth').result())
 
 
@@ -103,14 +124,17 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_a_file(monkeypatch, tmp_path
     def bug():
         return {}['key']
 
-    with pytest.raises(SystemExit, match="zsclip: .*No such file.*gone"):
+    with pytest.raises(SystemExit, match='zsclip: .*No such file.*gone'):
         guarded(missing)
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
-    with pytest.raises(SystemExit, match=r"^zsclip: unexpected KeyError at .*test_cli_errors.py:\d+: "
-                                         r'key \(the traceback is in .*zsclip_error_\w+\.log; '
-                                         r'ZSCLIP_DEBUG=1 shows it here\)$'):
+    with pytest.raises(
+        SystemExit,
+        match=r'^zsclip: unexpected KeyError at .*test_cli_errors.py:\d+: '
+        r'key \(the traceback is in .*zsclip_error_\w+\.log; '
+        r'ZSCLIP_DEBUG=1 shows it here\)$',
+    ):
         guarded(bug)
-    file, = tmp_path.glob('zsclip_error_*.log')
+    (file,) = tmp_path.glob('zsclip_error_*.log')
     assert "return {}['key']" in file.read_text()
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'none'))
     with pytest.raises(KeyError):  # nowhere to write
@@ -120,35 +144,47 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_a_file(monkeypatch, tmp_path
         guarded(missing)
 
 
-@pytest.mark.parametrize(('key', 'message'), [
-    ('train_dataloder.batch_size', 'Nearest: train_dataloader'),
-    ('train_dataloader.batchsize', r'Nearest: train_dataloader\.batch_size'),
-    ('model.test_cfg.crop', r'Nearest: model\.test_cfg\.crop_size'),
-    ('train_dataloader.dataset.pipeline.99.scale', 'no index of .*0 to '),
-    ('model.test_cfg.strides', r'Nearest: model\.test_cfg\.stride'),
-    ('crop_size', r'Override .*model\.data_preprocessor\.size'),
-    ('classes', r'Override .*model\.decode_head\.classes'),
-    ('unseen', r'Override .*model\.decode_head\.unseen'),
-    ('weights', 'Or give --weights'),
-    ('train_pipeline.0.type', 'used up when the file was read'),
-])
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        ('train_dataloder.batch_size', 'Nearest: train_dataloader'),
+        ('train_dataloader.batchsize', r'Nearest: train_dataloader\.batch_size'),
+        ('model.test_cfg.crop', r'Nearest: model\.test_cfg\.crop_size'),
+        ('train_dataloader.dataset.pipeline.99.scale', 'no index of .*0 to '),
+        ('model.test_cfg.strides', r'Nearest: model\.test_cfg\.stride'),
+        ('crop_size', r'Override .*model\.data_preprocessor\.size'),
+        ('classes', r'Override .*model\.decode_head\.classes'),
+        ('unseen', r'Override .*model\.decode_head\.unseen'),
+        ('weights', 'Or give --weights'),
+        ('train_pipeline.0.type', 'used up when the file was read'),
+    ],
+)
 def test_an_option_that_would_change_nothing_is_an_error(key, message):
     with pytest.raises(ValueError, match=message):
         load_config('toy_inductive', options={key: 1})
 
 
 def test_arguments_are_read_from_the_source_as_python_sees_them():
-    for kind, place in ((Runner, ('mmengine', 'runner/runner.py', 'Runner')),
-                        (DataLoader, ('torch', 'utils/data/dataloader.py', 'DataLoader'))):
+    for kind, place in (
+        (Runner, ('mmengine', 'runner/runner.py', 'Runner')),
+        (DataLoader, ('torch', 'utils/data/dataloader.py', 'DataLoader')),
+    ):
         assert arguments_of(*place) == set(inspect.signature(kind.__init__).parameters) - {'self'}
 
 
 def test_options_with_an_effect_pass():
-    cfg = load_config('toy_inductive', options={
-        'train_dataloader.batch_size': 2, 'train_dataloader.pin_memory': True,
-        'test_dataloader.dataset.length': 3, 'compile': True,
-        'train_dataloader.dataset.pipeline.3.crop_size': (32, 32), '+model.test_cfg.mine': 5,
-        'model.test_cfg.pamr.steps': 10})
+    cfg = load_config(
+        'toy_inductive',
+        options={
+            'train_dataloader.batch_size': 2,
+            'train_dataloader.pin_memory': True,
+            'test_dataloader.dataset.length': 3,
+            'compile': True,
+            'train_dataloader.dataset.pipeline.3.crop_size': (32, 32),
+            '+model.test_cfg.mine': 5,
+            'model.test_cfg.pamr.steps': 10,
+        },
+    )
     assert cfg.train_dataloader.pin_memory
     assert cfg.train_dataloader.dataset.pipeline[3].crop_size == (32, 32)
     assert cfg.model.test_cfg.mine == 5
@@ -161,7 +197,6 @@ def test_a_loader_that_is_none_cannot_take_an_option():
 
 
 class Photos:
-
     def __len__(self):
         return 1
 
@@ -169,8 +204,10 @@ class Photos:
         return read_photo(self.path)
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (b'', 'photo {} is empty (0 bytes)'), (None, 'photo {} does not exist')])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(b'', 'photo {} is empty (0 bytes)'), (None, 'photo {} does not exist')],
+)
 def test_a_photo_that_a_loaders_worker_cannot_read_is_one_line(content, message, tmp_path):
     photos = Photos()
     photos.path = str(tmp_path / 'a.jpg')

@@ -1,12 +1,16 @@
 """Settings of a test that cannot work: each is one line of `zsclip test`, with what and where."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmseg_zsclip.cli import main
 
-FEW = ('test_dataloader.dataset.length=2', 'test_dataloader.num_workers=0',
-       'test_dataloader.persistent_workers=False')
+FEW = (
+    'test_dataloader.dataset.length=2',
+    'test_dataloader.num_workers=0',
+    'test_dataloader.persistent_workers=False',
+)
 SLIDE = 'model.test_cfg.mode=slide'
 CROP = 'model.test_cfg.crop_size=[64,64]'
 RESIZE = 'test_dataloader.dataset.pipeline.1.type=mmcv.Resize'
@@ -34,16 +38,33 @@ def zsclip_test(config, *words, options=()):
     return main(['test', config, '--work-dir', 'run', *words, *options])
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    ([SLIDE], r"test_cfg\.crop_size is missing; mode='slide' needs .*Set it in model\.test_cfg"),
-    ([SLIDE, CROP], r'test_cfg\.stride is missing'),
-    ([SLIDE, CROP, 'model.test_cfg.stride=0'], r'test_cfg\.stride is 0; .*positive whole pixels'),
-    ([SLIDE, CROP, 'model.test_cfg.stride=[0,0]'], r'test_cfg\.stride is \[0, 0\]'),
-    (['visualizer.type=mmengine.Visualizer'],
-     r"of the config with type 'Visualizer' cannot be built: .*unexpected keyword argument 'alpha'"),
-    (['visualizer.type=Vizualizer'], 'an entry of the config cannot be built: Vizualizer is not in'),
-    (['model.decode_head.nonsense=1'], r"with type 'MaskCLIPHead' cannot be built: .*'nonsense'"),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (
+            [SLIDE],
+            r"test_cfg\.crop_size is missing; mode='slide' needs .*Set it in model\.test_cfg",
+        ),
+        ([SLIDE, CROP], r'test_cfg\.stride is missing'),
+        (
+            [SLIDE, CROP, 'model.test_cfg.stride=0'],
+            r'test_cfg\.stride is 0; .*positive whole pixels',
+        ),
+        ([SLIDE, CROP, 'model.test_cfg.stride=[0,0]'], r'test_cfg\.stride is \[0, 0\]'),
+        (
+            ['visualizer.type=mmengine.Visualizer'],
+            r"of the config with type 'Visualizer' cannot be built: .*unexpected keyword argument 'alpha'",
+        ),
+        (
+            ['visualizer.type=Vizualizer'],
+            'an entry of the config cannot be built: Vizualizer is not in',
+        ),
+        (
+            ['model.decode_head.nonsense=1'],
+            r"with type 'MaskCLIPHead' cannot be built: .*'nonsense'",
+        ),
+    ],
+)
 def test_a_setting_that_cannot_work_is_one_line(options, message):
     with pytest.raises(SystemExit, match=message) as stopped:
         zsclip_test('toy_maskclip', options=[*FEW, *options])
@@ -56,7 +77,9 @@ def test_tta_takes_the_resize_of_mmcv_by_its_full_name():
 
 
 def test_pictures_need_no_visualizer(folder):
-    assert zsclip_test('toy_maskclip', '--show-dir', 'shown', options=[*FEW, 'visualizer=None']) == 0
+    assert (
+        zsclip_test('toy_maskclip', '--show-dir', 'shown', options=[*FEW, 'visualizer=None']) == 0
+    )
     assert len(list((folder / 'shown').glob('*.png'))) == 2
 
 
@@ -69,9 +92,18 @@ def test_photos_without_labels_are_written_and_shown_but_not_scored(loader, fold
     extra = ', classes=classes' if 'LoadLabels' in loader else ''
     text = UNLABELLED.replace("'LOADER'", f"'{loader}'{extra}")
     (folder / 'cfg.py').write_text(text)
-    with pytest.raises(SystemExit, match=r"^zsclip: .*img/a.png has no labels.*data_prefix\['seg_map_"):
+    with pytest.raises(
+        SystemExit, match=r"^zsclip: .*img/a.png has no labels.*data_prefix\['seg_map_"
+    ):
         zsclip_test('cfg.py')
-    assert zsclip_test('cfg.py', '--show-dir', 'shown', options=[
-        'test_evaluator.format_only=True', 'test_evaluator.output_dir=out']) == 0
+    assert (
+        zsclip_test(
+            'cfg.py',
+            '--show-dir',
+            'shown',
+            options=['test_evaluator.format_only=True', 'test_evaluator.output_dir=out'],
+        )
+        == 0
+    )
     assert len(list((folder / 'out').rglob('*.png'))) == 2
     assert len(list((folder / 'shown').rglob('*.png'))) == 2

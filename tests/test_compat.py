@@ -22,8 +22,13 @@ def python(code, *arguments, cwd=None):
     """Run `code` in a fresh interpreter that sees the package; return the finished process."""
     start = f'import sys; sys.path.insert(0, {str(ROOT)!r})\n'
     return subprocess.run(
-        [sys.executable, '-c', start + code, *arguments], cwd=cwd, capture_output=True, text=True,
-        timeout=120, check=False)
+        [sys.executable, '-c', start + code, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 HIDE_MMCV = """
@@ -45,7 +50,8 @@ def test_without_mmcv_and_mmcv_lite_one_clear_error():
     *_, last = done.stderr.strip().splitlines()
     assert last == (
         'ImportError: mmseg_zsclip needs mmcv or mmcv-lite, found neither. '
-        'Run: pip install "mmcv-lite==2.1.0"   (no compiler needed)')
+        'Run: pip install "mmcv-lite==2.1.0"   (no compiler needed)'
+    )
     assert 'During handling' not in done.stderr
 
 
@@ -55,7 +61,8 @@ def test_doctor_starts_where_mmcv_is_missing():
 
 
 def test_import_order_ours_first_then_mmseg_and_mmdet_with_one_log_line(tmp_path):
-    done = python("""
+    done = python(
+        """
 import logging
 logging.basicConfig(level=logging.INFO, format='LOG %(name)s %(message)s')
 import mmseg_zsclip
@@ -66,7 +73,9 @@ mmseg_zsclip.compat.setup()
 importlib.reload(mmseg_zsclip)
 import mmseg.models, mmdet.models, mmcv.ops
 print(sys.modules['mmcv._ext'].__file__)
-""", cwd=tmp_path)
+""",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     if 'mmseg_zsclip' in done.stdout:
         assert done.stderr.count('LOG mmseg_zsclip') == 1
@@ -92,7 +101,8 @@ def test_a_compiled_file_beside_mmcv_is_seen_before_mmcv_is_imported(tmp_path):
     package.mkdir()
     (package / '__init__.py').write_text('__version__ = "2.1.0"')
     (package / '_ext.py').write_text('compiled = True')
-    done = python(f"""
+    done = python(
+        f"""
 sys.path.insert(0, {str(tmp_path)!r})
 import mmseg_zsclip
 assert mmseg_zsclip.compat.compiled_ops() == {str(package / '_ext.py')!r}
@@ -100,7 +110,9 @@ assert 'mmcv' not in sys.modules and 'mmcv._ext' not in sys.modules
 import mmcv._ext
 assert mmcv._ext.compiled
 print('left alone')
-""", cwd=tmp_path)
+""",
+        cwd=tmp_path,
+    )
     assert done.stdout.strip() == 'left alone', done.stderr
 
 
@@ -119,10 +131,11 @@ def test_a_version_that_mmseg_refuses_is_named_with_its_repair(monkeypatch, capl
     real = compat.installed_version
     monkeypatch.setattr(compat, 'installed_version', lambda name: found.get(name, real(name)))
     compat.warn_of_versions()
-    message, = [record.getMessage() for record in caplog.records]
+    (message,) = [record.getMessage() for record in caplog.records]
     assert message == (
         'mmcv 2.2.0 is outside the tested versions >=2.0.0,<2.2.0. To repair: '
-        'pip uninstall -y mmcv && pip install "mmcv-lite==2.1.0"')
+        'pip uninstall -y mmcv && pip install "mmcv-lite==2.1.0"'
+    )
 
 
 def test_the_report_repairs_what_is_missing_and_two_mmcvs(monkeypatch):
@@ -139,6 +152,7 @@ def test_the_report_repairs_what_is_missing_and_two_mmcvs(monkeypatch):
 
 def test_the_table_of_versions_equals_the_requirements():
     from packaging.requirements import Requirement
+
     folder = ROOT / 'requirements'
     if not folder.is_dir():
         pytest.skip('needs a clone: the requirements are not installed with the package')
@@ -151,11 +165,11 @@ def test_the_table_of_versions_equals_the_requirements():
     for name, (wanted, _) in compat.SUPPORTED.items():
         if name != 'mmcv-lite':  # the extra pins the one version that is tested
             assert wanted in {str(each) for each in written[name]} or any(
-                set(str(each).split(',')) == set(wanted.split(',')) for each in written[name]), name
+                set(str(each).split(',')) == set(wanted.split(',')) for each in written[name]
+            ), name
 
 
 class Line(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(2, 1)
@@ -167,7 +181,6 @@ def make_runner(work_dir, iterations, resume):
     from mmengine.runner import Runner
 
     class Model(BaseModel):
-
         def __init__(self):
             super().__init__()
             self.line = Line()
@@ -177,7 +190,6 @@ def make_runner(work_dir, iterations, resume):
             return {'loss': (out - y).square().mean()} if mode == 'loss' else [out]
 
     class Score(BaseMetric):
-
         def process(self, data_batch, data_samples):
             self.results.append(1.0)
 
@@ -187,22 +199,41 @@ def make_runner(work_dir, iterations, resume):
     def loader(shuffle):
         data = [{'x': torch.ones(2) * i, 'y': torch.ones(1)} for i in range(4)]
         return {
-            'dataset': data, 'batch_size': 2, 'num_workers': 0,
+            'dataset': data,
+            'batch_size': 2,
+            'num_workers': 0,
             'sampler': {'type': 'DefaultSampler', 'shuffle': shuffle},
-            'collate_fn': {'type': 'default_collate'}}
+            'collate_fn': {'type': 'default_collate'},
+        }
 
     return Runner(
-        Model(), str(work_dir), train_dataloader=loader(True), val_dataloader=loader(False),
-        test_dataloader=loader(False), val_cfg={}, test_cfg={}, val_evaluator=[Score()],
-        test_evaluator=[Score()], resume=resume,
+        Model(),
+        str(work_dir),
+        train_dataloader=loader(True),
+        val_dataloader=loader(False),
+        test_dataloader=loader(False),
+        val_cfg={},
+        test_cfg={},
+        val_evaluator=[Score()],
+        test_evaluator=[Score()],
+        resume=resume,
         train_cfg={'by_epoch': False, 'max_iters': iterations, 'val_interval': 1},
         optim_wrapper={'optimizer': {'type': 'AdamW', 'lr': 0.1}},
         param_scheduler={'type': 'PolyLR', 'by_epoch': False, 'begin': 0, 'end': 4},
-        default_hooks={'checkpoint': {
-            'type': 'CheckpointHook', 'by_epoch': False, 'interval': 1, 'save_best': 'score',
-            'rule': 'greater'}},
-        custom_hooks=[{'type': 'EMAHook'}], randomness={'seed': 0}, default_scope='mmengine',
-        experiment_name=f'{Path(work_dir).name}_{iterations}_{resume}')
+        default_hooks={
+            'checkpoint': {
+                'type': 'CheckpointHook',
+                'by_epoch': False,
+                'interval': 1,
+                'save_best': 'score',
+                'rule': 'greater',
+            }
+        },
+        custom_hooks=[{'type': 'EMAHook'}],
+        randomness={'seed': 0},
+        default_scope='mmengine',
+        experiment_name=f'{Path(work_dir).name}_{iterations}_{resume}',
+    )
 
 
 def test_mmengine_checkpoint_resumes_and_tests_with_torchs_check_on(tmp_path, monkeypatch):
@@ -210,7 +241,8 @@ def test_mmengine_checkpoint_resumes_and_tests_with_torchs_check_on(tmp_path, mo
     loads = []
     real = torch.load
     monkeypatch.setattr(
-        torch, 'load', lambda *args, **options: loads.append(options) or real(*args, **options))
+        torch, 'load', lambda *args, **options: loads.append(options) or real(*args, **options)
+    )
     make_runner(tmp_path, 2, resume=False).train()
     again = make_runner(tmp_path, 4, resume=True)
     again.train()
@@ -255,6 +287,7 @@ class Reach:
 
 def test_a_hostile_checkpoint_cannot_use_getattr(tmp_path):
     from mmengine.logging import HistoryBuffer
+
     for owner, name in ((HistoryBuffer, '__init__'), (np.ndarray, 'tofile')):
         path = tmp_path / 'hostile.pth'
         torch.save({'x': Reach(owner, name)}, path)
@@ -268,6 +301,7 @@ def test_a_hostile_checkpoint_cannot_use_getattr(tmp_path):
 def test_mmseg_bases_are_found_without_pkg_resources(tmp_path, monkeypatch):
     """setuptools 82 removed pkg_resources, which mmengine needs for `mmseg::` bases."""
     from mmengine.config import Config
+
     config = tmp_path / 'config.py'
     config.write_text("_base_ = 'mmseg::_base_/models/upernet_r50.py'")
     assert Config.fromfile(config).model.decode_head.type == 'UPerHead'
@@ -275,7 +309,9 @@ def test_mmseg_bases_are_found_without_pkg_resources(tmp_path, monkeypatch):
     assert compat.is_installed('mmseg')
     assert not compat.is_installed('no_such_package')
     assert Path(compat.get_installed_path('mmsegmentation')).name == 'mmseg'
-    with pytest.raises(ModuleNotFoundError, match="'no_such_package' is not installed.*pip install"):
+    with pytest.raises(
+        ModuleNotFoundError, match="'no_such_package' is not installed.*pip install"
+    ):
         compat.get_installed_path('no_such_package')
 
 
@@ -287,5 +323,6 @@ def test_attention_in_bfloat16_is_differentiated_by_two_threads():
         'torch.set_num_threads(2)\n'
         'for _ in range(50):\n'
         '    q, k, v = torch.randn(3, 1, 3, 37, 64).bfloat16().requires_grad_()\n'
-        '    F.scaled_dot_product_attention(q, k, v).sum().backward()\n')
+        '    F.scaled_dot_product_attention(q, k, v).sum().backward()\n'
+    )
     assert done.returncode == 0, done.stderr[-2000:]

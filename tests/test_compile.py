@@ -1,4 +1,5 @@
 """`torch.compile` takes a method as one graph. Its back end is left out: that needs a C++ compiler."""
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -10,9 +11,14 @@ ARCH = 'ViT-XS-8'
 METHODS = dict(
     zegclip=('DeepPromptedViT', {}, 'ZegCLIPHead', {}),
     frugal=('DeepPromptedViT', dict(with_cp=True), 'ZegCLIPHead', {}),
-    stages=('DeepPromptedViT', dict(out_indices=(0, -1)), 'ZegCLIPHead',
-            dict(use_stages=2, in_channels=192)),
-    maskclip=('MaskCLIPViT', {}, 'MaskCLIPHead', {}))
+    stages=(
+        'DeepPromptedViT',
+        dict(out_indices=(0, -1)),
+        'ZegCLIPHead',
+        dict(use_stages=2, in_channels=192),
+    ),
+    maskclip=('MaskCLIPViT', {}, 'MaskCLIPHead', {}),
+)
 
 
 @pytest.fixture
@@ -21,11 +27,18 @@ def model(request):
     torch.compiler.reset()
     torch.manual_seed(0)
     backbone, options, head, head_options = METHODS[request.param]
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.OneStageSegmentor',
-        backbone=dict(type=f'mmseg_zsclip.{backbone}', arch=ARCH, **options),
-        decode_head=dict(type=f'mmseg_zsclip.{head}', classes=['sky', 'road', 'car'],
-                         text=dict(arch=ARCH), **head_options)))
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.OneStageSegmentor',
+            backbone=dict(type=f'mmseg_zsclip.{backbone}', arch=ARCH, **options),
+            decode_head=dict(
+                type=f'mmseg_zsclip.{head}',
+                classes=['sky', 'road', 'car'],
+                text=dict(arch=ARCH),
+                **head_options,
+            ),
+        )
+    )
     model.init_weights()
     return model
 

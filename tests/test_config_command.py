@@ -1,4 +1,5 @@
 """`zsclip config`: a copy of a shipped config that needs nothing beside it."""
+
 import pytest
 from mmengine.config import Config
 

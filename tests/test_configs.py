@@ -1,4 +1,5 @@
 """Every shipped config, from an empty directory: parsed, complete, buildable on a CPU."""
+
 from collections import Counter
 from pathlib import Path
 
@@ -35,8 +36,18 @@ def test_x_is_not_in_the_mmseg_registry_cannot_happen(config):
 
 
 def test_config_says_what_a_run_needs(config):
-    for key in ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
-                'val_evaluator', 'test_evaluator', 'optim_wrapper', 'env_cfg', 'randomness'):
+    for key in (
+        'model',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'train_cfg',
+        'val_evaluator',
+        'test_evaluator',
+        'optim_wrapper',
+        'env_cfg',
+        'randomness',
+    ):
         assert key in config, key
     assert config.log_processor.by_epoch is False
     assert config.default_hooks.checkpoint.by_epoch is False

@@ -1,4 +1,5 @@
 """Every page is listed, every link leads somewhere, and the Python on the pages runs."""
+
 import re
 from pathlib import Path
 
@@ -15,8 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'
 METHODS = sorted(ROOT.glob('configs/*/README.md'))
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md')), *METHODS]
-ROOMS = ['configs', 'docs', 'mmseg_zsclip', 'requirements', 'tests', 'tools',
-         *(path.name for path in (ROOT / 'mmseg_zsclip').iterdir() if path.is_dir())]
+ROOMS = [
+    'configs',
+    'docs',
+    'mmseg_zsclip',
+    'requirements',
+    'tests',
+    'tools',
+    *(path.name for path in (ROOT / 'mmseg_zsclip').iterdir() if path.is_dir()),
+]
 # Not those with a star, a brace or a <blank> behind them, nor what lies in a reader's own folder.
 FILES = re.compile(rf'(?<![\w/<.@:-])((?:{"|".join(ROOMS)})/[\w./-]*\w)(?![\w*{{<$])')
 LARGEST_PICTURE = 150_000  # bytes; more does not belong in git
@@ -32,8 +40,10 @@ def links(page: Path) -> list[str]:
 
 def anchors(page: Path) -> set[str]:
     """As mkdocs and GitHub name the headings of a page."""
-    return {re.sub(r'[\s-]+', '-', re.sub(r'[^\w\s-]', '', heading).strip().lower())
-            for heading in re.findall(r'^#+ (.+)$', page.read_text(), re.MULTILINE)}
+    return {
+        re.sub(r'[\s-]+', '-', re.sub(r'[^\w\s-]', '', heading).strip().lower())
+        for heading in re.findall(r'^#+ (.+)$', page.read_text(), re.MULTILINE)
+    }
 
 
 def snippets(page: Path) -> list[str]:
@@ -42,8 +52,11 @@ def snippets(page: Path) -> list[str]:
 
 def test_the_index_and_the_navigation_list_every_page():
     pages = {path.name for path in DOCS.glob('*.md')}
-    nav = [page for entry in yaml.safe_load((ROOT / 'mkdocs.yml').read_text())['nav']
-           for page in entry.values()]
+    nav = [
+        page
+        for entry in yaml.safe_load((ROOT / 'mkdocs.yml').read_text())['nav']
+        for page in entry.values()
+    ]
     assert sorted(nav) == sorted(pages)
     assert sorted(['index.md', *links(DOCS / 'index.md')]) == sorted(pages)
 

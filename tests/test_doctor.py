@@ -1,4 +1,5 @@
 """`zsclip doctor` in environments that are broken in the ways users report."""
+
 import importlib.metadata
 import os
 import re
@@ -13,10 +14,21 @@ from mmseg_zsclip.cli import doctor, main
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = {
-    'mmseg_zsclip': '0.1.0', 'torch': '2.15.0', 'torchvision': '0.29.2', 'mmengine': '0.10.7',
-    'mmcv-lite': '2.1.0', 'mmsegmentation': '1.2.2', 'mmdet': '3.3.0', 'open_clip_torch': '3.3.0',
-    'ftfy': '6.3', 'regex': '2026.1', 'packaging': '26.0', 'huggingface_hub': '1.0',
-    'safetensors': '0.8', 'transformers': '5.0'}
+    'mmseg_zsclip': '0.1.0',
+    'torch': '2.15.0',
+    'torchvision': '0.29.2',
+    'mmengine': '0.10.7',
+    'mmcv-lite': '2.1.0',
+    'mmsegmentation': '1.2.2',
+    'mmdet': '3.3.0',
+    'open_clip_torch': '3.3.0',
+    'ftfy': '6.3',
+    'regex': '2026.1',
+    'packaging': '26.0',
+    'huggingface_hub': '1.0',
+    'safetensors': '0.8',
+    'transformers': '5.0',
+}
 
 
 def lines_of(file):
@@ -27,8 +39,7 @@ def lines_of(file):
 @pytest.fixture
 def diagnose(monkeypatch, capsys):
     """Runs the doctor as if exactly the given distributions were installed."""
-    lines = {
-        'runtime': None, 'lite': 'lite', 'mminstall': 'mim', 'optional': 'optional'}
+    lines = {'runtime': None, 'lite': 'lite', 'mminstall': 'mim', 'optional': 'optional'}
     requires = []
     for file, extra in lines.items():
         for line in lines_of(f'{file}.txt'):
@@ -89,8 +100,10 @@ def test_a_repair_never_upgrades_the_users_torch(diagnose):
     assert 'pip install "open_clip_torch>=2.29" "torch==2.1.0"' in report
 
 
-@pytest.mark.parametrize('name', [
-    'ftfy', 'regex', 'torch', 'torchvision', 'mmengine', 'mmsegmentation', 'mmdet', 'packaging'])
+@pytest.mark.parametrize(
+    'name',
+    ['ftfy', 'regex', 'torch', 'torchvision', 'mmengine', 'mmsegmentation', 'mmdet', 'packaging'],
+)
 def test_every_missing_package_is_named_with_its_repair(diagnose, name):
     status, report = diagnose(**{name: None})
     assert status == 1
@@ -104,12 +117,22 @@ def test_an_old_version_is_told_from_a_missing_one(diagnose):
     assert '0.9.0, wanted: >=0.10.7,<1.0.0' in report
 
 
-@pytest.mark.parametrize(('changes', 'pair', 'repair'), [
-    (dict(torch='2.1.2+cu121', torchvision='0.16.2', transformers='5.24.0'),
-     'torch and transformers', 'pip install "transformers<4.50" "torch==2.1.2+cu121"'),
-    (dict(torch='2.3.1', transformers='5.0.0'), 'torch and transformers', 'transformers<4.50'),
-    (dict(torch='2.1.2', numpy='2.4.6'), 'torch and numpy',
-     'pip install "numpy<2" "opencv-python<4.12" "torch==2.1.2"')])
+@pytest.mark.parametrize(
+    ('changes', 'pair', 'repair'),
+    [
+        (
+            dict(torch='2.1.2+cu121', torchvision='0.16.2', transformers='5.24.0'),
+            'torch and transformers',
+            'pip install "transformers<4.50" "torch==2.1.2+cu121"',
+        ),
+        (dict(torch='2.3.1', transformers='5.0.0'), 'torch and transformers', 'transformers<4.50'),
+        (
+            dict(torch='2.1.2', numpy='2.4.6'),
+            'torch and numpy',
+            'pip install "numpy<2" "opencv-python<4.12" "torch==2.1.2"',
+        ),
+    ],
+)
 def test_a_pair_that_cannot_work_is_named_with_its_repair(diagnose, changes, pair, repair):
     status, report = diagnose(**changes)
     assert status == 1
@@ -117,10 +140,15 @@ def test_a_pair_that_cannot_work_is_named_with_its_repair(diagnose, changes, pai
     assert repair in report
 
 
-@pytest.mark.parametrize('changes', [
-    dict(torch='2.1.2', transformers='4.49.0'), dict(torch='2.6.0', transformers='5.24.0'),
-    dict(torch='2.1.2', transformers=None, numpy='1.26.4'),
-    dict(torch='2.3.0', transformers=None, numpy='2.4.6')])
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(torch='2.1.2', transformers='4.49.0'),
+        dict(torch='2.6.0', transformers='5.24.0'),
+        dict(torch='2.1.2', transformers=None, numpy='1.26.4'),
+        dict(torch='2.3.0', transformers=None, numpy='2.4.6'),
+    ],
+)
 def test_a_pair_that_works_is_not_named(diagnose, changes):
     _, report = diagnose(**changes)
     assert not re.search(r'!! torch and ', report), report
@@ -128,11 +156,15 @@ def test_a_pair_that_works_is_not_named(diagnose, changes):
 
 def test_a_torchvision_for_another_torch_is_named_with_its_repair(monkeypatch):
     real = compat.installed_version
-    monkeypatch.setattr(compat, 'installed_version',
-                        lambda name: '2.2.0' if name == 'torch' else real(name))
-    monkeypatch.setattr(importlib.metadata, 'requires',
-                        lambda name: ['torch==2.6.0'] if name == 'torchvision' else [])
-    row, = (row for row in compat.pair_rows() if row.name == 'torchvision and torch')
+    monkeypatch.setattr(
+        compat, 'installed_version', lambda name: '2.2.0' if name == 'torch' else real(name)
+    )
+    monkeypatch.setattr(
+        importlib.metadata,
+        'requires',
+        lambda name: ['torch==2.6.0'] if name == 'torchvision' else [],
+    )
+    (row,) = (row for row in compat.pair_rows() if row.name == 'torchvision and torch')
     assert row.wanted == 'torch==2.6.0'
     assert row.fix == 'pip install "torchvision" "torch==2.2.0"'
 
@@ -160,8 +192,13 @@ def test_installed_but_broken_is_found_by_importing(monkeypatch):
 def test_doctor_starts_where_nothing_is_installed(tmp_path):
     """-S hides site-packages: no torch, no mmcv, no packaging, and no metadata of our own."""
     run = subprocess.run(
-        [sys.executable, '-S', '-m', 'mmseg_zsclip.cli', 'doctor'], cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True, check=False)
+        [sys.executable, '-S', '-m', 'mmseg_zsclip.cli', 'doctor'],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 1, run.stderr
     assert 'import torch' in run.stdout
     assert 'pip install -e ".[lite]"' in run.stdout

@@ -25,8 +25,10 @@ def test_a_file_is_whole_or_absent_and_leaves_no_rest(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nowhere'), \
-            whole_file(tmp_path / 'nowhere' / 'a.txt') as partial:
+    with (
+        pytest.raises(FileNotFoundError, match='nowhere'),
+        whole_file(tmp_path / 'nowhere' / 'a.txt') as partial,
+    ):
         partial.write_text('x')
 
 

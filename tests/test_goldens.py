@@ -1,4 +1,5 @@
 """Reference tensors of the published formulations (see the folder's own README)."""
+
 import os
 from pathlib import Path
 
@@ -17,8 +18,14 @@ TOLERANCE = 1e-4  # relative to the largest absolute value of the expected tenso
 
 def goldens(method: str) -> list:
     files = sorted(FOLDER.glob(f'{method}_*.pt'))
-    return [pytest.param(f, id=f.stem) for f in files] or [pytest.param(None, marks=pytest.mark.skip(
-        reason=f'no {method}_*.pt in {FOLDER}; set ZSCLIP_GOLDENS to the folder of goldens'))]
+    return [pytest.param(f, id=f.stem) for f in files] or [
+        pytest.param(
+            None,
+            marks=pytest.mark.skip(
+                reason=f'no {method}_*.pt in {FOLDER}; set ZSCLIP_GOLDENS to the folder of goldens'
+            ),
+        )
+    ]
 
 
 def check(name: str, ours: torch.Tensor, expected: torch.Tensor) -> None:
@@ -39,18 +46,30 @@ def test_zegclip(path):
     golden = torch.load(path, weights_only=False)
     cfg, text = golden['cfg'], golden['text']
     arch = CLIPArch(
-        'golden', embed_dim=cfg['output_dim'], image_size=cfg['input_resolution'],
-        vision_layers=cfg['layers'], vision_width=cfg['width'], patch_size=cfg['patch_size'],
-        vision_heads=cfg['heads'], text_width=8, text_heads=1, text_layers=1,
-        activation='quick_gelu')
+        'golden',
+        embed_dim=cfg['output_dim'],
+        image_size=cfg['input_resolution'],
+        vision_layers=cfg['layers'],
+        vision_width=cfg['width'],
+        patch_size=cfg['patch_size'],
+        vision_heads=cfg['heads'],
+        text_width=8,
+        text_heads=1,
+        text_layers=1,
+        activation='quick_gelu',
+    )
     names = [f'class {i}' for i in range(cfg['C'])]
     unseen = [name for i, name in enumerate(names) if i not in cfg['seen']]
     backbone = DeepPromptedViT(
-        arch, num_prompts=cfg['num_tokens'], position_mode='bilinear', cls_added_twice=True)
+        arch, num_prompts=cfg['num_tokens'], position_mode='bilinear', cls_added_twice=True
+    )
     head = ZegCLIPHead(names, dict(arch=arch), unseen=unseen, num_heads=cfg['num_heads'])
     state = zegclip(golden['state_dict'])
-    missing, unexpected = torch.nn.ModuleDict(
-        dict(backbone=backbone, decode_head=head)).eval().load_state_dict(state, strict=False)
+    missing, unexpected = (
+        torch.nn.ModuleDict(dict(backbone=backbone, decode_head=head))
+        .eval()
+        .load_state_dict(state, strict=False)
+    )
     assert missing == ['decode_head.class_embeddings.embeddings']
     assert not unexpected
     head.set_embeddings(text)
@@ -84,10 +103,18 @@ def maskclip_heads(text: torch.Tensor, arch: CLIPArch) -> dict:
 
     heads = {}
     for name, settings in dict(
-            plain={}, ks=dict(ks_thresh=1.0), pd=dict(pd_thresh=0.5),
-            kspd=dict(ks_thresh=1.0, pd_thresh=0.5), ks_t=dict(ks_thresh=0.6)).items():
-        head = MaskCLIPHead([f'class {i}' for i in range(len(text))], dict(arch=arch),
-                            released_refinement=True, **settings)
+        plain={},
+        ks=dict(ks_thresh=1.0),
+        pd=dict(pd_thresh=0.5),
+        kspd=dict(ks_thresh=1.0, pd_thresh=0.5),
+        ks_t=dict(ks_thresh=0.6),
+    ).items():
+        head = MaskCLIPHead(
+            [f'class {i}' for i in range(len(text))],
+            dict(arch=arch),
+            released_refinement=True,
+            **settings,
+        )
         head.set_embeddings(text)
         heads[f'out_{name}'] = head
     return heads
@@ -95,7 +122,9 @@ def maskclip_heads(text: torch.Tensor, arch: CLIPArch) -> dict:
 
 def check_maskclip_outputs(inputs: tuple, golden: dict, arch: CLIPArch) -> None:
     for name, head in maskclip_heads(golden['text'], arch).items():
-        unit = 1 if head.ks_thresh else head.scale  # without key smoothing the release's are cosines
+        unit = (
+            1 if head.ks_thresh else head.scale
+        )  # without key smoothing the release's are cosines
         check(name, head(inputs) / unit, golden[name])
 
 
@@ -108,10 +137,18 @@ def test_maskclip(path):
     golden = torch.load(path, weights_only=False)
     cfg = golden['cfg']
     arch = CLIPArch(
-        'golden', embed_dim=cfg['output_dim'], image_size=cfg['input_resolution'],
-        vision_layers=cfg['layers'], vision_width=cfg['width'], patch_size=cfg['patch_size'],
-        vision_heads=cfg['heads'], text_width=8, text_heads=1, text_layers=1,
-        activation='quick_gelu')  # that of OpenAI's weights; the release runs them with GELU
+        'golden',
+        embed_dim=cfg['output_dim'],
+        image_size=cfg['input_resolution'],
+        vision_layers=cfg['layers'],
+        vision_width=cfg['width'],
+        patch_size=cfg['patch_size'],
+        vision_heads=cfg['heads'],
+        text_width=8,
+        text_heads=1,
+        text_layers=1,
+        activation='quick_gelu',
+    )  # that of OpenAI's weights; the release runs them with GELU
     backbone = MaskCLIPViT(arch, released_keys=True, released_tower=True)
     backbone.load_state_dict(maskclip(golden['state_dict'], golden['proj']))
     inputs = backbone(golden['img'])
@@ -132,14 +169,23 @@ def test_maskclip_resnet(path):
     golden = torch.load(path, weights_only=False)
     cfg = golden['cfg']
     arch = CLIPArch(
-        'golden', embed_dim=cfg['output_dim'], image_size=64, vision_layers=(1, 1, 1, 1),
-        vision_width=cfg['in_channels'] // 32, patch_size=None, vision_heads=cfg['num_heads'],
-        text_width=8, text_heads=1, text_layers=1)
+        'golden',
+        embed_dim=cfg['output_dim'],
+        image_size=64,
+        vision_layers=(1, 1, 1, 1),
+        vision_width=cfg['in_channels'] // 32,
+        patch_size=None,
+        vision_heads=cfg['num_heads'],
+        text_width=8,
+        text_heads=1,
+        text_layers=1,
+    )
     for attention in ('value', 'last'):
         backbone = MaskCLIPResNet(arch, attention=attention, pool_positions=False)
         backbone.init_weights()
         missing, unexpected = backbone.visual.attnpool.load_state_dict(
-            golden['state_dict'], strict=False)
+            golden['state_dict'], strict=False
+        )
         assert missing == ['positional_embedding']
         assert not unexpected
         inputs = backbone.pool(golden['x'])
@@ -155,12 +201,21 @@ def ip_clip(cfg: dict, state: dict, clip_size: int | None) -> torch.nn.Module:
     from mmseg_zsclip.models.ip_clip import IPCLIPViT
 
     arch = CLIPArch(
-        'golden', embed_dim=cfg['output_dim'], image_size=cfg['input_resolution'],
-        vision_layers=cfg['layers'], vision_width=cfg['width'], patch_size=cfg['patch_size'],
-        vision_heads=cfg['heads'], text_width=8, text_heads=1, text_layers=1,
-        activation='quick_gelu')
-    encoder = IPCLIPViT(arch, start_block=cfg['start_layers'], clip_size=clip_size,
-                        released_positions=True)
+        'golden',
+        embed_dim=cfg['output_dim'],
+        image_size=cfg['input_resolution'],
+        vision_layers=cfg['layers'],
+        vision_width=cfg['width'],
+        patch_size=cfg['patch_size'],
+        vision_heads=cfg['heads'],
+        text_width=8,
+        text_heads=1,
+        text_layers=1,
+        activation='quick_gelu',
+    )
+    encoder = IPCLIPViT(
+        arch, start_block=cfg['start_layers'], clip_size=clip_size, released_positions=True
+    )
     encoder.visual.load_state_dict(state)
     return encoder.eval()
 
@@ -204,18 +259,20 @@ def test_maft_pipeline(path):
 
     golden = torch.load(path, weights_only=False)
     cfg, photos = golden['cfg'], golden['img']
-    student, teacher = (ip_clip(cfg, golden[key], cfg['clip_size'])
-                        for key in ('state_dict', 'teacher'))
-    size = [-(-max(sides) // cfg['size_divisibility']) * cfg['size_divisibility']
-            for sides in zip(*(photo.shape[1:] for photo in photos), strict=True)]
+    student, teacher = (
+        ip_clip(cfg, golden[key], cfg['clip_size']) for key in ('state_dict', 'teacher')
+    )
+    size = [
+        -(-max(sides) // cfg['size_divisibility']) * cfg['size_divisibility']
+        for sides in zip(*(photo.shape[1:] for photo in photos), strict=True)
+    ]
 
     def pad(photo):  # right and bottom
         return F.pad(photo, (0, size[1] - photo.shape[2], 0, size[0] - photo.shape[1]))
 
     mean, std = (torch.tensor(to_255(row))[:, None, None] for row in (CLIP_MEAN, CLIP_STD))
     images = torch.stack([pad((photo - mean) / std) for photo in photos])
-    masks = F.interpolate(
-        golden['pred_masks'], size, mode='bilinear', align_corners=True).sigmoid()
+    masks = F.interpolate(golden['pred_masks'], size, mode='bilinear', align_corners=True).sigmoid()
     embeddings, whole = student(images, list(masks), with_image=True)
     check('logits', cosines(torch.stack(embeddings), golden['text']), golden['logits'])
     text = golden['text'][:-1]  # without the row of no object
@@ -224,17 +281,27 @@ def test_maft_pipeline(path):
     weight = cfg['ensemble_weight']
     eq9 = Ensemble(seen=1 - weight, unseen=weight)
     new = [c for c in range(cfg['C']) if c not in cfg['seen']]
-    for name, fusion, unseen in (('clip_only', Ensemble(), new), ('ensemble', eq9, new),
-                                 ('ensemble_all_unseen', eq9, range(cfg['C']))):
+    for name, fusion, unseen in (
+        ('clip_only', Ensemble(), new),
+        ('ensemble', eq9, new),
+        ('ensemble_all_unseen', eq9, range(cfg['C'])),
+    ):
         for i, (photo, expected) in enumerate(zip(photos, golden[f'sem_seg_{name}'], strict=True)):
             height, width = photo.shape[1:]
             kept = slice(height), slice(width)
-            proposals = Proposals(masks[i].detach(), torch.ones(len(masks[i])),
-                                  golden['pred_logits'][i].softmax(dim=1)[:, :-1])
+            proposals = Proposals(
+                masks[i].detach(),
+                torch.ones(len(masks[i])),
+                golden['pred_logits'][i].softmax(dim=1)[:, :-1],
+            )
             scores = fusion(logits[i].softmax(dim=1).detach(), proposals, unseen, kept)
-            resized = photo_masks(proposals.masks, dict(
-                ori_shape=golden['out_size'][i],
-                padding_size=(0, size[1] - width, 0, size[0] - height)))
+            resized = photo_masks(
+                proposals.masks,
+                dict(
+                    ori_shape=golden['out_size'][i],
+                    padding_size=(0, size[1] - width, 0, size[0] - height),
+                ),
+            )
             check(name, semantic_scores(scores, resized), expected)
             assert torch.equal(semantic_labels(scores, resized, 255), expected.argmax(dim=0))
 
@@ -260,7 +327,8 @@ def test_sub_images(path):
     mean, std = (torch.tensor(to_255(row))[:, None, None] for row in (CLIP_MEAN, CLIP_STD))
     fill = dict(mean=0.0, zero=-(mean / std).flatten())[cfg['fill']]
     pictures, valid = sub_images(
-        (golden['img'] - mean) / std, golden['masks'], cfg['size'], 'mask+crop', fill)
+        (golden['img'] - mean) / std, golden['masks'], cfg['size'], 'mask+crop', fill
+    )
     assert torch.equal(valid, golden['valid'])
     check('every_7th', pictures[..., ::7, ::7], golden['every_7th'])
     check('mean', pictures.mean(dim=(2, 3)), golden['mean'])
@@ -276,8 +344,7 @@ def test_the_text_interaction_of_freeseg(path):
     cfg = golden['cfg']
     module = TextInteraction(cfg['q_dim'], cfg['k_dim'], cfg['embed_dim'], cfg['num_heads']).eval()
     module.load_state_dict(golden['state_dict'])
-    *maps, mask_features = module(
-        [*golden['multi_scale'], golden['mask_features']], golden['text'])
+    *maps, mask_features = module([*golden['multi_scale'], golden['mask_features']], golden['text'])
     for ours, expected in zip(maps, golden['out_multi_scale'], strict=True):
         check('out_multi_scale', ours, expected)
     check('out_mask_features', mask_features, golden['out_mask_features'])
@@ -285,6 +352,13 @@ def test_the_text_interaction_of_freeseg(path):
 
 def test_the_repository_holds_the_reference_tensors_itself():
     """A stranger has no folder beside the clone, and every test above would skip."""
-    for method in ('zegclip', 'maskclip', 'maskclipres', 'maft', 'maftpipe', 'subimages',
-                   'freesegtext'):
+    for method in (
+        'zegclip',
+        'maskclip',
+        'maskclipres',
+        'maft',
+        'maftpipe',
+        'subimages',
+        'freesegtext',
+    ):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method

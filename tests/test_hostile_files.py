@@ -1,4 +1,5 @@
 """Damaged and hostile files: each one loads or is one line that names it, and nothing of it runs."""
+
 import os
 import pickle
 import struct
@@ -24,8 +25,15 @@ from .clip.test_layouts import torchscript
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = range(40)
 SMALL = replace(TINY_VIT, vocab_size=49408, activation='quick_gelu')
-RUNS_CODE = ('os.system', 'os.exec', 'os.posix_spawn', 'subprocess.Popen', 'exec', 'compile',
-             'pickle.find_class')
+RUNS_CODE = (
+    'os.system',
+    'os.exec',
+    'os.posix_spawn',
+    'subprocess.Popen',
+    'exec',
+    'compile',
+    'pickle.find_class',
+)
 _watched: list[list[str]] = []
 
 
@@ -56,19 +64,34 @@ def train_state(path, zipped):
     """A checkpoint as a training writes it."""
     from mmengine.config import ConfigDict
     from mmengine.logging import HistoryBuffer
+
     parameters = [torch.nn.Parameter(torch.randn(8, 8))]
     optimizer = torch.optim.AdamW(parameters)
     parameters[0].sum().backward()
     optimizer.step()
-    torch.save(dict(
-        meta=dict(epoch=0, iter=3, cfg='model = 1', dataset_meta=dict(
-            classes=('a', 'b'), palette=[[0, 0, 0], [1, 1, 1]])),
-        state_dict={'head.weight': torch.randn(16, 8), 'head.step': torch.tensor(3),
-                    'neck.attn_mask': torch.full((4, 4), -torch.inf).triu(1)},
-        message_hub=dict(log_scalars={'train/loss': HistoryBuffer([1., 2.], [1, 1])},
-                         runtime_info=ConfigDict(lr=np.float64(0.1), keep_ckpt_ids=[1, 2]),
-                         resumed_keys={'train/loss': True}),
-        optimizer=optimizer.state_dict()), path, _use_new_zipfile_serialization=zipped)
+    torch.save(
+        dict(
+            meta=dict(
+                epoch=0,
+                iter=3,
+                cfg='model = 1',
+                dataset_meta=dict(classes=('a', 'b'), palette=[[0, 0, 0], [1, 1, 1]]),
+            ),
+            state_dict={
+                'head.weight': torch.randn(16, 8),
+                'head.step': torch.tensor(3),
+                'neck.attn_mask': torch.full((4, 4), -torch.inf).triu(1),
+            },
+            message_hub=dict(
+                log_scalars={'train/loss': HistoryBuffer([1.0, 2.0], [1, 1])},
+                runtime_info=ConfigDict(lr=np.float64(0.1), keep_ckpt_ids=[1, 2]),
+                resumed_keys={'train/loss': True},
+            ),
+            optimizer=optimizer.state_dict(),
+        ),
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
 
 
 def clip_state():
@@ -78,6 +101,7 @@ def clip_state():
 
 def safetensors(path):
     from safetensors.torch import save_file
+
     state = {key.removeprefix('text.'): value for key, value in clip_state().items()}
     save_file({key: value.contiguous() for key, value in state.items()}, path)
 
@@ -113,7 +137,7 @@ def damaged(data, seed):
     """Cut short, or with bits turned: anywhere, or near an end, where sizes and names are."""
     rng = np.random.default_rng(seed)
     if seed % 4 == 0:
-        return data[:rng.integers(len(data))]
+        return data[: rng.integers(len(data))]
     out = bytearray(data)
     near = min(4096, len(out))
     for _ in range(rng.integers(1, 9)):
@@ -165,8 +189,11 @@ def itself():
     return out
 
 
-@pytest.mark.parametrize('extra', [nested(400), itself(), {'a': itself()}, (itself(),)],
-                         ids=['deep', 'itself', 'in a dict', 'in a tuple'])
+@pytest.mark.parametrize(
+    'extra',
+    [nested(400), itself(), {'a': itself()}, (itself(),)],
+    ids=['deep', 'itself', 'in a dict', 'in a tuple'],
+)
 def test_what_is_nested_without_end_is_refused_before_anything_walks_it(extra, tmp_path):
     torch.save(dict(state_dict={'a': torch.ones(1)}, extra=extra), tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=r'a\.pth holds a \w+ in more than 50 others, or in'):
@@ -177,7 +204,7 @@ def test_tensors_are_moved_once_however_often_they_are_held(tmp_path):
     shared = [torch.ones(2)]
     for _ in range(40):  # 2 ** 40 places
         shared = [shared, shared]
-    torch.save(dict(state_dict={'a': torch.ones(1)}, extra=(shared, )), tmp_path / 'a.pth')
+    torch.save(dict(state_dict={'a': torch.ones(1)}, extra=(shared,)), tmp_path / 'a.pth')
     content = read_checkpoint(tmp_path / 'a.pth', 'meta')
     node = content['extra'][0]
     assert node[0] is node[1]
@@ -186,15 +213,27 @@ def test_tensors_are_moved_once_however_often_they_are_held(tmp_path):
     assert node.is_meta
 
 
-@pytest.mark.parametrize(('key', 'value', 'kept'), [
-    ('best_ckpt', '/home/me/thesis.pth', None), ('best_ckpt', '/elsewhere/best_x.pth', 'best_x.pth'),
-    ('best_ckpt_mIoU', 'best_\0.pth', None), ('last_ckpt', '..', None), ('last_ckpt', 3, None),
-    ('last_ckpt', '../../iter_3.pth', 'iter_3.pth'), ('keep_ckpt_ids', 3, None),
-    ('keep_ckpt_ids', ['../x'], None), ('keep_ckpt_ids', [3], [3]), (7, 'x', 'x'),
-    ('cfg', 'print()', None)])
+@pytest.mark.parametrize(
+    ('key', 'value', 'kept'),
+    [
+        ('best_ckpt', '/home/me/thesis.pth', None),
+        ('best_ckpt', '/elsewhere/best_x.pth', 'best_x.pth'),
+        ('best_ckpt_mIoU', 'best_\0.pth', None),
+        ('last_ckpt', '..', None),
+        ('last_ckpt', 3, None),
+        ('last_ckpt', '../../iter_3.pth', 'iter_3.pth'),
+        ('keep_ckpt_ids', 3, None),
+        ('keep_ckpt_ids', ['../x'], None),
+        ('keep_ckpt_ids', [3], [3]),
+        (7, 'x', 'x'),
+        ('cfg', 'print()', None),
+    ],
+)
 def test_what_a_checkpoint_says_of_files_cannot_remove_another_one(key, value, kept, tmp_path):
-    torch.save(dict(state_dict={'a': torch.ones(1)},
-                    message_hub=dict(runtime_info={key: value, 'lr': 1})), tmp_path / 'a.pth')
+    torch.save(
+        dict(state_dict={'a': torch.ones(1)}, message_hub=dict(runtime_info={key: value, 'lr': 1})),
+        tmp_path / 'a.pth',
+    )
     info = read_checkpoint(tmp_path / 'a.pth')['message_hub']['runtime_info']
     if isinstance(kept, str) and kept.endswith('.pth'):
         kept = str(tmp_path / kept)
@@ -237,10 +276,12 @@ BOMBS = {
     'frame': lambda path: path.write_bytes(b'\x80\x04\x95' + struct.pack('<Q', 3 << 30) + b'N.'),
     'integer': lambda path: path.write_bytes(b'\x80\x02\x8b' + struct.pack('<i', 2**31 - 1) + b'1'),
     'header': lambda path: path.write_bytes(struct.pack('<Q', 3 << 30) + b'{"a":' + bytes(64)),
-    'shape': lambda path: path.write_bytes(struct.pack('<Q', 66) + (
-        b'{"a":{"dtype":"F32","shape":[4000000000],"data_offsets":[0,8]}}').ljust(66) + bytes(8)),
-    'array': lambda path: torch.save(
-        {'w': torch.zeros(1), 'x': np.zeros(0, 'U99999999')}, path),
+    'shape': lambda path: path.write_bytes(
+        struct.pack('<Q', 66)
+        + (b'{"a":{"dtype":"F32","shape":[4000000000],"data_offsets":[0,8]}}').ljust(66)
+        + bytes(8)
+    ),
+    'array': lambda path: torch.save({'w': torch.zeros(1), 'x': np.zeros(0, 'U99999999')}, path),
 }
 
 
@@ -265,8 +306,13 @@ def test_a_small_file_that_declares_much_takes_no_memory(tmp_path):
     for path, write in zip(paths, BOMBS.values(), strict=True):
         write(path)
         assert path.stat().st_size < 1 << 20
-    done = subprocess.run([sys.executable, '-c', PEAKS, *map(str, paths)], capture_output=True,
-                          text=True, check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, '-c', PEAKS, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     for name, line in zip(BOMBS, done.stdout.splitlines(), strict=True):
         said, kib = line.split()
         assert said == 'named', (name, line)
@@ -278,14 +324,22 @@ HOSTILE = {
     'exec': lambda canary: Call(exec, f'open({str(canary)!r}, "w")'),
     'open': lambda canary: Call(open, str(canary), 'w'),
     'popen': lambda canary: Call(subprocess.check_output, ['touch', str(canary)]),
-    'inner pickle': lambda canary: Call(pickle.loads, pickle.dumps(
-        Call(os.system, f'touch {canary}'))),
+    'inner pickle': lambda canary: Call(
+        pickle.loads, pickle.dumps(Call(os.system, f'touch {canary}'))
+    ),
 }
 
 
 def write_hostile(path, kind, canary):
-    torch.save(dict(state_dict={'a': torch.ones(1)}, meta=dict(iter=3, epoch=0), message_hub={},
-                    x=HOSTILE[kind](canary)), path)
+    torch.save(
+        dict(
+            state_dict={'a': torch.ones(1)},
+            meta=dict(iter=3, epoch=0),
+            message_hub={},
+            x=HOSTILE[kind](canary),
+        ),
+        path,
+    )
 
 
 @pytest.mark.parametrize('kind', HOSTILE)
@@ -302,16 +356,23 @@ def test_a_hostile_checkpoint_is_named_and_runs_nothing_in_any_program(tmp_path)
     from mmseg_zsclip.cli import main
 
     from mmseg.apis import MMSegInferencer, init_model  # isort: skip  behind the ops fallback
+
     canary, path = tmp_path / 'canary', tmp_path / 'iter_3.pth'
     write_hostile(path, 'system', canary)
     config, work = str(find_config('toy_inductive')), str(tmp_path / 'run')
-    calls = [lambda: init_model(config, str(path), device='cpu'),
-             lambda: MMSegInferencer(config, str(path), device='cpu')]
-    for words in (['train', 'toy_inductive', '--resume', str(path)],
-                  ['test', 'toy_inductive', str(path)],
-                  ['train', 'toy_inductive', '--cfg-options', f'load_from={path}']):
+    calls = [
+        lambda: init_model(config, str(path), device='cpu'),
+        lambda: MMSegInferencer(config, str(path), device='cpu'),
+    ]
+    for words in (
+        ['train', 'toy_inductive', '--resume', str(path)],
+        ['test', 'toy_inductive', str(path)],
+        ['train', 'toy_inductive', '--cfg-options', f'load_from={path}'],
+    ):
         calls.append(lambda words=words: main([*words, '--work-dir', work]))
     for call in calls:
-        with pytest.raises((CheckpointError, SystemExit), match=r'iter_3\.pth.*refused.*Nothing of'):
+        with pytest.raises(
+            (CheckpointError, SystemExit), match=r'iter_3\.pth.*refused.*Nothing of'
+        ):
             call()
     assert not canary.exists()

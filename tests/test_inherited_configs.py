@@ -1,4 +1,5 @@
 """`_base_ = 'mmseg_zsclip::...'` in a config anywhere."""
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -10,11 +11,13 @@ from mmseg_zsclip.registry import DATASETS, METRICS
 from mmseg_zsclip.vocabulary.lists import load_unseen, split_indices
 
 
-@pytest.mark.parametrize('base', [
-    'zegclip/toy_inductive.py', 'configs/zegclip/toy_inductive.py', 'toy_inductive'])
+@pytest.mark.parametrize(
+    'base', ['zegclip/toy_inductive.py', 'configs/zegclip/toy_inductive.py', 'toy_inductive']
+)
 def test_a_config_anywhere_inherits_a_shipped_one(tmp_path, base):
     (tmp_path / 'mine.py').write_text(
-        f"_base_ = 'mmseg_zsclip::{base}'\ntrain_cfg = dict(max_iters=7)\n")
+        f"_base_ = 'mmseg_zsclip::{base}'\ntrain_cfg = dict(max_iters=7)\n"
+    )
     mine = Config.fromfile(tmp_path / 'mine.py')
     theirs = Config.fromfile(find_config('toy_inductive'))
     assert mine.train_cfg.max_iters == 7

@@ -1,4 +1,5 @@
 """Interpolation as a matrix: it chains, and every row is made of the lines that its strip names."""
+
 import torch
 
 from mmseg_zsclip.interpolation import interpolation, row_strips
@@ -6,7 +7,8 @@ from mmseg_zsclip.interpolation import interpolation, row_strips
 
 def test_matrices_chain():
     torch.testing.assert_close(
-        interpolation([4, 9, 6]), interpolation([9, 6]) @ interpolation([4, 9]))
+        interpolation([4, 9, 6]), interpolation([9, 6]) @ interpolation([4, 9])
+    )
     torch.testing.assert_close(interpolation([5, 5]), torch.eye(5))
 
 

@@ -1,4 +1,5 @@
 """`--amp` on a CPU: toy_inductive trains and is tested in bfloat16 about as in float32."""
+
 import pytest
 import torch
 from mmengine.device import get_device
@@ -11,16 +12,26 @@ pytestmark = pytest.mark.skipif(get_device() != 'cpu', reason='is about CPUs')
 
 
 def in_this_process(*parts):
-    return {f'{part}_dataloader.{key}': value for part in parts
-            for key, value in (('num_workers', 0), ('persistent_workers', False))}
+    return {
+        f'{part}_dataloader.{key}': value
+        for part in parts
+        for key, value in (('num_workers', 0), ('persistent_workers', False))
+    }
 
 
 def toy_config(work_dir):
     """At a rate at which few steps take the loss to a third."""
     here = in_this_process('train', 'val', 'test')
-    cfg = load_config('toy_inductive', work_dir=work_dir, options={
-        **here, 'test_dataloader.dataset.length': 2, 'train_cfg.val_interval': 10 * STEPS,
-        'optim_wrapper.optimizer.lr': 0.01})
+    cfg = load_config(
+        'toy_inductive',
+        work_dir=work_dir,
+        options={
+            **here,
+            'test_dataloader.dataset.length': 2,
+            'train_cfg.val_interval': 10 * STEPS,
+            'optim_wrapper.optimizer.lr': 0.01,
+        },
+    )
     set_steps(cfg, STEPS)
     return cfg
 
@@ -40,12 +51,21 @@ def test_losses_are_near_those_of_float32(runs):
     torch.testing.assert_close(low, exact, rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize(('name', 'classes'), [
-    ('toy_maskclip', 4),  # of the shipped weights: the same classes from torch to torch
-    ('toy_inductive', 2)])  # untrained: how many differs from torch to torch
+@pytest.mark.parametrize(
+    ('name', 'classes'),
+    [
+        ('toy_maskclip', 4),  # of the shipped weights: the same classes from torch to torch
+        ('toy_inductive', 2),
+    ],
+)  # untrained: how many differs from torch to torch
 def test_most_pixels_get_the_label_of_float32(name, classes, tmp_path):
-    runner = build_runner(load_config(name, work_dir=tmp_path, options={
-        **in_this_process('test'), 'test_dataloader.dataset.length': 2}))
+    runner = build_runner(
+        load_config(
+            name,
+            work_dir=tmp_path,
+            options={**in_this_process('test'), 'test_dataloader.dataset.length': 2},
+        )
+    )
     model = runner.model
     model.init_weights()
     model.eval()
@@ -61,9 +81,15 @@ def test_most_pixels_get_the_label_of_float32(name, classes, tmp_path):
 
 def test_evaluation_runs_in_mixed_precision(runs, tmp_path, monkeypatch):
     dtypes, predict = [], OneStageSegmentor.predict
-    monkeypatch.setattr(OneStageSegmentor, 'predict', lambda *args: (
-        dtypes.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype), predict(*args))[1])
+    monkeypatch.setattr(
+        OneStageSegmentor,
+        'predict',
+        lambda *args: (dtypes.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype), predict(*args))[
+            1
+        ],
+    )
     for amp in (False, True):
         assert 'mIoU' in evaluate(
-            toy_config(tmp_path), f'{runs[1].work_dir}/iter_{STEPS}.pth', amp=amp)
+            toy_config(tmp_path), f'{runs[1].work_dir}/iter_{STEPS}.pth', amp=amp
+        )
     assert dtypes == [torch.float32] * 2 + [torch.bfloat16] * 2

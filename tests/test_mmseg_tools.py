@@ -1,4 +1,5 @@
 """MMSegmentation's and MMEngine's own tools on our configs."""
+
 import numpy as np
 import pytest
 import torch
@@ -23,17 +24,27 @@ def test_a_photo_without_labels_is_segmented_by_mmsegs_own_calls(path, tmp_path)
     model = init_model(str(path), device='cpu')
     model.init_weights()
     classes = tuple(f'class {i}' for i in range(model.num_classes))
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(
-        dataset_meta=dict(classes=classes, palette=[[i, i, i] for i in range(len(classes))]))),
-        tmp_path / 'a.pth')
+    torch.save(
+        dict(
+            state_dict=model.state_dict(),
+            meta=dict(
+                dataset_meta=dict(classes=classes, palette=[[i, i, i] for i in range(len(classes))])
+            ),
+        ),
+        tmp_path / 'a.pth',
+    )
     loaded = init_model(str(path), str(tmp_path / 'a.pth'), device='cpu')
     assert loaded.dataset_meta['classes'] == classes
     labels = inference_model(loaded, photo).pred_sem_seg.data[0].numpy()
     assert labels.shape == photo.shape[:2]
     assert 0 <= labels.min() <= labels.max() < len(classes)
     inferencer = MMSegInferencer(
-        Config.fromfile(path), weights=str(tmp_path / 'a.pth'), classes=classes,
-        palette=[[i, i, i] for i in range(len(classes))], device='cpu')
+        Config.fromfile(path),
+        weights=str(tmp_path / 'a.pth'),
+        classes=classes,
+        palette=[[i, i, i] for i in range(len(classes))],
+        device='cpu',
+    )
     again = inferencer(photo, show=False)['predictions']
     assert (np.asarray(again) == labels).all()
 
@@ -64,5 +75,7 @@ def test_text_embeddings_of_other_words_are_refused_by_mmsegs_own_loading(tmp_pa
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'a.pth')
     cfg.model.decode_head.text.templates = 'vild14'
-    with pytest.raises(ValueError, match="made from templates 'single', the config's are from 'vild14'"):
+    with pytest.raises(
+        ValueError, match="made from templates 'single', the config's are from 'vild14'"
+    ):
         init_model(cfg, str(tmp_path / 'a.pth'), device='cpu')

@@ -1,4 +1,5 @@
 """Training on a folder of one's own: photos, label maps, two lists of names, no Python."""
+
 import json
 import shutil
 from pathlib import Path
@@ -12,17 +13,24 @@ from mmseg_zsclip.apis.launch import evaluate, load_config, set_weights, train
 
 NAMES = ['road', 'grass, lawn', 'red car', 'dog']
 SMALL = {  # the same config on a CLIP and crops that a CPU trains in a second
-    'model.backbone.arch': 'ViT-XS-8', 'model.decode_head.text.arch': 'ViT-XS-8',
-    'model.data_preprocessor.size': (48, 48), 'model.test_cfg.crop_size': (48, 48),
+    'model.backbone.arch': 'ViT-XS-8',
+    'model.decode_head.text.arch': 'ViT-XS-8',
+    'model.data_preprocessor.size': (48, 48),
+    'model.test_cfg.crop_size': (48, 48),
     'model.test_cfg.stride': (48, 48),
-    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-    'val_dataloader.num_workers': 0, 'val_dataloader.persistent_workers': False,
-    'test_dataloader.num_workers': 0, 'test_dataloader.persistent_workers': False,
+    'train_dataloader.num_workers': 0,
+    'train_dataloader.persistent_workers': False,
+    'val_dataloader.num_workers': 0,
+    'val_dataloader.persistent_workers': False,
+    'test_dataloader.num_workers': 0,
+    'test_dataloader.persistent_workers': False,
     'train_dataloader.dataset.pipeline.3.scale': (96, 64),
     'train_dataloader.dataset.pipeline.4.crop_size': (48, 48),
     'val_dataloader.dataset.pipeline.1.scale': (96, 64),
     'test_dataloader.dataset.pipeline.1.scale': (96, 64),
-    'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2}
+    'train_cfg.max_iters': 2,
+    'train_cfg.val_interval': 2,
+}
 
 
 @pytest.fixture
@@ -36,7 +44,8 @@ def folder(tmp_path, monkeypatch):
             labels = np.kron(rng.integers(0, 4, (4, 6)), np.ones((16, 16))).astype(np.uint8)
             photo = labels[..., None] * 60 + rng.integers(0, 60, (64, 96, 3))
             Image.fromarray(photo.astype(np.uint8)).save(
-                tmp_path / 'own' / 'images' / split / f'{i}.jpg')
+                tmp_path / 'own' / 'images' / split / f'{i}.jpg'
+            )
             Image.fromarray(labels).save(tmp_path / 'own' / 'annotations' / split / f'{i}.png')
     (tmp_path / 'own' / 'classes.txt').write_text('\n'.join(NAMES) + '\n')
     (tmp_path / 'own' / 'unseen.txt').write_text('dog\n')
@@ -58,16 +67,32 @@ def test_twenty_photos_of_ones_own_train_and_evaluate_end_to_end(folder):
 
 def test_photos_without_label_maps_train_maskclip_plus(folder):
     shutil.rmtree(folder / 'annotations' / 'train')
-    text = {f'model.{part}.text.arch': 'ViT-XS-8' for part in ('decode_head', 'teacher.decode_head')}
-    own = {key: value for key, value in SMALL.items() if 'train_dataloader.dataset' not in key
-           and (not key.startswith('model.') or key.endswith('processor.size'))}
-    cfg = load_config('own_maskclip_plus', work_dir='run', options={
-        **own, **text, 'model.teacher.backbone.type': 'mmseg_zsclip.MaskCLIPViT',
-        'model.teacher.backbone.arch': 'ViT-XS-8', 'model.backbone.depth': 18,
-        'model.backbone.base_channels': 8, 'model.backbone.stem_channels': 8,
-        'model.backbone.init_cfg': None, 'model.decode_head.head.in_channels': 64,
-        'train_dataloader.dataset.pipeline.2.scale': (96, 64),
-        'train_dataloader.dataset.pipeline.3.crop_size': (48, 48)})
+    text = {
+        f'model.{part}.text.arch': 'ViT-XS-8' for part in ('decode_head', 'teacher.decode_head')
+    }
+    own = {
+        key: value
+        for key, value in SMALL.items()
+        if 'train_dataloader.dataset' not in key
+        and (not key.startswith('model.') or key.endswith('processor.size'))
+    }
+    cfg = load_config(
+        'own_maskclip_plus',
+        work_dir='run',
+        options={
+            **own,
+            **text,
+            'model.teacher.backbone.type': 'mmseg_zsclip.MaskCLIPViT',
+            'model.teacher.backbone.arch': 'ViT-XS-8',
+            'model.backbone.depth': 18,
+            'model.backbone.base_channels': 8,
+            'model.backbone.stem_channels': 8,
+            'model.backbone.init_cfg': None,
+            'model.decode_head.head.in_channels': 64,
+            'train_dataloader.dataset.pipeline.2.scale': (96, 64),
+            'train_dataloader.dataset.pipeline.3.crop_size': (48, 48),
+        },
+    )
     set_weights(cfg, None)
     train(cfg)
     assert 0 <= evaluate(cfg, 'run/iter_2.pth')['mIoU'] <= 100
@@ -84,8 +109,11 @@ def test_a_folder_without_its_list_of_names_is_named(folder):
 def test_a_variable_that_is_not_set_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv('ZSCLIP_DATA', raising=False)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match='data/own/classes.txt does not exist.*ZSCLIP_DATA is '
-                       'not set and stands for data/own: export ZSCLIP_DATA=PLACE'):
+    with pytest.raises(
+        FileNotFoundError,
+        match='data/own/classes.txt does not exist.*ZSCLIP_DATA is '
+        'not set and stands for data/own: export ZSCLIP_DATA=PLACE',
+    ):
         train(load_config('own_inductive'))
     monkeypatch.setenv('ZSCLIP_DATA', str(tmp_path / 'nowhere'))
     with pytest.raises(FileNotFoundError) as error:
@@ -93,8 +121,10 @@ def test_a_variable_that_is_not_set_is_named(tmp_path, monkeypatch):
     assert 'export' not in str(error.value)
 
 
-@pytest.mark.parametrize(('name', 'variable'), [
-    ('voc_inductive', 'ZSCLIP_VOC'), ('maskclip_vit-b16_cityscapes', 'ZSCLIP_CITYSCAPES')])
+@pytest.mark.parametrize(
+    ('name', 'variable'),
+    [('voc_inductive', 'ZSCLIP_VOC'), ('maskclip_vit-b16_cityscapes', 'ZSCLIP_CITYSCAPES')],
+)
 def test_variables_are_found_in_every_base(name, variable):
     assert variable in environment_variables(find_config(name))
 
@@ -107,6 +137,9 @@ def test_weights_that_a_command_makes_name_it(tmp_path, monkeypatch):
         for part, ending in (('images', 'jpg'), ('annotations', 'png')):
             (tmp_path / part / split).mkdir(parents=True)
             Image.new('L', (480, 360)).save(tmp_path / part / split / f'0001TP_1.{ending}')
-    with pytest.raises(FileNotFoundError, match='no such weights: work_dirs/camvid_clip/dense.pt.*'
-                       'ZSCLIP_WEIGHTS is not set.*It is made by: python tools/pretrain_clip.py'):
+    with pytest.raises(
+        FileNotFoundError,
+        match='no such weights: work_dirs/camvid_clip/dense.pt.*'
+        'ZSCLIP_WEIGHTS is not set.*It is made by: python tools/pretrain_clip.py',
+    ):
         train(load_config('camvid_inductive'))

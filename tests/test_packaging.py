@@ -1,4 +1,5 @@
 """What an install brings, and what it leaves alone. Builds run on a copy of the sources."""
+
 import ast
 import importlib.metadata
 import os
@@ -14,8 +15,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
-    'mmseg_zsclip', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in',
-    'README.md', 'LICENSE', 'model-index.yml')
+    'mmseg_zsclip',
+    'configs',
+    'tools',
+    'requirements',
+    'setup.py',
+    'pyproject.toml',
+    'MANIFEST.in',
+    'README.md',
+    'LICENSE',
+    'model-index.yml',
+)
 STACK = {'torch', 'torchvision', 'mmcv', 'mmcv-lite', 'mmengine', 'mmsegmentation', 'mmdet'}
 # Brings the stack: open_clip_torch itself depends on torch and torchvision.
 HEAVY = STACK | {'open_clip_torch', 'open-clip-torch', 'timm', 'transformers'}
@@ -23,8 +33,11 @@ HEAVY = STACK | {'open_clip_torch', 'open-clip-torch', 'timm', 'transformers'}
 
 def names(extra: str) -> set[str]:
     lines = (ROOT / 'requirements' / f'{extra}.txt').read_text().splitlines()
-    return {re.match(r'[\w.-]+', line).group().lower() for line in lines
-            if line.strip() and not line.startswith('#')}
+    return {
+        re.match(r'[\w.-]+', line).group().lower()
+        for line in lines
+        if line.strip() and not line.startswith('#')
+    }
 
 
 def build(kind: str, source: Path, out: Path) -> Path:
@@ -32,7 +45,8 @@ def build(kind: str, source: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     code = f'from setuptools import build_meta; print(build_meta.build_{kind}({str(out)!r}))'
     run = subprocess.run(
-        [sys.executable, '-c', code], cwd=source, capture_output=True, text=True, check=False)
+        [sys.executable, '-c', code], cwd=source, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     return out / run.stdout.strip().splitlines()[-1]
 
@@ -68,7 +82,8 @@ def metadata(site: Path):
 
 def test_a_plain_install_never_touches_torch_mmcv_or_mmseg(wheel):
     plain = [
-        requirement for requirement in metadata(wheel).requires if 'extra ==' not in requirement]
+        requirement for requirement in metadata(wheel).requires if 'extra ==' not in requirement
+    ]
     found = {re.match(r'[\w.-]+', requirement).group().lower() for requirement in plain}
     assert found == names('runtime')
     assert not found & HEAVY
@@ -81,7 +96,12 @@ def test_ftfy_and_regex_are_hard_requirements():
 def test_the_lite_extra_brings_the_whole_stack_without_compiled_mmcv(wheel):
     assert names('lite') >= STACK - {'mmcv'}
     assert 'mmcv' not in names('lite')
-    assert set(metadata(wheel).metadata.get_all('Provides-Extra')) >= {'lite', 'tests', 'demo', 'mim'}
+    assert set(metadata(wheel).metadata.get_all('Provides-Extra')) >= {
+        'lite',
+        'tests',
+        'demo',
+        'mim',
+    }
 
 
 def test_tests_and_demo_extras_do_not_bring_another_stack():
@@ -101,8 +121,10 @@ def test_a_wheel_holds_every_config_tool_and_class_list(wheel):
     package = wheel / 'mmseg_zsclip'
     for folder, pattern in (('configs', '*.py'), ('tools', '*')):
         expected = {
-            path.relative_to(ROOT) for path in (ROOT / folder).rglob(pattern)
-            if path.is_file() and '__pycache__' not in path.parts}
+            path.relative_to(ROOT)
+            for path in (ROOT / folder).rglob(pattern)
+            if path.is_file() and '__pycache__' not in path.parts
+        }
         assert expected
         shipped = {path.relative_to(package / '.mim') for path in (package / '.mim').rglob('*')}
         assert expected <= shipped
@@ -124,7 +146,9 @@ def test_a_wheel_holds_the_embedded_weights_and_stays_small(wheel):
 
 
 def test_a_wheel_holds_nothing_beside_the_package(wheel):
-    assert {path.name for path in wheel.iterdir() if path.suffix != '.dist-info'} == {'mmseg_zsclip'}
+    assert {path.name for path in wheel.iterdir() if path.suffix != '.dist-info'} == {
+        'mmseg_zsclip'
+    }
     assert not list(wheel.rglob('__pycache__'))
 
 
@@ -134,10 +158,16 @@ def test_an_installed_wheel_finds_and_reads_every_config_from_an_empty_directory
         'from mmseg_zsclip.apis import find_config, shipped_configs\n'
         'import mmseg_zsclip\n'
         'print(mmseg_zsclip.__file__)\n'
-        'for path in shipped_configs(): Config.fromfile(find_config(path.stem)); print(path)\n')
+        'for path in shipped_configs(): Config.fromfile(find_config(path.stem)); print(path)\n'
+    )
     run = subprocess.run(
-        [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, 'PYTHONPATH': str(wheel)})
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'PYTHONPATH': str(wheel)},
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     package, *configs = run.stdout.splitlines()
     assert package.startswith(str(wheel))
@@ -160,13 +190,18 @@ def test_an_editable_install_leads_mim_to_the_sources(source, tmp_path):
 
 
 def test_no_module_needs_pkg_resources_which_setuptools_82_dropped():
-    for path in [*(ROOT / 'mmseg_zsclip').rglob('*.py'), *(ROOT / 'tools').rglob('*.py'),
-                 ROOT / 'setup.py']:
+    for path in [
+        *(ROOT / 'mmseg_zsclip').rglob('*.py'),
+        *(ROOT / 'tools').rglob('*.py'),
+        ROOT / 'setup.py',
+    ]:
         tree = ast.parse(path.read_text())
         imported = {
-            name.name for node in ast.walk(tree) if isinstance(node, ast.Import)
-            for name in node.names} | {
-            node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            name.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for name in node.names
+        } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert 'pkg_resources' not in imported, path
 
 

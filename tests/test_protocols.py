@@ -1,5 +1,6 @@
 """Two ways to evaluate that must never be mixed: every config of MaskCLIP on photos says which is its own,
 has its settings, and predicts."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,11 +15,25 @@ from mmseg_zsclip.clip.archs import CLIPArch
 from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.vocabulary.lists import load_classes
 
-CONFIGS = [path for path in shipped_configs() if path.stem.startswith('maskclip_')
-           and path.parent.name == 'maskclip']
-SETS = ('voc20', 'voc21', 'context59', 'context60', 'coco-object', 'coco-stuff', 'ade20k', 'cityscapes')
-TINY = {'ViT-B-16': CLIPArch('tiny', 16, 64, 2, 24, 16, 4, 16, 2, 1),
-        'RN50': CLIPArch('RN-tiny', 16, 64, (1, 1, 1, 1), 2, None, 4, 16, 2, 1)}
+CONFIGS = [
+    path
+    for path in shipped_configs()
+    if path.stem.startswith('maskclip_') and path.parent.name == 'maskclip'
+]
+SETS = (
+    'voc20',
+    'voc21',
+    'context59',
+    'context60',
+    'coco-object',
+    'coco-stuff',
+    'ade20k',
+    'cityscapes',
+)
+TINY = {
+    'ViT-B-16': CLIPArch('tiny', 16, 64, 2, 24, 16, 4, 16, 2, 1),
+    'RN50': CLIPArch('RN-tiny', 16, 64, (1, 1, 1, 1), 2, None, 4, 16, 2, 1),
+}
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
@@ -34,8 +49,11 @@ def predict(config, photo, tmp_path):
     config.model.backbone.arch = head.text.arch = TINY[head.text.arch]
     model = MODELS.build(config.model).eval()
     model.set_embeddings(torch.randn_like(model.vocabulary.embeddings))
-    steps = [step for step in config.test_dataloader.dataset.pipeline
-             if step.type != 'mmseg_zsclip.LoadLabels']
+    steps = [
+        step
+        for step in config.test_dataloader.dataset.pipeline
+        if step.type != 'mmseg_zsclip.LoadLabels'
+    ]
     Image.fromarray(photo).save(tmp_path / 'photo.png')
     sample = Compose(steps)(dict(img_path=str(tmp_path / 'photo.png')))
     with torch.no_grad():
@@ -45,8 +63,10 @@ def predict(config, photo, tmp_path):
 
 @pytest.mark.parametrize('name', SETS)
 def test_every_data_set_has_both_protocols(name):
-    whole, windows = (Config.fromfile(find_config(f'maskclip_vit-b16_{name}{ending}'))
-                      for ending in ('', '_windows'))
+    whole, windows = (
+        Config.fromfile(find_config(f'maskclip_vit-b16_{name}{ending}'))
+        for ending in ('', '_windows')
+    )
     assert (whole.protocol, windows.protocol) == ('whole', 'windows')
     assert whole.test_dataloader.dataset.type == windows.test_dataloader.dataset.type
     assert whole.classes == windows.classes
@@ -57,7 +77,10 @@ def test_a_config_has_the_settings_of_its_protocol(config):
     if config.filename.endswith('_windows.py'):
         assert config.protocol == 'windows'
         assert (test_cfg.mode, test_cfg.crop_size, test_cfg.stride) == (
-            'slide', (224, 224), (112, 112))
+            'slide',
+            (224, 224),
+            (112, 112),
+        )
         assert templates == 'imagenet'
     else:
         assert config.protocol == 'whole'
@@ -81,8 +104,10 @@ def test_a_config_predicts_at_the_photos_own_size(config, tmp_path):
     assert labels.max() < len(load_classes(config.classes))
 
 
-@pytest.mark.parametrize(('name', 'words'), [
-    ('voc21', 5), ('coco-object', 5), ('voc21_windows', 26), ('coco-object_windows', 25)])
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [('voc21', 5), ('coco-object', 5), ('voc21_windows', 26), ('coco-object_windows', 25)],
+)
 def test_background_is_words(name, words):
     config = Config.fromfile(find_config(f'maskclip_vit-b16_{name}'))
     set_weights(config, None)

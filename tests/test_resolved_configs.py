@@ -6,6 +6,7 @@ difference of settings, by
 
     python tests/test_resolved_configs.py --write
 """
+
 import json
 import os
 import sys
@@ -33,9 +34,23 @@ EVALUATORS = ('val_evaluator', 'test_evaluator')
 RUN = dict(
     schedule=('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'load_from'),
     hooks=('default_hooks', 'custom_hooks'),
-    runtime=('val_cfg', 'test_cfg', 'default_scope', 'runner_type', 'custom_imports', 'env_cfg',
-             'randomness', 'visualizer', 'log_processor', 'log_level', 'resume', 'made_by', 'tta',
-             'protocol'))
+    runtime=(
+        'val_cfg',
+        'test_cfg',
+        'default_scope',
+        'runner_type',
+        'custom_imports',
+        'env_cfg',
+        'randomness',
+        'visualizer',
+        'log_processor',
+        'log_level',
+        'resume',
+        'made_by',
+        'tta',
+        'protocol',
+    ),
+)
 # What a data set may change in a transform of its pipeline.
 SETTLED = ('ignore_index', 'seg_pad_val', 'seg_fill_in', 'pad_val')
 
@@ -55,7 +70,9 @@ def plain(value):
     if isinstance(value, dict):
         value = dict(value)
         if value.get('classes') is not None:
-            value['unseen'] = listed(load_unseen(value.get('unseen'), load_classes(value['classes'])))
+            value['unseen'] = listed(
+                load_unseen(value.get('unseen'), load_classes(value['classes']))
+            )
             value['classes'] = listed(load_classes(value['classes']))
         return {str(key): plain(one) for key, one in sorted(value.items())}
     return [plain(one) for one in value] if isinstance(value, list | tuple) else value
@@ -64,17 +81,24 @@ def plain(value):
 def of_preprocessor(config: dict) -> dict:
     """The attributes of the built one, without its class."""
     built = MODELS.build(config)
-    return {name: [round(x, 5) for x in value.flatten().tolist()] if torch.is_tensor(value)
-            else plain(value) for name, value in sorted({**vars(built), **built._buffers}.items())
-            if not name.startswith('_') and name != 'training' or name.startswith('_enable')}
+    return {
+        name: [round(x, 5) for x in value.flatten().tolist()]
+        if torch.is_tensor(value)
+        else plain(value)
+        for name, value in sorted({**vars(built), **built._buffers}.items())
+        if not name.startswith('_') and name != 'training' or name.startswith('_enable')
+    }
 
 
 def of_model(config: dict) -> dict:
     config = dict(config)
     normalised = of_preprocessor(config.pop('data_preprocessor'))
     teacher = config.pop('teacher', None)
-    return dict({key: plain(one) for key, one in config.items()}, data_preprocessor=normalised,
-                **({} if teacher is None else {'teacher': of_model(teacher)}))
+    return dict(
+        {key: plain(one) for key, one in config.items()},
+        data_preprocessor=normalised,
+        **({} if teacher is None else {'teacher': of_model(teacher)}),
+    )
 
 
 def of_transform(config: dict, built) -> dict:
@@ -86,9 +110,14 @@ def of_transform(config: dict, built) -> dict:
         out.update(num_classes=len(built.classes), reduce_zero_label=built.reduce_zero_label)
     if out['type'] == 'HideUnseen':
         names = [canonical(name) for name in built.classes]
-        out.update(classes=listed(names), unseen=', '.join(names[i] for i in built.unseen),
-                   mode=built.mode, keep_truth=built.keep_truth, value=built.value,
-                   hidden=zlib.crc32(str(built.hidden).encode()))
+        out.update(
+            classes=listed(names),
+            unseen=', '.join(names[i] for i in built.unseen),
+            mode=built.mode,
+            keep_truth=built.keep_truth,
+            value=built.value,
+            hidden=zlib.crc32(str(built.hidden).encode()),
+        )
         return dict(sorted(out.items()))
     if TRUTH in getattr(built, 'meta_keys', ()):
         out['packs'] = TRUTH
@@ -97,16 +126,28 @@ def of_transform(config: dict, built) -> dict:
 
 def of_leaf(config: dict, built) -> dict:
     """A data set: its own arguments, what it says of classes and labels, its pipeline."""
-    own = {key: plain(value) for key, value in config.items()
-           if key not in ('pipeline', 'metainfo', 'lazy_init', 'setting', 'keep_truth')}
+    own = {
+        key: plain(value)
+        for key, value in config.items()
+        if key not in ('pipeline', 'metainfo', 'lazy_init', 'setting', 'keep_truth')
+    }
     info = built.metainfo
     return dict(
-        own, type=type(built).__name__, classes=listed(info['classes']),
-        palette=zlib.crc32(str(info.get('palette')).encode()), ignore_index=built.ignore_index,
-        reduce_zero_label=built.reduce_zero_label, img_suffix=built.img_suffix,
-        seg_map_suffix=built.seg_map_suffix, label_map=built.label_map, test_mode=built.test_mode,
-        pipeline=[of_transform(*pair) for pair in zip(
-            config['pipeline'], built.pipeline.transforms, strict=True)])
+        own,
+        type=type(built).__name__,
+        classes=listed(info['classes']),
+        palette=zlib.crc32(str(info.get('palette')).encode()),
+        ignore_index=built.ignore_index,
+        reduce_zero_label=built.reduce_zero_label,
+        img_suffix=built.img_suffix,
+        seg_map_suffix=built.seg_map_suffix,
+        label_map=built.label_map,
+        test_mode=built.test_mode,
+        pipeline=[
+            of_transform(*pair)
+            for pair in zip(config['pipeline'], built.pipeline.transforms, strict=True)
+        ],
+    )
 
 
 def leaves(node, key: str):
@@ -153,8 +194,11 @@ def effect(path: Path) -> dict:
     config = Config.fromfile(path).to_dict()
     init_default_scope('mmseg')
     model = of_model(config['model'])
-    out = {f'model.{key}': model.pop(key) for key in list(model) if isinstance(model[key], dict)
-           and key != 'test_cfg'}
+    out = {
+        f'model.{key}': model.pop(key)
+        for key in list(model)
+        if isinstance(model[key], dict) and key != 'test_cfg'
+    }
     out['model.rest'] = model
     for key in LOADERS:
         out[key] = of_loader(config[key])
@@ -162,7 +206,8 @@ def effect(path: Path) -> dict:
         out[key] = of_evaluator(config[key], config[loader])
     out['test_pipeline'] = [  # what mmseg's `inference_model` takes
         plain({key: value for key, value in step.items() if key != 'classes'})
-        for step in config['test_pipeline']]
+        for step in config['test_pipeline']
+    ]
     for part, keys in RUN.items():
         out[part] = {key: plain(config[key]) for key in keys if key in config}
     return json.loads(json.dumps(out, sort_keys=True))
@@ -178,8 +223,11 @@ def flat(value, key: str = '') -> dict:
 
 def differences(before: dict, now: dict) -> list[str]:
     before, now = flat(before), flat(now)
-    return [f'{key}: {before.get(key, "nothing")!r} -> {now.get(key, "nothing")!r}'
-            for key in sorted({*before, *now}) if before.get(key, '') != now.get(key, '')]
+    return [
+        f'{key}: {before.get(key, "nothing")!r} -> {now.get(key, "nothing")!r}'
+        for key in sorted({*before, *now})
+        if before.get(key, '') != now.get(key, '')
+    ]
 
 
 def shared(effects: dict[str, dict]) -> dict:
@@ -198,8 +246,10 @@ def shared(effects: dict[str, dict]) -> dict:
         data = [dict(leaf, pipeline=part(leaf['pipeline'])) for leaf in value['data']]
         return dict(value, data=data)
 
-    configs = {name: {key: part(loader(value) if key in LOADERS else value)
-                      for key, value in one.items()} for name, one in effects.items()}
+    configs = {
+        name: {key: part(loader(value) if key in LOADERS else value) for key, value in one.items()}
+        for name, one in effects.items()
+    }
     return dict(parts=parts, configs=configs)
 
 
@@ -208,8 +258,10 @@ def recorded(golden: dict, name: str) -> dict:
     out = {key: parts[one] for key, one in golden['configs'][name].items()}
     for key in LOADERS:
         if out[key] is not None:
-            out[key] = dict(out[key], data=[
-                dict(leaf, pipeline=parts[leaf['pipeline']]) for leaf in out[key]['data']])
+            out[key] = dict(
+                out[key],
+                data=[dict(leaf, pipeline=parts[leaf['pipeline']]) for leaf in out[key]['data']],
+            )
     return out
 
 
@@ -267,9 +319,13 @@ def main() -> None:
             print(f'{name}: {line}')
     if '--write' in sys.argv:
         now = shared(effects)
-        lines = [',\n'.join(f'{json.dumps(key)}: {json.dumps(value, sort_keys=True)}'
-                            for key, value in sorted(now[section].items()))
-                 for section in ('configs', 'parts')]
+        lines = [
+            ',\n'.join(
+                f'{json.dumps(key)}: {json.dumps(value, sort_keys=True)}'
+                for key, value in sorted(now[section].items())
+            )
+            for section in ('configs', 'parts')
+        ]
         GOLDEN.write_text(f'{{"configs": {{\n{lines[0]}}},\n"parts": {{\n{lines[1]}}}}}\n')
 
 

@@ -1,4 +1,5 @@
 """Which room may know of which: read from every import, those inside functions included."""
+
 import ast
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = package[:len(package) - node.level + 1] if node.level else []
+            above = package[: len(package) - node.level + 1] if node.level else []
             base = '.'.join([*above, *filter(None, [node.module])])
             found |= {base, *(f'{base}.{name.name}' for name in node.names)}
     return found
@@ -85,19 +86,33 @@ def test_clip_needs_torch_alone_and_what_it_may_lack_inside_functions():
 def top_level(path: Path) -> set[str]:
     """Modules that importing a file of the package imports by itself."""
     tree = ast.parse(path.read_text())
-    return {name for node in tree.body for name in (
-        [alias.name for alias in node.names] if isinstance(node, ast.Import) else
-        ['mmseg_zsclip' if node.level else node.module] if isinstance(node, ast.ImportFrom) else [])}
+    return {
+        name
+        for node in tree.body
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else ['mmseg_zsclip' if node.level else node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
 
 
 def test_importing_the_vocabulary_loads_nothing_heavy():
     """As when `zsclip` starts: elsewhere the package repairs mmcv first, which takes torch."""
-    modules = [f'mmseg_zsclip.vocabulary.{path.stem}'
-               for path in (PACKAGE / 'vocabulary').glob('*.py') if path.stem != '__init__']
+    modules = [
+        f'mmseg_zsclip.vocabulary.{path.stem}'
+        for path in (PACKAGE / 'vocabulary').glob('*.py')
+        if path.stem != '__init__'
+    ]
     assert modules
-    code = (f'import importlib, sys; sys.argv[0] = "zsclip"\n'
-            f'for name in {modules}: importlib.import_module(name)\n'
-            'print({"torch", "mmseg", "mmcv", "mmengine", "cv2", "numpy"} & set(sys.modules))')
+    code = (
+        f'import importlib, sys; sys.argv[0] = "zsclip"\n'
+        f'for name in {modules}: importlib.import_module(name)\n'
+        'print({"torch", "mmseg", "mmcv", "mmengine", "cv2", "numpy"} & set(sys.modules))'
+    )
     run = subprocess.run(
-        [sys.executable, '-c', code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
+        [sys.executable, '-c', code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
     assert run.stdout.strip() == 'set()'

@@ -1,8 +1,9 @@
 """Checks the photos and label files that a config would train and test on, as `zsclip check` does.
 
-    python tools/check_dataset.py voc_inductive
-    python tools/check_dataset.py CONFIG --split train --max-files 500
+python tools/check_dataset.py voc_inductive
+python tools/check_dataset.py CONFIG --split train --max-files 500
 """
+
 import argparse
 
 from mmseg_zsclip.cli import check
@@ -11,8 +12,7 @@ from mmseg_zsclip.cli.parsing import Parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     check.add_arguments(parser)
     check.run(parser.parse_args(argv))
 

@@ -6,6 +6,7 @@ the classes left is printed; pixels of the really unseen classes are ignored thr
 
     python tools/choose_offset.py camvid_inductive --hold-out pavement sign
 """
+
 import copy
 import json
 from pathlib import Path
@@ -33,8 +34,10 @@ def hold_out(cfg, unseen: list[str]) -> None:
     for part in config_parts(cfg.train_dataloader.dataset):
         hiding = [step for step in part.pipeline if str(step.type).endswith('HideUnseen')]
         if not hiding:
-            raise ValueError('a training pipeline has no HideUnseen transform: this config is not '
-                             'zero-shot, so there is no offset to choose.')
+            raise ValueError(
+                'a training pipeline has no HideUnseen transform: this config is not '
+                'zero-shot, so there is no offset to choose.'
+            )
         for step in hiding:
             step.unseen = unseen
         if 'unseen' in (part.get('metainfo') or {}):
@@ -66,8 +69,9 @@ def sweep(model, dataset, seen: list[int], held: list[int], photos: int) -> list
     for i in track_iter_progress(list(range(0, len(dataset), step))):
         sample = model.test_step(pseudo_collate([dataset[i]]))[0]
         label = sample.gt_sem_seg.data[0].to(sample.seg_logits.data.device)
-        total = total + sweep_offsets(sample.seg_logits.data, label, seen, held, OFFSETS,
-                                      ignore_index(model.num_classes))
+        total = total + sweep_offsets(
+            sample.seg_logits.data, label, seen, held, OFFSETS, ignore_index(model.num_classes)
+        )
     return offset_table(total, held, OFFSETS)
 
 
@@ -77,8 +81,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--hold-out', nargs='+', required=True, help='seen classes to hide')
     parser.add_argument('--work-dir', default='work_dirs/choose_offset')
     parser.add_argument('--photos', type=int, default=200, help='training photos to measure on')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='as of `zsclip train`')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='as of `zsclip train`'
+    )
     args = parser.parse_args(argv)
 
     cfg = load_config(args.config, work_dir=args.work_dir, options=parse_options(args.cfg_options))
@@ -94,8 +99,10 @@ def main(argv: list[str] | None = None) -> None:
     best = max(rows, key=lambda row: row['hIoU'])
     print(f'\n{"offset":>7} {"S":>6} {"held out":>9} {"h":>6}')
     for row in rows:
-        print(f'{row["offset"]:7.3f} {row["mIoU(S)"]:6.1f} {row["mIoU(U)"]:9.1f} '
-              f'{row["hIoU"]:6.1f}{"  <- best" if row is best else ""}')
+        print(
+            f'{row["offset"]:7.3f} {row["mIoU(S)"]:6.1f} {row["mIoU(U)"]:9.1f} '
+            f'{row["hIoU"]:6.1f}{"  <- best" if row is best else ""}'
+        )
     path = Path(args.work_dir) / 'offset.json'
     path.write_text(json.dumps(dict(held_out=args.hold_out, best=best, rows=rows), indent=1))
     print(f'seen_offset={best["offset"]}; table written to {path}')

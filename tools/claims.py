@@ -9,6 +9,7 @@ Every run's result is kept in `--out` under a digest of its resolved config, its
 bytes: a suite that was killed goes on where it stopped, and so does a training. --suite also takes
 the path of a Python file that defines SUITE, see mmseg_zsclip/experiments/claims/suites.
 """
+
 import argparse
 import os
 import shlex
@@ -27,16 +28,25 @@ from mmseg_zsclip.files import write_json
 
 
 def parse() -> argparse.Namespace:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--suite', nargs='+', default=shipped_suites(), metavar='NAME',
-                        help=f'of {", ".join(shipped_suites())}, or .py files; default: all')
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--suite',
+        nargs='+',
+        default=shipped_suites(),
+        metavar='NAME',
+        help=f'of {", ".join(shipped_suites())}, or .py files; default: all',
+    )
     parser.add_argument('--seeds', type=int, help='of trained runs; default 3, or 1 with --quick')
     parser.add_argument('--quick', action='store_true', help='short training, fewer scenes')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     parser.add_argument('--threads', type=int, default=1, help='of a run')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/claims'), metavar='DIR',
-                        help='results, logs, claims.json and results_toy.md')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/claims'),
+        metavar='DIR',
+        help='results, logs, claims.json and results_toy.md',
+    )
     parser.add_argument('--markdown', type=Path, help='write the page here instead')
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--fresh', action='store_true', help='measure again what is cached')
@@ -60,8 +70,12 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.exit('\nstopped; the same command goes on from here')
     about = dict(
-        command=shlex.join(['python', 'tools/claims.py', *sys.argv[1:]]), machine=machine(),
-        date=time.strftime('%Y-%m-%d'), seeds=args.seeds, quick=args.quick)
+        command=shlex.join(['python', 'tools/claims.py', *sys.argv[1:]]),
+        machine=machine(),
+        date=time.strftime('%Y-%m-%d'),
+        seeds=args.seeds,
+        quick=args.quick,
+    )
     write_json(args.out / 'claims.json', as_json(measured, about))
     page = args.markdown or args.out / 'results_toy.md'
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -30,9 +30,7 @@ from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_source_arguments(parser.add_argument_group('photos and captions'))
     add_recipe_arguments(parser.add_argument_group('recipe'))
     parser.add_argument(

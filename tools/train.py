@@ -1,4 +1,5 @@
 """`zsclip train` as a script: what mim and torchrun start."""
+
 import sys
 
 from mmseg_zsclip.cli import main

@@ -9,6 +9,7 @@ of this machine's pip are lifted, since a row says its versions itself. The tabl
 end, for the rows that ran the whole suite, with failures where there were any; `compat.TESTED` then
 has to say the same. `--tests` writes nothing.
 """
+
 import json
 import os
 import re
@@ -33,6 +34,7 @@ SHOWN = ('torch', 'torchvision', 'numpy', 'transformers', 'mmcv-lite')
 class Row:
     """One environment: the Pythons that fit, the best first; what pip is told beside the extras;
     and what is replaced afterwards, against the extras' own bounds."""
+
     name: str
     pythons: tuple[str, ...]
     pins: tuple[str, ...] = ()
@@ -42,10 +44,16 @@ class Row:
 ROWS = (
     # torch 2.1 has no wheel for Python 3.12, was built against numpy 1, and transformers 4.50 and
     # later ask for more.
-    Row('oldest', ('3.10', '3.11'),
-        ('torch==2.1.2', 'torchvision==0.16.2', 'numpy<2', 'transformers<4.50')),
-    Row('torch 2.6', ('3.12', '3.11', '3.10', '3.13'),
-        ('torch==2.6.0', 'torchvision==0.21.0', 'numpy>=2')),
+    Row(
+        'oldest',
+        ('3.10', '3.11'),
+        ('torch==2.1.2', 'torchvision==0.16.2', 'numpy<2', 'transformers<4.50'),
+    ),
+    Row(
+        'torch 2.6',
+        ('3.12', '3.11', '3.10', '3.13'),
+        ('torch==2.6.0', 'torchvision==0.21.0', 'numpy>=2'),
+    ),
     Row('constraints', ('3.11', '3.12', '3.13', '3.10'), ('-c', 'requirements/constraints.txt')),
     Row('newest', ('3.13', '3.12', '3.11', '3.10'), afterwards=('transformers>=5',)),
 )
@@ -63,14 +71,17 @@ def find_python(versions: tuple[str, ...]) -> str:
             tried.append(path)
             ask = 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2])'
             try:  # a shim of pyenv is a file that may run nothing
-                done = subprocess.run([path, '-c', ask], capture_output=True, text=True, check=False)
+                done = subprocess.run(
+                    [path, '-c', ask], capture_output=True, text=True, check=False
+                )
             except OSError:
                 continue
             if done.returncode == 0 and done.stdout.strip() == version:
                 return path
     raise FileNotFoundError(
         f'no Python {" or ".join(versions)} with venv runs here; tried '
-        f'{", ".join(tried) or "nothing: none is on PATH"}. Install one (pyenv, your system).')
+        f'{", ".join(tried) or "nothing: none is on PATH"}. Install one (pyenv, your system).'
+    )
 
 
 def candidates(version: str) -> Iterator[str]:
@@ -114,12 +125,21 @@ def build(row: Row, folder: Path) -> str:
 
 def versions_of(python: str) -> dict[str, str]:
     """Installed distribution: its version, in the environment of `python`; and 'python'."""
-    ask = ('import importlib.metadata as m, json, platform; print(json.dumps('
-           '{d.metadata["Name"]: d.version for d in m.distributions()} '
-           '| {"python": platform.python_version()}))')
-    return json.loads(subprocess.run(
-        [python, '-c', ask], capture_output=True, text=True, check=True, cwd=ROOT,
-        env=clean_environment()).stdout)
+    ask = (
+        'import importlib.metadata as m, json, platform; print(json.dumps('
+        '{d.metadata["Name"]: d.version for d in m.distributions()} '
+        '| {"python": platform.python_version()}))'
+    )
+    return json.loads(
+        subprocess.run(
+            [python, '-c', ask],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env=clean_environment(),
+        ).stdout
+    )
 
 
 def run_tests(python: str, tests: list[str]) -> tuple[int, str]:
@@ -127,8 +147,14 @@ def run_tests(python: str, tests: list[str]) -> tuple[int, str]:
     command = [python, '-m', 'pytest', '-p', 'no:cacheprovider', *tests]
     print('+', ' '.join(command), flush=True)
     last = ''
-    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
         for line in process.stdout:
             print(line, end='', flush=True)
             last = line.strip() or last
@@ -162,8 +188,9 @@ def run_row(row: Row, tests: list[str], keep: bool, table: list[tuple]) -> str:
         python = build(row, folder)
         status, closing = run_tests(python, tests)
         if not tests:
-            table.append((row.name, versions_of(python), result_of(closing),
-                          time.strftime('%Y-%m-%d')))
+            table.append(
+                (row.name, versions_of(python), result_of(closing), time.strftime('%Y-%m-%d'))
+            )
         return '' if status == 0 else f'pytest ended with status {status}: {closing}'
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         return str(error)
@@ -176,8 +203,13 @@ def main() -> int:
     parser = Parser(description=__doc__.split('\n')[0])
     names = [row.name for row in ROWS]
     parser.add_argument('--row', choices=names, action='append', help='all, if left out')
-    parser.add_argument('--tests', nargs='+', default=[], metavar='PATH',
-                        help='only these; the table stays as it is')
+    parser.add_argument(
+        '--tests',
+        nargs='+',
+        default=[],
+        metavar='PATH',
+        help='only these; the table stays as it is',
+    )
     parser.add_argument('--keep', action='store_true', help='leave the environments')
     args = parser.parse_args()
     table, wrong = [], {}

@@ -1,12 +1,24 @@
 _base_ = [
-    '../_base_/models/maskclip_vit-b16.py', '../_base_/datasets/cityscapes.py',
-    '../_base_/protocols/windows.py', '../_base_/schedules/training_free.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/maskclip_vit-b16.py',
+    '../_base_/datasets/cityscapes.py',
+    '../_base_/protocols/windows.py',
+    '../_base_/schedules/training_free.py',
+    '../_base_/default_runtime.py',
 ]
-model = dict(test_cfg={{_base_.inference}}, decode_head=dict(
-    classes={{_base_.classes}}, unseen={{_base_.unseen}},
-    text=dict(templates={{_base_.templates}})))
+model = dict(
+    test_cfg={{_base_.inference}},
+    decode_head=dict(
+        classes={{_base_.classes}},
+        unseen={{_base_.unseen}},
+        text=dict(templates={{_base_.templates}}),
+    ),
+)
 train_dataloader = None
-val_dataloader = test_dataloader = dict(dataset=dict(pipeline=[
-    dict(_base_.resize, scale=(2048, 560)) if step.type == 'Resize' else step
-    for step in _base_.test_pipeline]))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(_base_.resize, scale=(2048, 560)) if step.type == 'Resize' else step
+            for step in _base_.test_pipeline
+        ]
+    )
+)

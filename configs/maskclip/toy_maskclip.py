@@ -1,6 +1,8 @@
 _base_ = [
-    '../_base_/models/maskclip_toy.py', '../_base_/datasets/toy.py',
-    '../_base_/schedules/training_free.py', '../_base_/default_runtime.py'
+    '../_base_/models/maskclip_toy.py',
+    '../_base_/datasets/toy.py',
+    '../_base_/schedules/training_free.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}))
 train_dataloader = None

@@ -1,7 +1,10 @@
 _base_ = [
-    '../_base_/models/zegclip_vit-xs8.py', '../_base_/datasets/camvid.py',
-    '../_base_/schedules/zegclip_2k.py', '../_base_/default_runtime.py'
+    '../_base_/models/zegclip_vit-xs8.py',
+    '../_base_/datasets/camvid.py',
+    '../_base_/schedules/zegclip_2k.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
-    decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}))
+    decode_head=dict(classes={{_base_.classes}}, unseen={{_base_.unseen}}),
+)

@@ -1,10 +1,13 @@
 # Every class has masks: the upper bound of table 2. The split is the metric's alone.
 _base_ = [
-    '../_base_/models/zegclip_toy.py', '../_base_/datasets/toy.py',
-    '../_base_/schedules/zegclip_toy.py', '../_base_/default_runtime.py'
+    '../_base_/models/zegclip_toy.py',
+    '../_base_/datasets/toy.py',
+    '../_base_/schedules/zegclip_toy.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
-    decode_head=dict(classes={{_base_.classes}}, unseen='none'))
+    decode_head=dict(classes={{_base_.classes}}, unseen='none'),
+)
 default_hooks = dict(logger=dict(interval=10))
 train_dataloader = dict(batch_size=4, dataset=dict(setting='fully'))

@@ -5,4 +5,5 @@ custom_hooks = [
     dict(type='mmseg_zsclip.SetClassesHook', classes='toy_target'),
 ]
 test_dataloader = dict(
-    dataset=dict(type='mmseg_zsclip.ToyTargetDataset', metainfo=dict(unseen='none')))
+    dataset=dict(type='mmseg_zsclip.ToyTargetDataset', metainfo=dict(unseen='none'))
+)

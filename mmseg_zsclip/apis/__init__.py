@@ -1,4 +1,5 @@
 """What a user calls from Python. Nothing heavy is imported until a function needs it."""
+
 from .configs import (
     ConfigNotFoundError,
     config_root,

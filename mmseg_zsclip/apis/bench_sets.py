@@ -1,4 +1,5 @@
 """One model on many test sets: what `zsclip bench` runs."""
+
 import copy
 import csv
 import hashlib
@@ -26,11 +27,19 @@ from .launch import evaluate
 
 # name: file of configs/_base_/datasets, and the name in tables
 SETS = {
-    'a847': ('ade847', 'A-847'), 'a150': ('ade150', 'A-150'), 'pc459': ('pc459', 'PC-459'),
-    'pc59': ('context59', 'PC-59'), 'pas20': ('voc20', 'PAS-20'), 'voc21': ('voc21', 'VOC21'),
-    'pc60': ('context60', 'PC-60'), 'object': ('coco_object', 'COCO-Object'),
-    'city': ('cityscapes', 'Cityscapes'), 'stuff': ('coco_stuff', 'COCO-Stuff'),
-    'camvid': ('camvid', 'CamVid'), 'toy': ('toy', 'toy'), 'toy_target': ('toy_target', 'toy target'),
+    'a847': ('ade847', 'A-847'),
+    'a150': ('ade150', 'A-150'),
+    'pc459': ('pc459', 'PC-459'),
+    'pc59': ('context59', 'PC-59'),
+    'pas20': ('voc20', 'PAS-20'),
+    'voc21': ('voc21', 'VOC21'),
+    'pc60': ('context60', 'PC-60'),
+    'object': ('coco_object', 'COCO-Object'),
+    'city': ('cityscapes', 'Cityscapes'),
+    'stuff': ('coco_stuff', 'COCO-Stuff'),
+    'camvid': ('camvid', 'CamVid'),
+    'toy': ('toy', 'toy'),
+    'toy_target': ('toy_target', 'toy target'),
 }
 GROUPS = {
     'open-vocabulary': ('a847', 'pc459', 'a150', 'pc59', 'pas20'),
@@ -52,8 +61,10 @@ def chosen_sets(names: Sequence[str]) -> list[str]:
         if name not in SETS and name not in GROUPS:
             near = get_close_matches(name, [*SETS, *GROUPS], 1, 0.4)
             hint = f'Nearest: {near[0]}. ' if near else ''
-            raise ValueError(f"there is no test set '{name}'. {hint}Legal: {', '.join(SETS)}; or a "
-                             f'group: {", ".join(GROUPS)}.')
+            raise ValueError(
+                f"there is no test set '{name}'. {hint}Legal: {', '.join(SETS)}; or a "
+                f'group: {", ".join(GROUPS)}.'
+            )
         chosen += GROUPS.get(name, (name,))
     return list(dict.fromkeys(chosen))
 
@@ -88,31 +99,37 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
     base, cfg = base_config('datasets', SETS[name][0]), copy.deepcopy(cfg)
     heads = vocabulary_settings(cfg.model)
     if not heads:
-        raise ValueError('no part of the model has `classes` and `text`, so its vocabulary is fixed and '
-                         'it has one test set. Use `zsclip test`.')
+        raise ValueError(
+            'no part of the model has `classes` and `text`, so its vocabulary is fixed and '
+            'it has one test set. Use `zsclip test`.'
+        )
     pipeline = list(next(config_pipelines(cfg.test_dataloader.dataset)))
     if protocol is not None:
         apply_protocol(cfg, heads, pipeline, name, protocol)
     own = load_classes(heads[0]['classes']) == load_classes(base.classes)
     unseen = heads[0].get('unseen') if own else 'none' if trained else base.unseen
     cfg.test_dataloader.dataset = dict(
-        copy.deepcopy(base.test_dataloader.dataset), metainfo=dict(unseen=unseen), pipeline=pipeline)
+        copy.deepcopy(base.test_dataloader.dataset), metainfo=dict(unseen=unseen), pipeline=pipeline
+    )
     cfg.test_evaluator = base.test_evaluator
     if own:
         return cfg
     if trained:
-        hooks = [hook for hook in cfg.get('custom_hooks') or []
-                 if not str(hook['type']).endswith('SetClassesHook')]
-        cfg.custom_hooks = [
-            *hooks, dict(type='mmseg_zsclip.SetClassesHook', classes=base.classes)]
+        hooks = [
+            hook
+            for hook in cfg.get('custom_hooks') or []
+            if not str(hook['type']).endswith('SetClassesHook')
+        ]
+        cfg.custom_hooks = [*hooks, dict(type='mmseg_zsclip.SetClassesHook', classes=base.classes)]
     else:
         for head in heads:
             head.update(classes=base.classes, unseen=unseen)
     return cfg
 
 
-def apply_protocol(cfg: Config, heads: Sequence[dict], pipeline: list, name: str,
-                   protocol: str) -> None:
+def apply_protocol(
+    cfg: Config, heads: Sequence[dict], pipeline: list, name: str, protocol: str
+) -> None:
     """Image size, inference, templates and background words of a protocol, written into `cfg`, its
     `heads` and the test `pipeline`."""
     if protocol not in PROTOCOLS:
@@ -132,6 +149,7 @@ def apply_protocol(cfg: Config, heads: Sequence[dict], pipeline: list, name: str
 @dataclass
 class Row:
     """One test set: `metrics` in percent as `evaluate` gives them, or why there are none."""
+
     name: str
     title: str
     metrics: dict
@@ -140,8 +158,14 @@ class Row:
     paper: float | None = None
 
 
-def bench(cfg: Config, checkpoint: str | None, sets: Sequence[str], protocol: str | None = None,
-          again: bool = False, amp: bool = False) -> list[Row]:
+def bench(
+    cfg: Config,
+    checkpoint: str | None,
+    sets: Sequence[str],
+    protocol: str | None = None,
+    again: bool = False,
+    amp: bool = False,
+) -> list[Row]:
     """Tests a model on `sets` and keeps every result in `<work_dir>/<set>.json`, where the next call
     finds it; what the model, its settings or its checkpoint changed is measured anew.
 
@@ -156,8 +180,12 @@ def bench(cfg: Config, checkpoint: str | None, sets: Sequence[str], protocol: st
     for name in sets:
         one = config_for(cfg, name, protocol, trained=checkpoint is not None)
         one.work_dir = str(folder / name)
-        row = Row(name, SETS[name][1], {}, paper=published(
-            Path(cfg.filename).stem, name, protocol or cfg.get('protocol')))
+        row = Row(
+            name,
+            SETS[name][1],
+            {},
+            paper=published(Path(cfg.filename).stem, name, protocol or cfg.get('protocol')),
+        )
         mark, path = fingerprint(one, checkpoint), folder / f'{name}.json'
         kept = None if again else _kept(path, mark)
         if kept is not None:
@@ -171,8 +199,7 @@ def bench(cfg: Config, checkpoint: str | None, sets: Sequence[str], protocol: st
             row.metrics = evaluate(one, checkpoint, amp=amp)
             row.seconds = time.perf_counter() - start
             if is_main_process():
-                write_json(path, dict(
-                    fingerprint=mark, metrics=row.metrics, seconds=row.seconds))
+                write_json(path, dict(fingerprint=mark, metrics=row.metrics, seconds=row.seconds))
         rows.append(row)
     return rows
 
@@ -223,8 +250,12 @@ def console_table(rows: Sequence[Row]) -> str:
     table.align['test set'] = 'l'
     for cells in _cells(rows):
         table.add_row(cells)
-    return '\n'.join([table.get_string(), *(
-        f'{row.title} was skipped: {row.skipped}' for row in rows if row.skipped)])
+    return '\n'.join(
+        [
+            table.get_string(),
+            *(f'{row.title} was skipped: {row.skipped}' for row in rows if row.skipped),
+        ]
+    )
 
 
 def write_tables(rows: Sequence[Row], folder: Path) -> None:
@@ -234,18 +265,31 @@ def write_tables(rows: Sequence[Row], folder: Path) -> None:
     lines = [HEAD, ['---', *['---:'] * (len(HEAD) - 1)], *cells]
     with whole_file(folder / 'bench.md') as partial:
         partial.write_text(''.join(f'| {" | ".join(line)} |\n' for line in lines), encoding='utf-8')
-    with whole_file(folder / 'bench.csv') as partial, partial.open(
-            'w', newline='', encoding='utf-8') as file:
+    with (
+        whole_file(folder / 'bench.csv') as partial,
+        partial.open('w', newline='', encoding='utf-8') as file,
+    ):
         csv.writer(file).writerows([HEAD, *cells])
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
-    out = [[row.title, *(_number(row.metrics.get(key)) for key in SCORES),
-            _number(row.paper, star='*')] for row in rows]
+    out = [
+        [
+            row.title,
+            *(_number(row.metrics.get(key)) for key in SCORES),
+            _number(row.paper, star='*'),
+        ]
+        for row in rows
+    ]
     measured = [row.metrics['mIoU'] for row in rows if not row.skipped]
     if len(measured) > 1:
-        out.append([f'mean of {len(measured)}', _number(sum(measured) / len(measured)),
-                    *[''] * (len(SCORES))])
+        out.append(
+            [
+                f'mean of {len(measured)}',
+                _number(sum(measured) / len(measured)),
+                *[''] * (len(SCORES)),
+            ]
+        )
     return out
 
 

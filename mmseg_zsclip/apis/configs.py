@@ -1,4 +1,5 @@
 """Finds a shipped config by its path or its name, from any directory."""
+
 import os
 import re
 from collections.abc import Iterator
@@ -21,15 +22,18 @@ def config_root() -> Path:
             return root
     raise ConfigNotFoundError(
         f'mmseg_zsclip was installed without its configs (looked in {candidates[0]} and '
-        f'{candidates[1]}). Install it again: pip install --force-reinstall --no-deps mmseg_zsclip')
+        f'{candidates[1]}). Install it again: pip install --force-reinstall --no-deps mmseg_zsclip'
+    )
 
 
 def shipped_configs() -> list[Path]:
     """Every shipped config that can be trained or tested, sorted; `_base_` parts are left out."""
     root = config_root()
     return sorted(
-        path for path in root.rglob('*.py')
-        if not any(part.startswith('_') for part in path.relative_to(root).parts))
+        path
+        for path in root.rglob('*.py')
+        if not any(part.startswith('_') for part in path.relative_to(root).parts)
+    )
 
 
 def find_config(name: str | Path) -> Path:
@@ -74,9 +78,11 @@ def find_shipped(name: str | Path) -> Path:
 def _not_found(name: str | Path, wanted: Path, shipped: list[Path]) -> str:
     names = [path.stem for path in shipped]
     nearest = get_close_matches(wanted.stem, names, n=5, cutoff=0.4) or names[:5]
-    return (f"there is no config '{name}': no such file from {Path.cwd()}, and no shipped config "
-            f'of that path or name. Nearest shipped: {", ".join(nearest) or "none"}. '
-            f'Give a path to a .py file or one of the {len(names)} names in {config_root()}.')
+    return (
+        f"there is no config '{name}': no such file from {Path.cwd()}, and no shipped config "
+        f'of that path or name. Nearest shipped: {", ".join(nearest) or "none"}. '
+        f'Give a path to a .py file or one of the {len(names)} names in {config_root()}.'
+    )
 
 
 def environment_variables(config: str | Path) -> dict[str, str]:

@@ -1,4 +1,5 @@
 """Training and testing of any config: what `zsclip`, `tools/*.py` and mim run."""
+
 import copy
 import itertools
 import os
@@ -69,7 +70,8 @@ def set_weights(cfg: Config, weights: str | None) -> int:
         raise ValueError(
             f'{cfg.filename} has no `weights` entry in its model, so the CLIP weights '
             f"'{weights}' would be read by nothing. Load a trained checkpoint with load_from "
-            'or as the CKPT of `zsclip test`.')
+            'or as the CKPT of `zsclip test`.'
+        )
     return count
 
 
@@ -103,8 +105,10 @@ def build_runner(cfg: Config) -> Runner:
         if not dist.is_initialized():
             dist.init_process_group('gloo')
         wrapper = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
         cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
     if cfg.get('experiment_name') is None:
         # mmengine names a run by the second: two of one process would share the first's log file
@@ -141,14 +145,16 @@ def train(
     if cfg.get('optim_wrapper') is None:
         raise ValueError(
             f'{cfg.filename} has nothing to train: it has no optim_wrapper. Evaluate it without a '
-            f'checkpoint: zsclip test {Path(cfg.filename or "CONFIG").stem}')
+            f'checkpoint: zsclip test {Path(cfg.filename or "CONFIG").stem}'
+        )
     if amp:
         cfg.optim_wrapper.type = 'mmseg_zsclip.AmpOptimWrapper'
     base = cfg.get('auto_scale_lr', {}).get('base_batch_size')
     if auto_scale_lr and base is None:
         raise KeyError(
             f'--auto-scale-lr needs auto_scale_lr.base_batch_size, which {cfg.filename} does not '
-            'give. Add it: --cfg-options auto_scale_lr.base_batch_size=16')
+            'give. Add it: --cfg-options auto_scale_lr.base_batch_size=16'
+        )
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     # Several processes know only in the runner which of them is the first.
@@ -187,7 +193,8 @@ def _train(cfg: Config, base: int | None) -> Runner:
         runner.logger.warning(
             f'{batch} images a step, but the learning rate of this config is for {base}: results '
             'will differ from the published ones. Pass --auto-scale-lr, or change '
-            'train_dataloader.batch_size or the number of processes.')
+            'train_dataloader.batch_size or the number of processes.'
+        )
     runner.train()
     return runner
 
@@ -229,10 +236,13 @@ def evaluate(
             runner.register_hook(ClassMapsHook(maps_dir))
         metrics = runner.test()
     per_class = [
-        row for metric in runner.test_loop.evaluator.metrics
-        for row in getattr(metric, 'per_class', [])]
+        row
+        for metric in runner.test_loop.evaluator.metrics
+        for row in getattr(metric, 'per_class', [])
+    ]
     path = write_metrics(
-        {**metrics, 'per_class': per_class} if per_class else metrics, runner.log_dir)
+        {**metrics, 'per_class': per_class} if per_class else metrics, runner.log_dir
+    )
     if path is not None:
         runner.logger.info(f'metrics written to {path}')
     return metrics
@@ -247,7 +257,8 @@ def _test_runner(cfg: Config) -> Runner:
             raise ValueError(
                 f'no checkpoint given, but {trained:,} parameters of this model come from training '
                 'and would be random. Give the file that training wrote: '
-                f'zsclip test {Path(cfg.filename or "CONFIG").stem} CKPT')
+                f'zsclip test {Path(cfg.filename or "CONFIG").stem} CKPT'
+            )
         model.init_weights()
         runner.logger.info('the model has nothing to train: tested without a checkpoint')
     return runner
@@ -268,8 +279,9 @@ def with_tta(cfg: Config) -> Config:
     if (given is None and 'tta' not in cfg) or 'tta_model' not in cfg:
         raise KeyError(
             f'--tta needs tta = dict(scales=[(width, height), ...], flip=True), or tta_model and '
-            f'tta_pipeline as in mmseg\'s configs, which {cfg.filename} does not define. Add them, '
-            'or test without --tta.')
+            f"tta_pipeline as in mmseg's configs, which {cfg.filename} does not define. Add them, "
+            'or test without --tta.'
+        )
     for pipeline in list(config_pipelines(cfg.test_dataloader.dataset)):
         pipeline[:] = tta_pipeline(list(pipeline), **cfg.tta) if given is None else given
     kind = cfg.tta_model.type
@@ -290,13 +302,21 @@ def tta_pipeline(pipeline: list[dict], scales: list[tuple[int, int]], flip: bool
     if len(at) != 1 or not scales:
         raise ValueError(
             f'tta has {len(scales)} scales and the test pipeline {len(at)} Resize; it takes at '
-            'least one scale and exactly one Resize, which the scales replace.')
-    before, resize, after = pipeline[:at[0]], pipeline[at[0]], pipeline[at[0] + 1:]
+            'least one scale and exactly one Resize, which the scales replace.'
+        )
+    before, resize, after = pipeline[: at[0]], pipeline[at[0]], pipeline[at[0] + 1 :]
     flips = (0.0, 1.0) if flip else (0.0,)
-    return [*before, dict(type='TestTimeAug', transforms=[
-        [dict(resize, scale=tuple(scale)) for scale in scales],
-        [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in flips],
-        *([step] for step in after)])]
+    return [
+        *before,
+        dict(
+            type='TestTimeAug',
+            transforms=[
+                [dict(resize, scale=tuple(scale)) for scale in scales],
+                [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in flips],
+                *([step] for step in after),
+            ],
+        ),
+    ]
 
 
 @master_only

@@ -1,4 +1,5 @@
 """Overrides of config entries that would have no effect are errors, found without torch."""
+
 import ast
 import importlib.util
 from difflib import get_close_matches
@@ -10,8 +11,15 @@ from mmengine.config import Config
 from .. import compat
 
 # Read from the config's first level beside the Runner's own arguments.
-READ = {'auto_scale_lr', 'compile', 'find_unused_parameters', 'model_wrapper_cfg', 'tta',
-        'tta_model', 'tta_pipeline'}
+READ = {
+    'auto_scale_lr',
+    'compile',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'tta',
+    'tta_model',
+    'tta_pipeline',
+}
 # A segmentor's test_cfg has no constructor that would refuse another key.
 TEST_CFG = ('crop_size', 'keep_scores', 'mode', 'pamr', 'stride', 'window_batch')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -49,10 +57,16 @@ def arguments_of(package: str, file: str, name: str) -> frozenset[str]:
     and MMEngine's runner takes ten times as long as all that a wrong key needs."""
     spec = importlib.util.find_spec(package)
     tree = ast.parse((Path(spec.origin).parent / file).read_text(encoding='utf-8'))
-    made = next(method.args for node in tree.body if isinstance(node, ast.ClassDef)
-                and node.name == name for method in node.body
-                if isinstance(method, ast.FunctionDef) and method.name == '__init__')
-    return frozenset(one.arg for one in (*made.posonlyargs, *made.args, *made.kwonlyargs)) - {'self'}
+    made = next(
+        method.args
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == name
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and method.name == '__init__'
+    )
+    return frozenset(one.arg for one in (*made.posonlyargs, *made.args, *made.kwonlyargs)) - {
+        'self'
+    }
 
 
 def _runner_arguments() -> frozenset[str]:
@@ -70,8 +84,10 @@ def _check(cfg: Config, key: str) -> None:
     for name in rest:
         if isinstance(node, list | tuple):
             if not (name.isdigit() and int(name) < len(node)):
-                raise ValueError(f"--cfg-options {key}: '{name}' is no index of {at}, which has "
-                                 f'{len(node)} entries, 0 to {len(node) - 1}')
+                raise ValueError(
+                    f"--cfg-options {key}: '{name}' is no index of {at}, which has "
+                    f'{len(node)} entries, 0 to {len(node) - 1}'
+                )
             node = node[int(name)]
         elif isinstance(node, dict) and name in node:
             node = node[name]
@@ -80,7 +96,9 @@ def _check(cfg: Config, key: str) -> None:
         elif node is None and at not in LOADERS:
             return  # an entry of the Runner that this config leaves out
         else:
-            legal = [*node, *(TEST_CFG if _is_test_cfg(at) else ())] if isinstance(node, dict) else ()
+            legal = (
+                [*node, *(TEST_CFG if _is_test_cfg(at) else ())] if isinstance(node, dict) else ()
+            )
             raise ValueError(_unknown(key, name, legal, at))
         at = f'{at}.{name}'
 
@@ -101,20 +119,27 @@ def _unknown(key: str, name: str, legal, at: str = '') -> str:
     near = get_close_matches(name, sorted(legal), 1, 0.4)
     where = f'{at} of this config' if at else 'a config'
     hint = f'Nearest: {at + "." if at else ""}{near[0]}. ' if near else ''
-    return (f"--cfg-options {key}: there is no '{name}' in {where}, so it would change nothing. "
-            f'{hint}To add it all the same: +{key}=VALUE')
+    return (
+        f"--cfg-options {key}: there is no '{name}' in {where}, so it would change nothing. "
+        f'{hint}To add it all the same: +{key}=VALUE'
+    )
 
 
 def _used_up(cfg: Config, key: str, first: str) -> str:
-    paths = [path for root in cfg if root in READ
-             or root in _runner_arguments()
-             for path in _holders(cfg[root], cfg[first], root, first)]
+    paths = [
+        path
+        for root in cfg
+        if root in READ or root in _runner_arguments()
+        for path in _holders(cfg[root], cfg[first], root, first)
+    ]
     more = f' and {len(paths) - 12} more' if len(paths) > 12 else ''
     hint = f'Override {" ".join(paths[:12])}{more} instead. ' if paths else ''
     weights = 'Or give --weights. ' if first == 'weights' else ''
-    return (f"--cfg-options {key}: '{first}' is a variable of the config's file, used up when the "
-            f'file was read, so it would change nothing. {hint}{weights}'
-            'Or write a config with another value.')
+    return (
+        f"--cfg-options {key}: '{first}' is a variable of the config's file, used up when the "
+        f'file was read, so it would change nothing. {hint}{weights}'
+        'Or write a config with another value.'
+    )
 
 
 def _holders(node, value, at: str, name: str) -> list[str]:

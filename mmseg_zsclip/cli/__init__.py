@@ -1,5 +1,6 @@
 """The `zsclip` command. Each subcommand lives in its own module, imported when it is asked for,
 so that `zsclip doctor` works in an environment where nothing else does."""
+
 import importlib
 import sys
 
@@ -13,10 +14,13 @@ COMMANDS = {
     'bench': ('.bench', 'evaluate a config on many test sets, in a table'),
     'check': ('.check', 'look at the photos and label files of a config before a long run'),
     'config': (
-        '.config', 'write a config with all that it inherits as one file, to change as you like'),
+        '.config',
+        'write a config with all that it inherits as one file, to change as you like',
+    ),
     'demo': (
         '..experiments.demo.command',
-        'draw a world, test and train two methods on it, and show them on a web page'),
+        'draw a world, test and train two methods on it, and show them on a web page',
+    ),
     'doctor': ('.doctor', 'what is installed, what is missing, and the command that repairs it'),
 }
 
@@ -30,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
 
     argv = sys.argv[1:] if argv is None else argv
     parser = Parser(
-        prog='zsclip', description='Zero-shot segmentation with CLIP, on MMSegmentation.')
+        prog='zsclip', description='Zero-shot segmentation with CLIP, on MMSegmentation.'
+    )
     parser.add_argument('--version', action='version', version=f'mmseg_zsclip {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     modules = {}

@@ -1,4 +1,5 @@
 """`zsclip bench CONFIG [CKPT] --sets SET ...`: one model on many test sets."""
+
 import argparse
 import os
 from pathlib import Path
@@ -9,14 +10,22 @@ from .launching import add_launch_arguments, checkpoint_path, launch_config
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch_arguments(parser)
     parser.add_argument(
-        'checkpoint', nargs='?', help="trained weights; left out, or 'none', for a model that has "
-        'nothing to train')
+        'checkpoint',
+        nargs='?',
+        help="trained weights; left out, or 'none', for a model that has nothing to train",
+    )
     parser.add_argument(
-        '--sets', nargs='+', required=True, metavar='SET',
-        help='test sets, or a group of them: open-vocabulary (five) or training-free (eight)')
+        '--sets',
+        nargs='+',
+        required=True,
+        metavar='SET',
+        help='test sets, or a group of them: open-vocabulary (five) or training-free (eight)',
+    )
     parser.add_argument(
-        '--protocol', help="image size, inference and templates: 'whole' or 'windows'; left out, "
-        "the config's own")
+        '--protocol',
+        help="image size, inference and templates: 'whole' or 'windows'; left out, "
+        "the config's own",
+    )
     parser.add_argument('--again', action='store_true', help='measure what was measured before too')
 
 
@@ -35,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if is_main_process():
         print(console_table(rows))
         write_tables(rows, Path(cfg.work_dir))
-        print(f'* published by others, see configs/published.json. Written to {cfg.work_dir}/bench.md, '
-              'bench.csv and bench.json')
+        print(
+            f'* published by others, see configs/published.json. Written to {cfg.work_dir}/bench.md, '
+            'bench.csv and bench.json'
+        )
     return 0

@@ -1,4 +1,5 @@
 """`zsclip check CONFIG`: the photos and label files of a config, before a long run."""
+
 import argparse
 import sys
 

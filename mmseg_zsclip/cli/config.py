@@ -1,4 +1,5 @@
 """`zsclip config NAME [--out FILE]`."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ from ..files import whole_file
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        'config', help="a config file, or a shipped config's path or name (own_inductive)")
+        'config', help="a config file, or a shipped config's path or name (own_inductive)"
+    )
     parser.add_argument('--out', type=Path, help='file to write (default: standard output)')
     parser.add_argument('--force', action='store_true', help='overwrite --out')
 
@@ -23,7 +25,8 @@ def flattened(config: str | Path) -> str:
     from mmengine.config import Config
 
     return f'# {path.name} of mmseg_zsclip with all that it inherits.\n' + (
-        Config.fromfile(path).pretty_text)
+        Config.fromfile(path).pretty_text
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 Only the standard library is needed to start: this is the command for a broken environment.
 """
+
 import argparse
 import importlib
 import importlib.metadata
@@ -31,6 +32,7 @@ IMPORTS = {
 
 class Finding(NamedTuple):
     """One line of the report. `fix` is the command that repairs it; empty when all is well."""
+
     name: str
     state: str
     fix: str = ''
@@ -38,7 +40,8 @@ class Finding(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--no-imports', action='store_true', help='only look at versions; import nothing')
+        '--no-imports', action='store_true', help='only look at versions; import nothing'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,8 +117,10 @@ def requirements(extra: str) -> dict:
 
     found = [Requirement(text) for text in importlib.metadata.requires(DISTRIBUTION) or ()]
     return {
-        requirement.name: requirement for requirement in found
-        if requirement.marker is None or requirement.marker.evaluate({'extra': extra})}
+        requirement.name: requirement
+        for requirement in found
+        if requirement.marker is None or requirement.marker.evaluate({'extra': extra})
+    }
 
 
 def requirement_finding(requirement) -> Finding:

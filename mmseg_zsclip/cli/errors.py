@@ -1,5 +1,6 @@
 """What a user can mend is one line on standard error; so is a bug of ours, with its traceback in a
 file that the line names."""
+
 import os
 import re
 import sys
@@ -136,9 +137,11 @@ def _written_down(error: Exception, first: BaseException, name: str) -> str:
         raise error from None
     place, line = _raised_at(first)
     said = text(first)
-    return (f'unexpected {type(first).__name__} at {place}:{line}: '
-            f'{said[:300]}{"..." if len(said) > 300 else ""} (the traceback is in {path}; '
-            f'{DEBUG}=1 shows it here)')
+    return (
+        f'unexpected {type(first).__name__} at {place}:{line}: '
+        f'{said[:300]}{"..." if len(said) > 300 else ""} (the traceback is in {path}; '
+        f'{DEBUG}=1 shows it here)'
+    )
 
 
 def run_tool(main: Callable[[], int | None]) -> None:

@@ -1,4 +1,5 @@
 """The arguments that `zsclip train` and `zsclip test` share."""
+
 import argparse
 import os
 import sys
@@ -13,19 +14,26 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        'config', help="a config file, or a shipped config's path or name (voc_inductive)")
+        'config', help="a config file, or a shipped config's path or name (voc_inductive)"
+    )
     parser.add_argument('--work-dir', help='folder of logs, checkpoints and results')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='override config entries: model.head.x=1 "list=[a,b]"')
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override config entries: model.head.x=1 "list=[a,b]"',
+    )
     parser.add_argument(
-        '--weights', help="CLIP weights of every tower, in place of the config's: a published tag "
-        '(openai), hf-hub:org/name, or a path')
+        '--weights',
+        help="CLIP weights of every tower, in place of the config's: a published tag "
+        '(openai), hf-hub:org/name, or a path',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
-        '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+        '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def launch_config(args: argparse.Namespace):
@@ -42,8 +50,12 @@ def launch_config(args: argparse.Namespace):
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return load_config(
-        args.config, work_dir=args.work_dir, launcher=args.launcher,
-        options=options, weights=args.weights)
+        args.config,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        options=options,
+        weights=args.weights,
+    )
 
 
 def check_words(config: Path, options: dict, weights: str | None) -> None:
@@ -54,6 +66,7 @@ def check_words(config: Path, options: dict, weights: str | None) -> None:
         checkpoint_path(str(options['load_from']))
     if options:
         from ..apis.options import check_options, read_config
+
         check_options(read_config(config), options)
 
 

@@ -1,4 +1,5 @@
 """Argument parsers whose errors name the nearest legal word."""
+
 import argparse
 import re
 from difflib import get_close_matches
@@ -27,8 +28,12 @@ class Parser(argparse.ArgumentParser):
     def _hint(self, message: str) -> str:
         if message.startswith('unrecognized arguments:'):
             words = re.findall(r'--?[\w-]+', message.partition(':')[2])
-            legal = [text for action in self._actions for text in action.option_strings
-                     if action.help != argparse.SUPPRESS]
+            legal = [
+                text
+                for action in self._actions
+                for text in action.option_strings
+                if action.help != argparse.SUPPRESS
+            ]
         else:
             words = re.findall(r"invalid choice: '([^']*)'", message)
             legal = [str(choice) for action in self._actions for choice in action.choices or ()]
@@ -38,8 +43,7 @@ class Parser(argparse.ArgumentParser):
 
 def converter_parser(description: str) -> Parser:
     """Parser with the options of every converter: `root` and `--nproc`."""
-    parser = Parser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder of the data set')
     parser.add_argument('--nproc', type=int, default=1, help='processes')
     return parser

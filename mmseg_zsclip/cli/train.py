@@ -1,4 +1,5 @@
 """`zsclip train CONFIG`."""
+
 import argparse
 import os
 import sys
@@ -9,11 +10,17 @@ from .launching import add_launch_arguments, checkpoint_path, launch_config
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch_arguments(parser)
     parser.add_argument(
-        '--resume', nargs='?', const='auto', metavar='CKPT',
-        help='go on from CKPT, or from the newest checkpoint in the work folder')
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CKPT',
+        help='go on from CKPT, or from the newest checkpoint in the work folder',
+    )
     parser.add_argument(
-        '--auto-scale-lr', action='store_true',
-        help='scale the learning rate with the batch over all processes')
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the batch over all processes',
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
 """CLIP in plain PyTorch: towers in walkable parts, weights by name or path, text embeddings."""
+
 from .archs import ARCHS, CLIP_MEAN, CLIP_STD, CLIPArch, get_arch, to_255
 from .checkpoint import (
     ClipWeights,

@@ -3,6 +3,7 @@
 Python's `zipfile` and torch's own reader disagree about archives that hold an entry twice, follow
 no bound, and torch's checks no CRC; hence neither is used on files of strangers.
 """
+
 import os
 import struct
 import zlib
@@ -26,6 +27,7 @@ class DamagedArchive(ValueError):
 
 class Entry(NamedTuple):
     """Where an entry's header is, its bytes in the file and after inflating, its CRC-32."""
+
     header: int
     stored: int
     size: int
@@ -68,8 +70,9 @@ class ZipArchive:
     def _directory(self) -> dict[str, Entry]:
         count, length, start = self._end()
         if length > _DIRECTORY_LIMIT:
-            raise DamagedArchive(f'its list of entries declares {length} bytes; at most '
-                                 f'{_DIRECTORY_LIMIT} are read')
+            raise DamagedArchive(
+                f'its list of entries declares {length} bytes; at most {_DIRECTORY_LIMIT} are read'
+            )
         raw, at, entries = self._at(start, length), 0, {}
         while at < len(raw):
             name, entry, step = _entry(raw, at)
@@ -87,7 +90,7 @@ class ZipArchive:
         at = tail.rfind(_END)
         if at < 0 or len(tail) - at < 22:
             raise DamagedArchive('the list of entries at its end is missing: it is cut short')
-        count, length, start = struct.unpack('<HII', tail[at + 10:at + 20])
+        count, length, start = struct.unpack('<HII', tail[at + 10 : at + 20])
         place = self.size - len(tail) + at
         if 0xFFFFFFFF not in (length, start) and count != 0xFFFF:
             return count, length, start
@@ -114,8 +117,9 @@ class ZipArchive:
         else:
             self._inflated += entry.size
             if self._inflated > _INFLATED_LIMIT:
-                raise DamagedArchive(f'its compressed entries declare more than {_INFLATED_LIMIT} '
-                                     'bytes')
+                raise DamagedArchive(
+                    f'its compressed entries declare more than {_INFLATED_LIMIT} bytes'
+                )
             data = _inflate(self._at(start, entry.stored), entry.size, name)
         _check_crc(zlib.crc32(data), entry, name)
         return data
@@ -128,16 +132,18 @@ class ZipArchive:
         """
         entry = self._entry_of(name)
         if entry.method != _STORED:
-            raise DamagedArchive(f'{name} is compressed, which torch.save never does: refused, '
-                                 'since a small file could fill the memory')
+            raise DamagedArchive(
+                f'{name} is compressed, which torch.save never does: refused, '
+                'since a small file could fill the memory'
+            )
         self._at(self._data_start(entry, name), 0)
         out = torch.empty(entry.size, dtype=torch.uint8)
         view, crc, at = memoryview(out.numpy()), 0, 0
         while at < entry.size:
-            got = self.file.readinto(view[at:at + _CHUNK])
+            got = self.file.readinto(view[at : at + _CHUNK])
             if not got:
                 raise DamagedArchive(f'it ends inside {name}')
-            crc = zlib.crc32(view[at:at + got], crc)
+            crc = zlib.crc32(view[at : at + got], crc)
             at += got
         _check_crc(crc, entry, name)
         return out
@@ -158,16 +164,17 @@ class ZipArchive:
 
 def _entry(raw: bytes, at: int) -> tuple[str, Entry, int]:
     """Name and place of the entry listed at `at`, and the length of its line."""
-    if raw[at:at + 4] != b'PK\1\2' or len(raw) - at < 46:
+    if raw[at : at + 4] != b'PK\1\2' or len(raw) - at < 46:
         raise DamagedArchive('its list of entries is damaged')
-    flags, method = struct.unpack('<HH', raw[at + 8:at + 12])
+    flags, method = struct.unpack('<HH', raw[at + 8 : at + 12])
     crc, stored, size, name_length, extra_length, comment = struct.unpack(
-        '<IIIHHH', raw[at + 16:at + 34])
-    header, = struct.unpack('<I', raw[at + 42:at + 46])
+        '<IIIHHH', raw[at + 16 : at + 34]
+    )
+    (header,) = struct.unpack('<I', raw[at + 42 : at + 46])
     step = 46 + name_length + extra_length + comment
-    raw_name = raw[at + 46:at + 46 + name_length]
+    raw_name = raw[at + 46 : at + 46 + name_length]
     name = raw_name.decode('utf-8', errors='replace')
-    extra = raw[at + 46 + name_length:at + 46 + name_length + extra_length]
+    extra = raw[at + 46 + name_length : at + 46 + name_length + extra_length]
     size, stored, header = _wide(extra, size, stored, header)
     if flags & 1 or method not in (_STORED, _DEFLATED):
         raise DamagedArchive(f'{name} is encrypted or compressed in an unknown way')
@@ -180,9 +187,9 @@ def _wide(extra: bytes, *values: int) -> list[int]:
     """The values of which 32 bits were too few, from the 64-bit field."""
     wide, at = b'', 0
     while at + 4 <= len(extra):
-        tag, length = struct.unpack('<HH', extra[at:at + 4])
+        tag, length = struct.unpack('<HH', extra[at : at + 4])
         if tag == 1:
-            wide = extra[at + 4:at + 4 + length]
+            wide = extra[at + 4 : at + 4 + length]
         at += 4 + length
     out = []
     for value in values:

@@ -4,6 +4,7 @@ Our own table holds the architectures we test; any other open_clip name whose to
 or ModifiedResNet with CLIP's own tokenizer is derived from open_clip's model config.
 Source of the numbers: Radford et al. 2021 (Learning Transferable Visual Models), tables 19-20.
 """
+
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,8 @@ def import_open_clip():
             raise
         raise ImportError(
             "open_clip is needed for CLIP's tokenizer and for its published weights: "
-            "pip install 'open_clip_torch>=2.29'") from error
+            "pip install 'open_clip_torch>=2.29'"
+        ) from error
     return open_clip
 
 
@@ -67,13 +69,16 @@ class CLIPArch:
         if isinstance(self.vision_layers, list):
             object.__setattr__(self, 'vision_layers', tuple(self.vision_layers))
         if self.activation not in ACTIVATIONS:
-            raise ValueError(f'activation of {self.name!r} is {self.activation!r}; '
-                             f'legal: {", ".join(ACTIVATIONS)}')
+            raise ValueError(
+                f'activation of {self.name!r} is {self.activation!r}; '
+                f'legal: {", ".join(ACTIVATIONS)}'
+            )
         if self.is_resnet != (self.patch_size is None):
             raise ValueError(
                 f'{self.name!r} has vision_layers={self.vision_layers} and patch_size='
                 f'{self.patch_size}: a ViT has a number of blocks and a patch size, '
-                f'a ModifiedResNet four stage depths and patch_size=None')
+                f'a ModifiedResNet four stage depths and patch_size=None'
+            )
 
     @property
     def is_resnet(self) -> bool:
@@ -95,22 +100,24 @@ def _table(rows) -> dict[str, CLIPArch]:
 
 
 # name, embed_dim, image, vision layers, width, patch, heads, text width, heads, layers
-ARCHS: dict[str, CLIPArch] = _table([
-    ('ViT-B-32', 512, 224, 12, 768, 32, 12, 512, 8, 12),
-    ('ViT-B-16', 512, 224, 12, 768, 16, 12, 512, 8, 12),
-    ('ViT-L-14', 768, 224, 24, 1024, 14, 16, 768, 12, 12),
-    ('ViT-L-14-336', 768, 336, 24, 1024, 14, 16, 768, 12, 12),
-    ('ViT-H-14', 1024, 224, 32, 1280, 14, 16, 1024, 16, 24),
-    ('RN50', 1024, 224, (3, 4, 6, 3), 64, None, 32, 512, 8, 12),
-    ('RN101', 512, 224, (3, 4, 23, 3), 64, None, 32, 512, 8, 12),
-    ('RN50x4', 640, 288, (4, 6, 10, 6), 80, None, 40, 640, 10, 12),
-    ('RN50x16', 768, 384, (6, 8, 18, 8), 96, None, 48, 768, 12, 12),
-    ('RN50x64', 1024, 448, (3, 15, 36, 10), 128, None, 64, 1024, 16, 12),
-    # ours: small enough to pre-train on a CPU
-    ('ViT-XS-8', 192, 48, 6, 192, 8, 3, 128, 2, 4),
-    ('ViT-T-8', 192, 64, 6, 192, 8, 3, 128, 2, 4),
-    ('RN-T', 128, 128, (1, 1, 1, 1), 16, None, 8, 128, 2, 4),
-])
+ARCHS: dict[str, CLIPArch] = _table(
+    [
+        ('ViT-B-32', 512, 224, 12, 768, 32, 12, 512, 8, 12),
+        ('ViT-B-16', 512, 224, 12, 768, 16, 12, 512, 8, 12),
+        ('ViT-L-14', 768, 224, 24, 1024, 14, 16, 768, 12, 12),
+        ('ViT-L-14-336', 768, 336, 24, 1024, 14, 16, 768, 12, 12),
+        ('ViT-H-14', 1024, 224, 32, 1280, 14, 16, 1024, 16, 24),
+        ('RN50', 1024, 224, (3, 4, 6, 3), 64, None, 32, 512, 8, 12),
+        ('RN101', 512, 224, (3, 4, 23, 3), 64, None, 32, 512, 8, 12),
+        ('RN50x4', 640, 288, (4, 6, 10, 6), 80, None, 40, 640, 10, 12),
+        ('RN50x16', 768, 384, (6, 8, 18, 8), 96, None, 48, 768, 12, 12),
+        ('RN50x64', 1024, 448, (3, 15, 36, 10), 128, None, 64, 1024, 16, 12),
+        # ours: small enough to pre-train on a CPU
+        ('ViT-XS-8', 192, 48, 6, 192, 8, 3, 128, 2, 4),
+        ('ViT-T-8', 192, 64, 6, 192, 8, 3, 128, 2, 4),
+        ('RN-T', 128, 128, (1, 1, 1, 1), 16, None, 8, 128, 2, 4),
+    ]
+)
 
 # (architecture, name of weights) -> file in the package; docs/toy_clip.md says how they were made
 EMBEDDED: dict[tuple[str, str], str] = {
@@ -152,7 +159,8 @@ def arch_from_config(name: str, config: dict) -> CLIPArch:
         extra += sorted(f'text_cfg.{key}' for key in set(text) - _PLAIN_TEXT)
         raise ValueError(
             f'{name!r} is not a plain ViT or ModifiedResNet CLIP (its config has '
-            f'{", ".join(extra)}). Names that work: {", ".join(plain_names())}')
+            f'{", ".join(extra)}). Names that work: {", ".join(plain_names())}'
+        )
     vision, text = config['vision_cfg'], config['text_cfg']
     layers, width = vision['layers'], vision['width']
     is_resnet = isinstance(layers, (list, tuple))
@@ -171,7 +179,8 @@ def arch_from_config(name: str, config: dict) -> CLIPArch:
         context_length=text['context_length'],
         vocab_size=text['vocab_size'],
         activation='quick_gelu' if config.get('quick_gelu') else 'gelu',
-        vision_mlp_ratio=vision.get('mlp_ratio', 4.0))
+        vision_mlp_ratio=vision.get('mlp_ratio', 4.0),
+    )
 
 
 def plain_names() -> list[str]:
@@ -228,8 +237,9 @@ def get_arch(name: 'str | CLIPArch') -> CLIPArch:
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     rest = [other for other in names if other not in near]
     hint = f'did you mean {", ".join(near)}? ' if near else ''
-    raise ValueError(f'unknown CLIP architecture {asked!r}: {hint}'
-                     f'All names: {", ".join(near + rest)}')
+    raise ValueError(
+        f'unknown CLIP architecture {asked!r}: {hint}All names: {", ".join(near + rest)}'
+    )
 
 
 def embedded(arch: 'str | None', weights: str) -> Path | None:
@@ -244,13 +254,15 @@ def embedded(arch: 'str | None', weights: str) -> Path | None:
     base = None if arch is None else base_name(arch)
     if (base, weights) not in EMBEDDED:
         legal = ', '.join(f'{name!r} of {arch!r}' for arch, name in EMBEDDED)
-        raise ValueError(f'no embedded weights {weights!r} of architecture {base!r}; the package '
-                         f'holds {legal}')
+        raise ValueError(
+            f'no embedded weights {weights!r} of architecture {base!r}; the package holds {legal}'
+        )
     path = EMBEDDED_FOLDER / EMBEDDED[base, weights]
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}, which holds the weights {weights!r} of {base!r}, is not in this '
-            'installation; install mmseg_zsclip again from a wheel or a whole checkout')
+            'installation; install mmseg_zsclip again from a wheel or a whole checkout'
+        )
     return path
 
 
@@ -288,7 +300,8 @@ def published(name: str, tag: str) -> Published:
     if not open_clip.get_pretrained_cfg('ViT-B-32', 'openai').get('quick_gelu'):
         raise RuntimeError(
             f'open_clip {open_clip.__version__} does not record the activation of its weights; '
-            "2.29 or newer is needed: pip install -U 'open_clip_torch>=2.29'")
+            "2.29 or newer is needed: pip install -U 'open_clip_torch>=2.29'"
+        )
     config = open_clip.get_pretrained_cfg(base, tag)
     if not config:
         tags = [name for arch, name in EMBEDDED if arch == base] + published_tags(base)
@@ -301,7 +314,8 @@ def published(name: str, tag: str) -> Published:
         hf_hub=config.get('hf_hub', ''),
         activation='quick_gelu' if config.get('quick_gelu') else 'gelu',
         mean=tuple(config.get('mean') or CLIP_MEAN),
-        std=tuple(config.get('std') or CLIP_STD))
+        std=tuple(config.get('std') or CLIP_STD),
+    )
 
 
 def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
@@ -311,7 +325,10 @@ def resolve_arch(arch: 'str | CLIPArch', weights: str | None) -> CLIPArch:
     loading compares it.
     """
     arch = get_arch(arch)
-    if weights is None or '/' in weights or not import_open_clip().get_pretrained_cfg(
-            base_name(arch.name), weights):
+    if (
+        weights is None
+        or '/' in weights
+        or not import_open_clip().get_pretrained_cfg(base_name(arch.name), weights)
+    ):
         return arch
     return replace(arch, activation=published(arch.name, weights).activation)

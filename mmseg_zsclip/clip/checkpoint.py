@@ -3,6 +3,7 @@
 Whatever the file's dtype, tensors come out as float32: training in half precision from
 half-precision weights ends in NaN after a step (openai/CLIP#40).
 """
+
 import json
 import os
 import threading
@@ -69,12 +70,19 @@ def _expected(arch: CLIPArch) -> dict[str, Tensor]:
 def _same_shapes(state: Mapping[str, Tensor], arch: CLIPArch) -> bool:
     conv, text = state.get('visual.conv1.weight'), state.get('text_projection')
     channels = arch.vision_width // 2 if arch.is_resnet else arch.vision_width
-    if conv is None or text is None or conv.shape[0] != channels or (
-            text.shape != (arch.text_width, arch.embed_dim)):
+    if (
+        conv is None
+        or text is None
+        or conv.shape[0] != channels
+        or (text.shape != (arch.text_width, arch.embed_dim))
+    ):
         return False  # building a large one takes a while
     expected = _expected(arch)
-    return all(key in state and state[key].shape == value.shape
-               for key, value in expected.items() if value.ndim)
+    return all(
+        key in state and state[key].shape == value.shape
+        for key, value in expected.items()
+        if value.ndim
+    )
 
 
 def _looks_like(state: Mapping[str, Tensor]) -> str:
@@ -98,20 +106,31 @@ def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> Non
         raise ValueError(
             f'{source}: weights of another architecture. They are of a {kinds[is_resnet]} ({key} '
             f'is {_shape(state[key])}), {arch.name!r} is a {kinds[arch.is_resnet]} ({key} is '
-            f'{_shape(expected[key])}).{_looks_like(state)}')
+            f'{_shape(expected[key])}).{_looks_like(state)}'
+        )
     missing = [key for key in expected if key not in state and not key.endswith(_OPTIONAL)]
     unexpected = [key for key in state if key not in expected]
-    shapes = [f'{key}: {_shape(state[key])} in the file, {_shape(value)} in {arch.name}'
-              for key, value in expected.items()
-              if key in state and value.ndim and state[key].shape != value.shape]
+    shapes = [
+        f'{key}: {_shape(state[key])} in the file, {_shape(value)} in {arch.name}'
+        for key, value in expected.items()
+        if key in state and value.ndim and state[key].shape != value.shape
+    ]
     problems = [
-        f'\n  {len(found)} {title}:{_listed(found)}' for title, found in
-        (('of other shapes', shapes), ('missing', missing), ('unexpected', unexpected)) if found]
+        f'\n  {len(found)} {title}:{_listed(found)}'
+        for title, found in (
+            ('of other shapes', shapes),
+            ('missing', missing),
+            ('unexpected', unexpected),
+        )
+        if found
+    ]
     if problems:
         hint = _looks_like(state)
-        raise ValueError(f'{source}: not the weights of {arch.name!r} '
-                         f'({len(expected)} tensors).{"".join(problems)}\n '
-                         f'{hint} Nothing was loaded.')
+        raise ValueError(
+            f'{source}: not the weights of {arch.name!r} '
+            f'({len(expected)} tensors).{"".join(problems)}\n '
+            f'{hint} Nothing was loaded.'
+        )
 
 
 def _check_finite(state: Mapping[str, Tensor], source: str) -> None:
@@ -120,9 +139,11 @@ def _check_finite(state: Mapping[str, Tensor], source: str) -> None:
         if value.is_floating_point() and not value.double().sum().isfinite():
             bad = int((~value.isfinite()).sum())
             if bad:
-                raise ValueError(f'{source}: {bad} of {value.numel()} values of {key} are NaN or '
-                                 'infinite: every score would be. The file is damaged: fetch it '
-                                 'again.')
+                raise ValueError(
+                    f'{source}: {bad} of {value.numel()} values of {key} are NaN or '
+                    'infinite: every score would be. The file is damaged: fetch it '
+                    'again.'
+                )
 
 
 def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, source: str) -> str:
@@ -144,24 +165,32 @@ def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, 
             f'{source}: the file does not record its activation, and a wrong one costs several '
             f"mIoU silently. State it in the name (or by activation=): '{arch.name}-quickgelu' for "
             f"weights of OpenAI, MetaCLIP and most of DFN, '{arch.name}-gelu' for most of LAION "
-            'and DataComp.')
+            'and DataComp.'
+        )
     if recorded and stated and recorded != stated:
         raise ValueError(
             f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} '
-            f'was asked for ({arch.name}). Ask for {recorded!r} or drop the statement.')
+            f'was asked for ({arch.name}). Ask for {recorded!r} or drop the statement.'
+        )
     return recorded or stated
 
 
 def _differences(found: CLIPArch, asked: CLIPArch) -> list[str]:
-    pairs = {field.name: (getattr(found, field.name), getattr(asked, field.name))
-             for field in fields(CLIPArch)}
+    pairs = {
+        field.name: (getattr(found, field.name), getattr(asked, field.name))
+        for field in fields(CLIPArch)
+    }
     del pairs['name'], pairs['activation']
     # published ratios are rounded: the width is what counts
     pairs['vision_mlp_ratio'] = tuple(
         int(arch.vision_width * arch.vision_mlp_ratio) / arch.vision_width
-        for arch in (found, asked))
-    return [f'{name}: {ours} in the file, {theirs} in {asked.name}'
-            for name, (ours, theirs) in pairs.items() if ours != theirs]
+        for arch in (found, asked)
+    )
+    return [
+        f'{name}: {ours} in the file, {theirs} in {asked.name}'
+        for name, (ours, theirs) in pairs.items()
+        if ours != theirs
+    ]
 
 
 def _choose_arch(asked: CLIPArch | None, raw: RawWeights, source: str) -> CLIPArch:
@@ -172,8 +201,9 @@ def _choose_arch(asked: CLIPArch | None, raw: RawWeights, source: str) -> CLIPAr
     if raw.arch is not None:
         differ = _differences(raw.arch, asked)
         if differ:
-            raise ValueError(f'{source}: weights of another architecture '
-                             f'({raw.arch.name!r}).{_listed(differ)}')
+            raise ValueError(
+                f'{source}: weights of another architecture ({raw.arch.name!r}).{_listed(differ)}'
+            )
     return asked
 
 
@@ -186,6 +216,7 @@ def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tupl
     if path.exists():
         return path, None, None
     from . import download
+
     if weights.startswith(download.HUB_PREFIX):
         return download.fetch_hub(weights), None, None
     if names_a_file(weights):
@@ -196,13 +227,18 @@ def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tupl
     return download.fetch_published(facts), facts.activation, (facts.mean, facts.std)
 
 
-def convert(raw: RawWeights, arch: 'str | CLIPArch | None', activation: str | None = None,
-            source: str = 'weights') -> ClipWeights:
+def convert(
+    raw: RawWeights,
+    arch: 'str | CLIPArch | None',
+    activation: str | None = None,
+    source: str = 'weights',
+) -> ClipWeights:
     """Checked float32 tower states of raw weights. Pure; see `read_weights` for the errors."""
     asked = None if arch is None else get_arch(arch)
     arch = _choose_arch(asked, raw, source)
-    act = choose_activation(asked or replace(arch, activation='gelu'), raw.activation, activation,
-                            source)
+    act = choose_activation(
+        asked or replace(arch, activation='gelu'), raw.activation, activation, source
+    )
     arch = replace(arch, activation=act)
     check_state(raw.state, arch, source)
     _check_finite(raw.state, source)
@@ -255,8 +291,9 @@ def _stamp(path: Path) -> tuple:
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
-def read_weights(arch: 'str | CLIPArch | None', weights: 'str | os.PathLike',
-                 activation: str | None = None) -> ClipWeights:
+def read_weights(
+    arch: 'str | CLIPArch | None', weights: 'str | os.PathLike', activation: str | None = None
+) -> ClipWeights:
     """Read, check and convert weights; the last result is kept for half a minute.
 
     Args:
@@ -301,14 +338,16 @@ def _load(build, state_of, arch: 'str | CLIPArch | None', weights, activation: s
     return module.eval()
 
 
-def load_visual(arch: 'str | CLIPArch | None', weights=None,
-                activation: str | None = None) -> nn.Module:
+def load_visual(
+    arch: 'str | CLIPArch | None', weights=None, activation: str | None = None
+) -> nn.Module:
     """Image tower alone, in eval mode, float32; arguments of `load_clip`."""
     return _load(build_visual, lambda read: read.visual, arch, weights, activation)
 
 
-def load_text(arch: 'str | CLIPArch | None', weights=None,
-              activation: str | None = None) -> nn.Module:
+def load_text(
+    arch: 'str | CLIPArch | None', weights=None, activation: str | None = None
+) -> nn.Module:
     """Text tower alone, in eval mode, float32; arguments of `load_clip`."""
     return _load(build_text, lambda read: read.text, arch, weights, activation)
 
@@ -318,10 +357,17 @@ def load_clip(arch: 'str | CLIPArch | None', weights=None, activation: str | Non
 
     Args and errors as `read_weights`; `weights=None` gives random ones.
     """
-    return _load(CLIP, lambda read: {
-        **{f'visual.{key}': value for key, value in read.visual.items()},
-        **{f'text.{key}': value for key, value in read.text.items()},
-        'logit_scale': read.logit_scale}, arch, weights, activation)
+    return _load(
+        CLIP,
+        lambda read: {
+            **{f'visual.{key}': value for key, value in read.visual.items()},
+            **{f'text.{key}': value for key, value in read.text.items()},
+            'logit_scale': read.logit_scale,
+        },
+        arch,
+        weights,
+        activation,
+    )
 
 
 def _random_arch(arch: 'str | CLIPArch | None', activation: str | None) -> CLIPArch:
@@ -333,8 +379,13 @@ def _random_arch(arch: 'str | CLIPArch | None', activation: str | None) -> CLIPA
     return replace(arch, activation=choose_activation(arch, None, activation, arch.name))
 
 
-def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
-              half: bool = False, rows: Tensor | None = None) -> None:
+def save_clip(
+    model: CLIP,
+    path: 'str | os.PathLike',
+    meta: dict | None = None,
+    half: bool = False,
+    rows: Tensor | None = None,
+) -> None:
     """Write our own format: sizes, state dict and `meta`, loadable with weights_only=True.
 
     The file appears whole or not at all.
@@ -356,19 +407,24 @@ def save_clip(model: CLIP, path: 'str | os.PathLike', meta: dict | None = None,
         json.dumps(meta)
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f'meta must hold plain values (str, numbers, lists, dicts): {error}') from error
+            f'meta must hold plain values (str, numbers, lists, dicts): {error}'
+        ) from error
     content = dict(arch=asdict(model.arch), meta=meta)
     state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
     if rows is not None:
         size = model.arch.vocab_size
         if rows.dtype != torch.bool or rows.shape != (size,):
-            raise ValueError(f'rows is {rows.dtype} of shape {tuple(rows.shape)}; expected bool '
-                             f'({size},), true for each token that was trained')
+            raise ValueError(
+                f'rows is {rows.dtype} of shape {tuple(rows.shape)}; expected bool '
+                f'({size},), true for each token that was trained'
+            )
         content[TOKEN_ROWS] = rows.nonzero().flatten().cpu()
         state[f'text.{TOKENS}'] = state[f'text.{TOKENS}'][content[TOKEN_ROWS]]
     if half:
-        state = {key: value.half() if value.is_floating_point() else value
-                 for key, value in state.items()}
+        state = {
+            key: value.half() if value.is_floating_point() else value
+            for key, value in state.items()
+        }
     # clone: a view would drag its whole storage into the file
     content['state_dict'] = {key: value.clone().contiguous() for key, value in state.items()}
     path = Path(path).expanduser()

@@ -11,6 +11,7 @@ the Hub) nobody publishes one: the digest of the first download is recorded, whi
 damage but not a bad first download. Every file has its digest in a `.sha256` file beside it; it is
 checked again whenever the file's size or time has changed since it was last verified.
 """
+
 import hashlib
 import logging
 import os
@@ -53,8 +54,9 @@ def cache_dir() -> Path:
 def is_offline() -> bool:
     """Whether the environment forbids connections."""
     on = ('1', 'true', 'yes', 'on')
-    return any(os.environ.get(name, '').lower() in on
-               for name in ('ZSCLIP_OFFLINE', 'HF_HUB_OFFLINE'))
+    return any(
+        os.environ.get(name, '').lower() in on for name in ('ZSCLIP_OFFLINE', 'HF_HUB_OFFLINE')
+    )
 
 
 def sha256_of(path: Path) -> str:
@@ -86,7 +88,9 @@ def _write_sidecar(path: Path, digest: str) -> None:
         with whole_file(_sidecar(path)) as partial:
             partial.write_text(f'{digest}  {path.name}  {stat.st_size} {stat.st_mtime_ns}\n')
     except OSError as error:
-        _log.warning('%s was not recorded as verified, so it is hashed at every use: %s', path, error)
+        _log.warning(
+            '%s was not recorded as verified, so it is hashed at every use: %s', path, error
+        )
 
 
 def _read_sidecar(path: Path) -> tuple[str, str]:
@@ -122,7 +126,8 @@ def verify(path: Path, expected: str = '') -> None:
             raise DownloadError(
                 f'{path} ({stat.st_size} bytes) is damaged: its SHA-256 is {actual}, expected '
                 f'{wanted}{"..." if len(wanted) < 64 else ""}. Remove it (and its .sha256 file) '
-                'and run again to fetch it anew.')
+                'and run again to fetch it anew.'
+            )
     _write_sidecar(path, actual)
 
 
@@ -135,9 +140,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if req.type == 'https' and not newurl.lower().startswith('https://'):
-            raise DownloadError(f'{req.full_url} redirects to {newurl}, which is not https: refused, '
-                                'since anyone on the way could change the file. Nothing was kept. '
-                                'Use an address that stays on https')
+            raise DownloadError(
+                f'{req.full_url} redirects to {newurl}, which is not https: refused, '
+                'since anyone on the way could change the file. Nothing was kept. '
+                'Use an address that stays on https'
+            )
         self.etag = headers.get('X-Linked-Etag', self.etag)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -150,19 +157,24 @@ def _hub_sha256(headers, redirects: _Redirects) -> str:
 def _receive(answer, partial: Path, name: str) -> str:
     """Write the answer's body; returns its SHA-256."""
     from tqdm import tqdm
+
     length = answer.headers.get('Content-Length')
     total = int(length) if length else None
     digest, received = hashlib.sha256(), 0
-    with open(partial, 'wb') as file, tqdm(
-            total=total, desc=name, unit='B', unit_scale=True, disable=None) as bar:
+    with (
+        open(partial, 'wb') as file,
+        tqdm(total=total, desc=name, unit='B', unit_scale=True, disable=None) as bar,
+    ):
         while block := answer.read(_CHUNK):
             file.write(block)
             digest.update(block)
             received += len(block)
             bar.update(len(block))
     if total is not None and received != total:
-        raise DownloadError(f'the transfer of {name} ended early: {received} of {total} bytes; '
-                            'nothing was kept, run again')
+        raise DownloadError(
+            f'the transfer of {name} ended early: {received} of {total} bytes; '
+            'nothing was kept, run again'
+        )
     return digest.hexdigest()
 
 
@@ -174,8 +186,10 @@ def _check_kind(url: str, file: Path, suffix: str) -> None:
     """
     kind = describe(file)
     if kind not in (('a JSON file',) if suffix == '.json' else WEIGHTS_ARE):
-        raise DownloadError(f'{url} answered with {kind}, not with what its name says. Nothing was '
-                            'kept. Is the address right, and does it need a login?')
+        raise DownloadError(
+            f'{url} answered with {kind}, not with what its name says. Nothing was '
+            'kept. Is the address right, and does it need a login?'
+        )
 
 
 def _download(url: str, target: Path, expected: str) -> None:
@@ -191,13 +205,16 @@ def _download(url: str, target: Path, expected: str) -> None:
         if not actual.startswith(expected):
             raise DownloadError(
                 f'{url}: the SHA-256 of what arrived is {actual}, expected {expected}. Nothing was '
-                'kept: the file was changed on its way (a proxy?) or at its source.')
+                'kept: the file was changed on its way (a proxy?) or at its source.'
+            )
     _write_sidecar(target, actual)
 
 
 def _by_hand(url: str, target: Path) -> str:
-    return (f'Fetch {url} on a machine that can and put it at {target}, or give the path of the '
-            'file as weights.')
+    return (
+        f'Fetch {url} on a machine that can and put it at {target}, or give the path of the '
+        'file as weights.'
+    )
 
 
 def fetch(url: str, target: Path, expected: str = '') -> Path:
@@ -218,9 +235,12 @@ def fetch(url: str, target: Path, expected: str = '') -> Path:
         verify(target, expected)
         return target
     if is_offline():
-        raise DownloadError(f'{target} is not there and ZSCLIP_OFFLINE or HF_HUB_OFFLINE forbids '
-                            f'the network. {_by_hand(url, target)}')
+        raise DownloadError(
+            f'{target} is not there and ZSCLIP_OFFLINE or HF_HUB_OFFLINE forbids '
+            f'the network. {_by_hand(url, target)}'
+        )
     from filelock import FileLock
+
     target.parent.mkdir(parents=True, exist_ok=True)
     # one download for all processes of a distributed run
     with FileLock(target.with_name(f'.{target.name}.lock')):
@@ -231,18 +251,21 @@ def fetch(url: str, target: Path, expected: str = '') -> Path:
             _download(url, target, expected)
         except urllib.error.HTTPError as error:
             kind = NotPublished if error.code in (401, 404) else DownloadError
-            raise kind(f'{url}: the server answered {error.code} ({error.reason}). '
-                       f'{_by_hand(url, target)}') from error
+            raise kind(
+                f'{url}: the server answered {error.code} ({error.reason}). {_by_hand(url, target)}'
+            ) from error
         except (TimeoutError, urllib.error.URLError, HTTPException, ConnectionError) as error:
             reason = getattr(error, 'reason', None) or error
-            raise DownloadError(f'cannot reach {url}: {reason}. No network? '
-                                f'{_by_hand(url, target)}') from error
+            raise DownloadError(
+                f'cannot reach {url}: {reason}. No network? {_by_hand(url, target)}'
+            ) from error
     return target
 
 
 def _hub_snapshot(repo: str, names: tuple[str, ...]) -> Path | None:
     """Folder of huggingface_hub's own cache that has all the files, if there is one."""
     from huggingface_hub import try_to_load_from_cache
+
     found = [try_to_load_from_cache(repo, name) for name in names]
     if not all(isinstance(path, str) for path in found):
         return None
@@ -284,9 +307,11 @@ def fetch_hub(name: str) -> Path:
             continue
         return folder
     tried = '; '.join(' + '.join(layout) for layout in _LAYOUTS)
-    raise NotPublished(f'{repo} on {endpoint} does not exist, is gated, or holds no CLIP '
-                       f'(looked for {tried}). For a gated one: `hf download {repo}`, then run '
-                       'again or give its folder as weights.')
+    raise NotPublished(
+        f'{repo} on {endpoint} does not exist, is gated, or holds no CLIP '
+        f'(looked for {tried}). For a gated one: `hf download {repo}`, then run '
+        'again or give its folder as weights.'
+    )
 
 
 def fetch_published(facts: Published) -> Path:

@@ -1,21 +1,30 @@
 """What a file is, told from its first bytes, for errors that say what was given."""
+
 import struct
 from pathlib import Path
 
 _MAGIC = (
-    (b'\x89PNG', 'a PNG picture'), (b'\xff\xd8\xff', 'a JPEG picture'), (b'GIF8', 'a GIF picture'),
-    (b'BM', 'a BMP picture'), (b'II*\0', 'a TIFF picture'), (b'MM\0*', 'a TIFF picture'),
-    (b'RIFF', 'a WebP picture or other RIFF file'), (b'%PDF', 'a PDF document'),
+    (b'\x89PNG', 'a PNG picture'),
+    (b'\xff\xd8\xff', 'a JPEG picture'),
+    (b'GIF8', 'a GIF picture'),
+    (b'BM', 'a BMP picture'),
+    (b'II*\0', 'a TIFF picture'),
+    (b'MM\0*', 'a TIFF picture'),
+    (b'RIFF', 'a WebP picture or other RIFF file'),
+    (b'%PDF', 'a PDF document'),
     (b'\x1f\x8b', 'a gzip archive: unpack it first'),
     (b'BZh', 'a bzip2 archive: unpack it first'),
     (b'\xfd7zXZ', 'an xz archive: unpack it first'),
     (b'7z\xbc\xaf', 'a 7z archive: unpack it first'),
     (b'Rar!', 'a RAR archive: unpack it first'),
     (b'\x28\xb5\x2f\xfd', 'a zstd archive: unpack it first'),
-    (b'\x89HDF', 'an HDF5 file'), (b'\x93NUMPY', 'a NumPy array'),
-    (b'\x7fELF', 'a program'), (b'MZ', 'a program'),
-    (b'version https://git-lfs', 'a git-LFS pointer, not the file itself: run `git lfs pull`'))
-_TEXT = bytes(range(0x20, 0x7f)) + b'\t\n\r\f\v'
+    (b'\x89HDF', 'an HDF5 file'),
+    (b'\x93NUMPY', 'a NumPy array'),
+    (b'\x7fELF', 'a program'),
+    (b'MZ', 'a program'),
+    (b'version https://git-lfs', 'a git-LFS pointer, not the file itself: run `git lfs pull`'),
+)
+_TEXT = bytes(range(0x20, 0x7F)) + b'\t\n\r\f\v'
 
 
 def is_html(head: bytes) -> bool:
@@ -28,7 +37,7 @@ def is_safetensors(head: bytes, size: int) -> bool:
     """Whether a file of `size` bytes begins as safetensors: a length, then JSON."""
     if len(head) < 10:
         return False
-    length, = struct.unpack('<Q', head[:8])
+    (length,) = struct.unpack('<Q', head[:8])
     return length <= size - 8 and head[8:9] == b'{'
 
 

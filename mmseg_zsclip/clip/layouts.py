@@ -3,6 +3,7 @@
 OpenAI's names: `visual.*`, the text tower without a prefix (`transformer.*`,
 `token_embedding.weight`, `positional_embedding`, `ln_final.*`, `text_projection`), `logit_scale`.
 """
+
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -102,19 +103,34 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             out[prefix + name] = value
     for target, found in parts.items():
         if set(found) != set('qkv'):
-            raise ValueError(f'{target}: the file has only {"/".join(sorted(found))} of q/k/v; '
-                             'it is incomplete, fetch it again')
+            raise ValueError(
+                f'{target}: the file has only {"/".join(sorted(found))} of q/k/v; '
+                'it is incomplete, fetch it again'
+            )
         out[target] = torch.cat([found['q'], found['k'], found['v']])
     return out
 
 
 # what transformers assumes of a config that leaves it out
 _HF_VISION = dict(
-    hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
-    image_size=224, patch_size=32, hidden_act='quick_gelu', layer_norm_eps=1e-5)
+    hidden_size=768,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    image_size=224,
+    patch_size=32,
+    hidden_act='quick_gelu',
+    layer_norm_eps=1e-5,
+)
 _HF_TEXT = dict(
-    hidden_size=512, num_hidden_layers=12, num_attention_heads=8, vocab_size=49408,
-    max_position_embeddings=77, hidden_act='quick_gelu', layer_norm_eps=1e-5)
+    hidden_size=512,
+    num_hidden_layers=12,
+    num_attention_heads=8,
+    vocab_size=49408,
+    max_position_embeddings=77,
+    hidden_act='quick_gelu',
+    layer_norm_eps=1e-5,
+)
 
 
 def transformers_arch(config: dict, name: str) -> CLIPArch:
@@ -124,8 +140,10 @@ def transformers_arch(config: dict, name: str) -> CLIPArch:
         ValueError: another model type, or towers that differ in activation or epsilon.
     """
     if config.get('model_type') != 'clip':
-        raise ValueError(f'{name}: config.json says model_type={config.get("model_type")!r}; '
-                         "only 'clip' (CLIPModel) can be loaded")
+        raise ValueError(
+            f'{name}: config.json says model_type={config.get("model_type")!r}; '
+            "only 'clip' (CLIPModel) can be loaded"
+        )
     vision = _HF_VISION | (config.get('vision_config') or {})
     text = _HF_TEXT | (config.get('text_config') or {})
     width, hidden = vision['hidden_size'], vision['intermediate_size']
@@ -134,8 +152,10 @@ def transformers_arch(config: dict, name: str) -> CLIPArch:
         ratio = (hidden + 0.5) / width
     for key in ('hidden_act', 'layer_norm_eps'):
         if vision[key] != text[key]:
-            raise ValueError(f'{name}: {key} is {vision[key]!r} in the image tower but '
-                             f'{text[key]!r} in the text tower; they must agree')
+            raise ValueError(
+                f'{name}: {key} is {vision[key]!r} in the image tower but '
+                f'{text[key]!r} in the text tower; they must agree'
+            )
     return CLIPArch(
         name=name,
         embed_dim=config.get('projection_dim', 512),
@@ -151,7 +171,8 @@ def transformers_arch(config: dict, name: str) -> CLIPArch:
         vocab_size=text['vocab_size'],
         activation=vision['hidden_act'],
         norm_eps=vision['layer_norm_eps'],
-        vision_mlp_ratio=ratio)
+        vision_mlp_ratio=ratio,
+    )
 
 
 def _state_of(path: Path, content) -> Mapping[str, Tensor]:
@@ -188,7 +209,8 @@ def _from_mapping(path: Path, content) -> RawWeights:
     raise ValueError(
         f'{path}: no layout that is known; its keys are {_some(state)}. Known: OpenAI TorchScript '
         'archive, OpenAI or open_clip state dict (visual.*), transformers CLIPModel '
-        '(vision_model.*), our own (save_clip)')
+        '(vision_model.*), our own (save_clip)'
+    )
 
 
 def expand_rows(table: Tensor, rows: Tensor, size: int) -> Tensor:
@@ -202,8 +224,9 @@ def expand_rows(table: Tensor, rows: Tensor, size: int) -> Tensor:
         ValueError: `rows` are not ascending integers in [0, size), or not as many as `table`'s.
     """
     if rows.ndim != 1 or rows.dtype not in (torch.int32, torch.int64):
-        raise ValueError(f'row ids are {rows.dtype} of shape {tuple(rows.shape)}; expected (K,) '
-                         'int32 or int64')
+        raise ValueError(
+            f'row ids are {rows.dtype} of shape {tuple(rows.shape)}; expected (K,) int32 or int64'
+        )
     if len(rows) != len(table):
         raise ValueError(f'{len(rows)} row ids for {len(table)} stored rows; expected as many')
     if (rows.diff() <= 0).any():
@@ -227,15 +250,21 @@ def _sensible(arch: CLIPArch, state: Mapping[str, Tensor], source: Path) -> CLIP
             if name in ('name', 'activation') or (name == 'patch_size' and number is None):
                 continue
             exact = name not in ('norm_eps', 'vision_mlp_ratio')
-            if isinstance(number, bool) or not isinstance(number, int if exact else (int, float)) \
-                    or not 0 < number <= _LARGEST:
-                raise ValueError(f'{source}: it records {name}={value!r}; expected '
-                                 f'{"whole " if exact else ""}numbers above 0, up to {_LARGEST}')
-    layers = arch.text_layers + (
-        sum(arch.vision_layers) if arch.is_resnet else arch.vision_layers)
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, int if exact else (int, float))
+                or not 0 < number <= _LARGEST
+            ):
+                raise ValueError(
+                    f'{source}: it records {name}={value!r}; expected '
+                    f'{"whole " if exact else ""}numbers above 0, up to {_LARGEST}'
+                )
+    layers = arch.text_layers + (sum(arch.vision_layers) if arch.is_resnet else arch.vision_layers)
     if layers > len(state):
-        raise ValueError(f'{source}: it records {layers} layers but holds {len(state)} tensors; '
-                         'it is incomplete or damaged, fetch it again')
+        raise ValueError(
+            f'{source}: it records {layers} layers but holds {len(state)} tensors; '
+            'it is incomplete or damaged, fetch it again'
+        )
     return arch
 
 
@@ -244,19 +273,28 @@ def _from_ours(path: Path, content: Mapping, state: Mapping[str, Tensor]) -> Raw
     known = {field.name for field in fields(CLIPArch)}
     if set(sizes) != known:
         differ = ', '.join(sorted(known ^ set(sizes)))
-        raise ValueError(f'{path}: it was written by another version of mmseg_zsclip: its recorded '
-                         f'sizes differ from what this version knows ({differ})')
+        raise ValueError(
+            f'{path}: it was written by another version of mmseg_zsclip: its recorded '
+            f'sizes differ from what this version knows ({differ})'
+        )
     arch, state = _sensible(CLIPArch(**sizes), state, path), from_openai(state)
     if TOKEN_ROWS in content and TOKENS in state:
         try:
-            if state[TOKENS].ndim != 2 or state[TOKENS].shape[1] != arch.text_width or (
-                    arch.vocab_size * arch.text_width > _LARGEST_TABLE):
-                raise ValueError(f'{tuple(state[TOKENS].shape)} rows for a table of '
-                                 f'{arch.vocab_size} x {arch.text_width}')
+            if (
+                state[TOKENS].ndim != 2
+                or state[TOKENS].shape[1] != arch.text_width
+                or (arch.vocab_size * arch.text_width > _LARGEST_TABLE)
+            ):
+                raise ValueError(
+                    f'{tuple(state[TOKENS].shape)} rows for a table of '
+                    f'{arch.vocab_size} x {arch.text_width}'
+                )
             state[TOKENS] = expand_rows(state[TOKENS], content[TOKEN_ROWS], arch.vocab_size)
         except ValueError as error:
-            raise ValueError(f'{path}: the token embeddings are damaged: {error}. Fetch the file '
-                             'again, or write it again with save_clip.') from error
+            raise ValueError(
+                f'{path}: the token embeddings are damaged: {error}. Fetch the file '
+                'again, or write it again with save_clip.'
+            ) from error
     return RawWeights(state, 'mmseg_zsclip', arch.activation, arch)
 
 
@@ -300,8 +338,11 @@ def _statistics(config: Mapping, mean: str, std: str, where: Path) -> tuple[tupl
     found = []
     for key, default in ((mean, CLIP_MEAN), (std, CLIP_STD)):
         values = config.get(key, default)
-        if not isinstance(values, list | tuple) or len(values) != 3 or not all(
-                isinstance(value, int | float) and math.isfinite(value) for value in values):
+        if (
+            not isinstance(values, list | tuple)
+            or len(values) != 3
+            or not all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+        ):
             raise ValueError(f'{where}: {key} is {values!r}; expected three numbers')
         found.append(tuple(map(float, values)))
     if min(found[1]) <= 0:
@@ -313,8 +354,10 @@ def _recorded(read: Callable[[], CLIPArch], state: Mapping[str, Tensor], where: 
     try:
         arch = read()
     except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f'{where} records no sizes that can be used '
-                         f'({type(error).__name__}: {error}); fetch it again') from error
+        raise ValueError(
+            f'{where} records no sizes that can be used '
+            f'({type(error).__name__}: {error}); fetch it again'
+        ) from error
     return _sensible(arch, state, where)
 
 
@@ -327,8 +370,13 @@ def _read_folder(folder: Path) -> RawWeights:
             raise ValueError(f'{where} has no model_cfg; fetch it again')
         raw = _from_mapping(folder, _folder_state(folder, OPEN_CLIP_FILES))
         arch = _recorded(lambda: arch_from_config(folder.name, sizes), raw.state, where)
-        return RawWeights(raw.state, 'open_clip folder', arch.activation, arch,
-                          *_statistics(image, 'mean', 'std', where))
+        return RawWeights(
+            raw.state,
+            'open_clip folder',
+            arch.activation,
+            arch,
+            *_statistics(image, 'mean', 'std', where),
+        )
     if (folder / TRANSFORMERS_CONFIG).is_file():
         where = inside(folder, TRANSFORMERS_CONFIG)
         state = from_transformers(_folder_state(folder, TRANSFORMERS_FILES))
@@ -336,10 +384,17 @@ def _read_folder(folder: Path) -> RawWeights:
         image = {}
         if (folder / TRANSFORMERS_IMAGES).is_file():
             image = read_json(inside(folder, TRANSFORMERS_IMAGES))
-        return RawWeights(state, 'transformers folder', arch.activation, arch, *_statistics(
-            image, 'image_mean', 'image_std', folder / TRANSFORMERS_IMAGES))
-    raise ValueError(f'{folder} has neither {OPEN_CLIP_CONFIG} nor {TRANSFORMERS_CONFIG}; give the '
-                     'folder of an open_clip model or of a transformers CLIPModel, or a file')
+        return RawWeights(
+            state,
+            'transformers folder',
+            arch.activation,
+            arch,
+            *_statistics(image, 'image_mean', 'image_std', folder / TRANSFORMERS_IMAGES),
+        )
+    raise ValueError(
+        f'{folder} has neither {OPEN_CLIP_CONFIG} nor {TRANSFORMERS_CONFIG}; give the '
+        'folder of an open_clip model or of a transformers CLIPModel, or a file'
+    )
 
 
 def read_raw(path: Path) -> RawWeights:

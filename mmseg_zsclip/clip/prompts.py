@@ -2,6 +2,7 @@
 
 Sources: CLIP (Radford et al. 2021), section 3.1.4; MaskCLIP (Zhou et al. 2022), section 3.1.
 """
+
 import warnings
 
 import torch
@@ -14,22 +15,37 @@ from .tokenizer import token_ids, token_text, tokenize
 
 _SIZES = ('small', 'medium', 'large')
 _SCENE = (
-    'there is a {} in the scene.', 'there is the {} in the scene.', 'this is a {} in the scene.',
-    'this is the {} in the scene.', 'this is one {} in the scene.')
+    'there is a {} in the scene.',
+    'there is the {} in the scene.',
+    'this is a {} in the scene.',
+    'this is the {} in the scene.',
+    'this is one {} in the scene.',
+)
 # Gu et al. 2022 (ViLD) as FC-CLIP and mmseg use it; the missing full stops are theirs
 _VILD14 = (
-    'a photo of a {}.', 'This is a photo of a {}', 'There is a {} in the scene',
-    'There is the {} in the scene', 'a photo of a {} in the scene',
+    'a photo of a {}.',
+    'This is a photo of a {}',
+    'There is a {} in the scene',
+    'There is the {} in the scene',
+    'a photo of a {} in the scene',
     *(f'a photo of a {size} {{}}.' for size in _SIZES),
     *(f'This is a photo of a {size} {{}}.' for size in _SIZES),
-    *(f'There is a {size} {{}} in the scene.' for size in _SIZES))
+    *(f'There is a {size} {{}} in the scene.' for size in _SIZES),
+)
 # ZegCLIP's release: the prompts behind its published embeddings of several templates.
 _ZEGCLIP15 = (
-    *(f'{start}a photo of a {size}{{}}.' for start in ('', 'This is ')
-      for size in ('', *(f'{size} ' for size in _SIZES))),
-    'a {} in the scene.', 'a photo of a {} in the scene.',
-    *(f'{start} {{}} in the scene.' for start in (
-        'There is a', 'There is the', 'This is a', 'This is the', 'This is one')))
+    *(
+        f'{start}a photo of a {size}{{}}.'
+        for start in ('', 'This is ')
+        for size in ('', *(f'{size} ' for size in _SIZES))
+    ),
+    'a {} in the scene.',
+    'a photo of a {} in the scene.',
+    *(
+        f'{start} {{}} in the scene.'
+        for start in ('There is a', 'There is the', 'This is a', 'This is the', 'This is one')
+    ),
+)
 
 
 def _imagenet() -> tuple[str, ...]:
@@ -61,15 +77,19 @@ def get_templates(templates: str | list[str] | tuple[str, ...] = 'single') -> tu
     """
     if isinstance(templates, str):
         if templates not in TEMPLATES:
-            raise ValueError(f'unknown template set {templates!r}; legal: {", ".join(TEMPLATES)}, '
-                             "or a list of sentences with '{}' where the name goes")
+            raise ValueError(
+                f'unknown template set {templates!r}; legal: {", ".join(TEMPLATES)}, '
+                "or a list of sentences with '{}' where the name goes"
+            )
         return TEMPLATES[templates]()
     if not templates:
         raise ValueError("templates is empty; give at least one, e.g. ['{}'] for the bare name")
     for template in templates:
         if template.count('{}') != 1:
-            raise ValueError(f"template {template!r} has {template.count('{}')} '{{}}'; "
-                             "exactly one is needed, where the class name goes")
+            raise ValueError(
+                f"template {template!r} has {template.count('{}')} '{{}}'; "
+                'exactly one is needed, where the class name goes'
+            )
     return tuple(templates)
 
 
@@ -95,13 +115,17 @@ def _warn_of_unknown_words(text_tower: nn.Module, classes: list[list[str]]) -> N
             f'class names hold words that this text tower was never trained on, so they mean '
             f'nothing to it: {", ".join(unknown[:20])}{rest}. '
             'mmseg_zsclip.clip.known_words(load_text(arch, weights)) lists those that it knows.',
-            stacklevel=3)
+            stacklevel=3,
+        )
 
 
 @torch.no_grad()
-def class_embeddings(text_tower: nn.Module, names: list[str],
-                     templates: str | list[str] | tuple[str, ...] = 'single',
-                     chunk: int = 256) -> Tensor:
+def class_embeddings(
+    text_tower: nn.Module,
+    names: list[str],
+    templates: str | list[str] | tuple[str, ...] = 'single',
+    chunk: int = 256,
+) -> Tensor:
     """Text classifier of a vocabulary.
 
     Each synonym is the normalised mean of its normalised sentence embeddings, each class the
@@ -130,13 +154,22 @@ def class_embeddings(text_tower: nn.Module, names: list[str],
     sentences_of = get_templates(templates)
     device = next(text_tower.parameters()).device
     # replace, not format: a name may hold braces
-    tokens = tokenize([template.replace('{}', synonym) for synonyms in classes
-                       for synonym in synonyms for template in sentences_of],
-                      getattr(text_tower, 'context_length', 77))
+    tokens = tokenize(
+        [
+            template.replace('{}', synonym)
+            for synonyms in classes
+            for synonym in synonyms
+            for template in sentences_of
+        ],
+        getattr(text_tower, 'context_length', 77),
+    )
     with torch.autocast(device.type, enabled=False):
-        rows = torch.cat([
-            F.normalize(text_tower(part.to(device)).float(), dim=-1)
-            for part in tokens.split(chunk)])
+        rows = torch.cat(
+            [
+                F.normalize(text_tower(part.to(device)).float(), dim=-1)
+                for part in tokens.split(chunk)
+            ]
+        )
     rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
     counts = [len(synonyms) for synonyms in classes]
     return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in rows.split(counts)])

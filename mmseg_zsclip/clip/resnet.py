@@ -5,6 +5,7 @@ published towers load with no renaming. Source: CLIP (Radford et al., 2021), sec
 three-convolution stem, average pooling before every strided convolution, attention instead of
 global average pooling.
 """
+
 from collections import OrderedDict
 
 import torch
@@ -33,10 +34,15 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
         if stride > 1 or inputs != outputs:
-            self.downsample = nn.Sequential(OrderedDict([
-                ('-1', nn.AvgPool2d(stride) if stride > 1 else nn.Identity()),
-                ('0', nn.Conv2d(inputs, outputs, 1, bias=False)),
-                ('1', nn.BatchNorm2d(outputs))]))
+            self.downsample = nn.Sequential(
+                OrderedDict(
+                    [
+                        ('-1', nn.AvgPool2d(stride) if stride > 1 else nn.Identity()),
+                        ('0', nn.Conv2d(inputs, outputs, 1, bias=False)),
+                        ('1', nn.BatchNorm2d(outputs)),
+                    ]
+                )
+            )
         nn.init.zeros_(self.bn3.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,8 +72,9 @@ class AttentionPool2d(nn.Module):
         for linear in (self.k_proj, self.q_proj, self.v_proj, self.c_proj):
             nn.init.normal_(linear.weight, std=width**-0.5)
 
-    def positions(self, grid: tuple[int, int], mode: str = 'bicubic',
-                  align_corners: bool = False) -> Tensor:
+    def positions(
+        self, grid: tuple[int, int], mode: str = 'bicubic', align_corners: bool = False
+    ) -> Tensor:
         """Positions (1 + h * w, C) for a grid (h, w), row 0 the mean token's."""
         return resize_positions(self.positional_embedding, grid, mode, align_corners)
 
@@ -83,8 +90,11 @@ class AttentionPool2d(nn.Module):
 
     def qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of tokens, each (B, heads, N, C / heads)."""
-        return (self.split_heads(self.q_proj(tokens)), self.split_heads(self.k_proj(tokens)),
-                self.split_heads(self.v_proj(tokens)))
+        return (
+            self.split_heads(self.q_proj(tokens)),
+            self.split_heads(self.k_proj(tokens)),
+            self.split_heads(self.v_proj(tokens)),
+        )
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """softmax(q k^T / sqrt(C / heads) + mask) v, projected: (B, queries, d)."""
@@ -118,8 +128,14 @@ class ModifiedResNet(nn.Module):
     grid, about H / 32 by W / 32 cells (each halving floors, so pixels past it are not seen).
     """
 
-    def __init__(self, image_size: int, layers: tuple[int, int, int, int], width: int, heads: int,
-                 output_dim: int) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        layers: tuple[int, int, int, int],
+        width: int,
+        heads: int,
+        output_dim: int,
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.width = width
@@ -159,8 +175,10 @@ class ModifiedResNet(nn.Module):
     def stem(self, img: Tensor) -> Tensor:
         """Image (B, 3, H, W) -> (B, width, H / 4, W / 4)."""
         if min(img.shape[-2:]) < STRIDE:
-            raise ValueError(f'image is {img.shape[-2]} x {img.shape[-1]} pixels, smaller than one '
-                             f'cell of {STRIDE} x {STRIDE}; give at least one cell.')
+            raise ValueError(
+                f'image is {img.shape[-2]} x {img.shape[-1]} pixels, smaller than one '
+                f'cell of {STRIDE} x {STRIDE}; give at least one cell.'
+            )
         x = self.relu(self.bn1(self.conv1(img)))
         x = self.relu(self.bn2(self.conv2(x)))
         x = self.relu(self.bn3(self.conv3(x)))

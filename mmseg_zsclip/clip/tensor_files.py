@@ -3,6 +3,7 @@
 Three containers: torch's zip archive (TorchScript included), the older one of torch < 1.6, and
 safetensors. Every one has its declared sizes compared with the file before anything is read.
 """
+
 import json
 import math
 import os
@@ -80,17 +81,20 @@ def read_content(path: Path, trust: Trust = NOTHING):
         raise UnreadableFile(f'{path}: {error}. Nothing of it was run.') from error
     except MemoryError as error:
         raise UnreadableFile(
-            f'{path} ({size} bytes) does not fit into the memory of this machine') from error
+            f'{path} ({size} bytes) does not fit into the memory of this machine'
+        ) from error
     except Exception as error:  # damaged bytes lead anywhere; the cause stays attached
         reason = str(error).strip().splitlines()[0] if str(error).strip() else ''
         if not isinstance(error, (DamagedArchive, DamagedPickle)):
             reason = f'{type(error).__name__} {reason}'.strip()
         raise UnreadableFile(
             f'{path} ({size} bytes) cannot be read as weights: {reason}. It is damaged or '
-            'incomplete: fetch or write it again') from error
+            'incomplete: fetch or write it again'
+        ) from error
     raise UnreadableFile(
         f'{path} ({size} bytes) cannot be read as weights: it is {describe(path)}. Give a file of '
-        'torch.save (.pt, .pth, .bin) or .safetensors')
+        'torch.save (.pt, .pth, .bin) or .safetensors'
+    )
 
 
 @dataclass(frozen=True)
@@ -194,16 +198,18 @@ def _read_legacy(file, size: int, trust: Trust):
 
 def _read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
     with open(path, 'rb') as file:
-        length, = struct.unpack('<Q', file.read(8))
+        (length,) = struct.unpack('<Q', file.read(8))
         if length > _HEADER_LIMIT:
-            raise DamagedArchive(f'its header declares {length} bytes; at most {_HEADER_LIMIT} are '
-                                 'read')
+            raise DamagedArchive(
+                f'its header declares {length} bytes; at most {_HEADER_LIMIT} are read'
+            )
         header = json.loads(file.read(length))
     declared = [entry['shape'] for name, entry in header.items() if name != '__metadata__']
     # the smallest element is half a byte
     if sum(math.prod(shape) for shape in declared) > 2 * size:
         raise DamagedArchive(f'its tensors declare more than the {size} bytes of the file')
     from safetensors.torch import load_file
+
     return load_file(path)
 
 
@@ -219,8 +225,9 @@ def read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(f'{path} is no JSON ({error}); it is {describe(path)}. Fetch it '
-                             'again') from error
+        raise UnreadableFile(
+            f'{path} is no JSON ({error}); it is {describe(path)}. Fetch it again'
+        ) from error
     if not isinstance(content, dict):
         raise UnreadableFile(f'{path} holds a {type(content).__name__}; expected a JSON object')
     return content
@@ -239,6 +246,8 @@ def inside(folder: Path, name: str) -> Path:
     if home.parent.name == 'snapshots':
         homes.append(home.parent.parent / 'blobs')
     if os.path.isabs(str(name)) or not any(path.resolve().is_relative_to(each) for each in homes):
-        raise UnreadableFile(f'{folder}: {name!r} lies outside of this folder (at '
-                             f'{path.resolve()}); refused. Copy the file into the folder')
+        raise UnreadableFile(
+            f'{folder}: {name!r} lies outside of this folder (at '
+            f'{path.resolve()}); refused. Copy the file into the folder'
+        )
     return path

@@ -1,4 +1,5 @@
 """CLIP's text tower. Source: CLIP (Radford et al., 2021), section 2.4."""
+
 import torch
 from torch import Tensor, nn
 
@@ -11,9 +12,18 @@ class TextTransformer(nn.Module):
     Parameter names are OpenAI's (`token_embedding`, `ln_final`, `text_projection`, ...).
     """
 
-    def __init__(self, width: int, layers: int, heads: int, output_dim: int,
-                 context_length: int = 77, vocab_size: int = 49408, activation: str = 'gelu',
-                 mlp_ratio: float = 4.0, norm_eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        output_dim: int,
+        context_length: int = 77,
+        vocab_size: int = 49408,
+        activation: str = 'gelu',
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         self.context_length = context_length
         self.output_dim = output_dim
@@ -48,5 +58,5 @@ class TextTransformer(nn.Module):
         the last end-of-text of the batch change nothing and are not computed.
         """
         eot = tokens.argmax(dim=-1)
-        tokens = tokens[:, :int(eot.max()) + 1]
+        tokens = tokens[:, : int(eot.max()) + 1]
         return self.encode(self.embed(tokens), eot)

@@ -1,4 +1,5 @@
 """CLIP's byte-pair tokenizer: open_clip's, except that nothing is ever cut off silently."""
+
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -40,14 +41,17 @@ def tokenize(texts: Sequence[str], context_length: int = 77) -> Tensor:
         ValueError: a text is longer than `context_length` tokens; names it and its token count.
     """
     if isinstance(texts, str):
-        raise TypeError(f'tokenize takes a list of texts, got the single string {texts!r}; '
-                        'write [text]')
+        raise TypeError(
+            f'tokenize takes a list of texts, got the single string {texts!r}; write [text]'
+        )
     encoder = _encoder()
     rows = torch.zeros(len(texts), context_length, dtype=torch.int64)
     for row, text in zip(rows, texts, strict=True):
         ids = [encoder.sot_token_id, *encoder.encode(text), encoder.eot_token_id]
         if len(ids) > context_length:
-            raise ValueError(f'the text {text!r} has {len(ids)} tokens; CLIP reads at most '
-                             f'{context_length} (start and end included). Shorten it.')
-        row[:len(ids)] = torch.tensor(ids)
+            raise ValueError(
+                f'the text {text!r} has {len(ids)} tokens; CLIP reads at most '
+                f'{context_length} (start and end included). Shorten it.'
+            )
+        row[: len(ids)] = torch.tensor(ids)
     return rows

@@ -2,6 +2,7 @@
 
 `torch.jit.load` runs a class's `__setstate__`, which can write any file.
 """
+
 import re
 
 from torch import Tensor
@@ -37,19 +38,25 @@ class _Declared:
         text = self.archive.read(entry, _CODE_LIMIT).decode('utf-8', errors='replace')
         starts = list(_CLASS.finditer(text))
         for start, end in zip(starts, [*starts[1:], None], strict=True):
-            body = text[start.end():end.start() if end else len(text)]
+            body = text[start.end() : end.start() if end else len(text)]
             lists = _NAMES.findall(body)
             self.known[f'{module}.{start[1]}'] = {
-                name for names in lists for name in _NAME.findall(names)}
+                name for names in lists for name in _NAME.findall(names)
+            }
 
 
 def _refuse_code(archive: ZipArchive) -> None:
     # nothing would run here, but who made such an archive meant another reader to
     for name in archive.entries:
-        if name.startswith('code/') and name.lower().endswith('.py') and (
-                b'__setstate__' in archive.read(name, _CODE_LIMIT)):
-            raise DamagedArchive(f'a TorchScript archive that would run code when loaded ({name} '
-                                 'defines __setstate__); refused. Use a state dict')
+        if (
+            name.startswith('code/')
+            and name.lower().endswith('.py')
+            and (b'__setstate__' in archive.read(name, _CODE_LIMIT))
+        ):
+            raise DamagedArchive(
+                f'a TorchScript archive that would run code when loaded ({name} '
+                'defines __setstate__); refused. Use a state dict'
+            )
 
 
 def module_state(root: ScriptObject, archive: ZipArchive) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ The same on every version of torch: `weights_only=True` could be passed before t
 (CVE-2025-32434) and follows no bound. What a pickle may name is the table of `Unpickler.find_class`
 and nothing else; each entry is a function of this file that checks its arguments.
 """
+
 import codecs
 import io
 import pickle
@@ -21,12 +22,20 @@ _OPCODES, _BYTES_PER_OPCODE = 1_000_000, 64
 _EXPANDED = 64 << 20
 _NUMPY_CODE = re.compile('[?bBhHiIlLqQefdgFDG]|[biufcSU][0-9]{1,6}')
 _STORAGES = {
-    'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
-    'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
-    'ShortStorage': torch.int16, 'CharStorage': torch.int8, 'ByteStorage': torch.uint8,
-    'BoolStorage': torch.bool, 'ComplexDoubleStorage': torch.complex128,
-    'ComplexFloatStorage': torch.complex64}
-_REPAIR = ('save its state dict alone, as .safetensors or with torch.save')
+    'DoubleStorage': torch.float64,
+    'FloatStorage': torch.float32,
+    'HalfStorage': torch.float16,
+    'BFloat16Storage': torch.bfloat16,
+    'LongStorage': torch.int64,
+    'IntStorage': torch.int32,
+    'ShortStorage': torch.int16,
+    'CharStorage': torch.int8,
+    'ByteStorage': torch.uint8,
+    'BoolStorage': torch.bool,
+    'ComplexDoubleStorage': torch.complex128,
+    'ComplexFloatStorage': torch.complex64,
+}
+_REPAIR = 'save its state dict alone, as .safetensors or with torch.save'
 
 
 class RefusedPickle(ValueError):
@@ -63,7 +72,8 @@ def _need(ok: bool, what: str) -> None:
 
 def _is_size(values) -> bool:
     return isinstance(values, (tuple, torch.Size)) and all(
-        type(value) is int and value >= 0 for value in values)
+        type(value) is int and value >= 0 for value in values
+    )
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -73,8 +83,10 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _ordered(*items) -> OrderedDict:
-    _need(not items or (len(items) == 1 and isinstance(items[0], (list, dict))),
-          'an OrderedDict of something else than pairs')
+    _need(
+        not items or (len(items) == 1 and isinstance(items[0], (list, dict))),
+        'an OrderedDict of something else than pairs',
+    )
     return OrderedDict(*items)
 
 
@@ -85,8 +97,10 @@ def _counter(values: dict) -> Counter:
 
 def _set(items: list) -> set:
     # hashing nested tuples that share parts takes for ever
-    _need(isinstance(items, list) and not any(isinstance(item, tuple) for item in items),
-          'a set of something else than plain values')
+    _need(
+        isinstance(items, list) and not any(isinstance(item, tuple) for item in items),
+        'a set of something else than plain values',
+    )
     return set(items)
 
 
@@ -120,13 +134,28 @@ class _Expansion:
     def __init__(self) -> None:
         self.bytes = 0
 
-    def tensor(self, storage: Storage, offset: int, size, stride, requires_grad=False,
-               _hooks=None, dtype=None, _metadata=None) -> Tensor:
+    def tensor(
+        self,
+        storage: Storage,
+        offset: int,
+        size,
+        stride,
+        requires_grad=False,
+        _hooks=None,
+        dtype=None,
+        _metadata=None,
+    ) -> Tensor:
         _need(isinstance(storage, Storage), 'a tensor without a storage')
         dtype = dtype or storage.dtype
         _need(isinstance(dtype, torch.dtype), 'a tensor without a dtype')
-        _need(type(offset) is int and offset >= 0 and _is_size(size) and _is_size(stride)
-              and len(size) == len(stride), 'a tensor of impossible shape')
+        _need(
+            type(offset) is int
+            and offset >= 0
+            and _is_size(size)
+            and _is_size(stride)
+            and len(size) == len(stride),
+            'a tensor of impossible shape',
+        )
         width = itemsize(dtype)
         available = len(storage.raw) // width
         count = 1
@@ -134,11 +163,15 @@ class _Expansion:
             count *= length
         reach = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
         if count:
-            _need(reach <= available, f'a tensor of shape {tuple(size)} in a storage of '
-                                      f'{available} elements')
+            _need(
+                reach <= available,
+                f'a tensor of shape {tuple(size)} in a storage of {available} elements',
+            )
         self.bytes += max(count - available, 0) * width
-        _need(self.bytes <= _EXPANDED, f'tensors that repeat {available} stored elements '
-                                       f'{count} times in all')
+        _need(
+            self.bytes <= _EXPANDED,
+            f'tensors that repeat {available} stored elements {count} times in all',
+        )
         out = torch.empty(0, dtype=dtype)
         if count:
             out.set_(storage.raw.untyped_storage(), offset, tuple(size), tuple(stride))
@@ -151,7 +184,9 @@ class _Expansion:
         """A tensor that carried Python attributes, which are dropped."""
         _need(isinstance(arguments, tuple), 'a tensor without arguments')
         out = self.tensor(*arguments)
-        return nn.Parameter(out, requires_grad=out.requires_grad) if kind is _KIND_PARAMETER else out
+        return (
+            nn.Parameter(out, requires_grad=out.requires_grad) if kind is _KIND_PARAMETER else out
+        )
 
 
 def _kind_tensor(*_):
@@ -167,13 +202,17 @@ _KIND_PARAMETER = _kind_parameter
 
 def _dtype(code: str, *_align_copy):
     import numpy as np
-    _need(isinstance(code, str) and _NUMPY_CODE.fullmatch(code) is not None,
-          f'an array of type {str(code)[:20]!r}')
+
+    _need(
+        isinstance(code, str) and _NUMPY_CODE.fullmatch(code) is not None,
+        f'an array of type {str(code)[:20]!r}',
+    )
     return np.dtype(code)
 
 
 def _array(*_):
     import numpy as np
+
     return np.empty(0)
 
 
@@ -183,8 +222,11 @@ def _numpy_class(*_):
 
 def _scalar(dtype, data: bytes):
     import numpy as np
-    _need(isinstance(dtype, np.dtype) and isinstance(data, bytes)
-          and dtype.itemsize == len(data) > 0, 'a number of another size than its type')
+
+    _need(
+        isinstance(dtype, np.dtype) and isinstance(data, bytes) and dtype.itemsize == len(data) > 0,
+        'a number of another size than its type',
+    )
     return np.frombuffer(data, dtype)[0]
 
 
@@ -192,25 +234,37 @@ def _script_list(values: list, *_) -> list:
     return values
 
 
-_TABLE: Mapping[tuple[str, str], Callable] = MappingProxyType({
-    ('collections', 'OrderedDict'): _ordered,
-    ('collections', 'Counter'): _counter,
-    ('_codecs', 'encode'): _encode,
-    ('builtins', 'set'): _set,
-    ('builtins', 'bytearray'): _bytearray,
-    ('builtins', 'complex'): _complex,
-    ('torch', 'Size'): _size,
-    ('torch', 'device'): _device,
-    ('torch', 'Tensor'): _kind_tensor,
-    ('torch.nn.parameter', 'Parameter'): _kind_parameter,
-    ('torch._utils', '_rebuild_parameter'): _parameter,
-    ('torch._utils', '_rebuild_parameter_with_state'): _parameter,
-    ('numpy', 'dtype'): _dtype,
-    ('numpy', 'ndarray'): _numpy_class,
-    **{(f'numpy.{core}.multiarray', name): function for core in ('core', '_core')
-       for name, function in (('_reconstruct', _array), ('scalar', _scalar))}})
-_LISTS = ('build_intlist', 'build_tensorlist', 'build_doublelist', 'build_boollist',
-          'build_tensor_from_id', 'restore_type_tag')
+_TABLE: Mapping[tuple[str, str], Callable] = MappingProxyType(
+    {
+        ('collections', 'OrderedDict'): _ordered,
+        ('collections', 'Counter'): _counter,
+        ('_codecs', 'encode'): _encode,
+        ('builtins', 'set'): _set,
+        ('builtins', 'bytearray'): _bytearray,
+        ('builtins', 'complex'): _complex,
+        ('torch', 'Size'): _size,
+        ('torch', 'device'): _device,
+        ('torch', 'Tensor'): _kind_tensor,
+        ('torch.nn.parameter', 'Parameter'): _kind_parameter,
+        ('torch._utils', '_rebuild_parameter'): _parameter,
+        ('torch._utils', '_rebuild_parameter_with_state'): _parameter,
+        ('numpy', 'dtype'): _dtype,
+        ('numpy', 'ndarray'): _numpy_class,
+        **{
+            (f'numpy.{core}.multiarray', name): function
+            for core in ('core', '_core')
+            for name, function in (('_reconstruct', _array), ('scalar', _scalar))
+        },
+    }
+)
+_LISTS = (
+    'build_intlist',
+    'build_tensorlist',
+    'build_doublelist',
+    'build_boollist',
+    'build_tensor_from_id',
+    'restore_type_tag',
+)
 
 
 class _Counted(dict):
@@ -231,10 +285,23 @@ class _Counted(dict):
 
 
 # no classes by registry number, no out-of-band buffers, no sizes without bytes behind them
-_LEFT_OUT = ('EXT1', 'EXT2', 'EXT4', 'INST', 'OBJ', 'NEWOBJ_EX', 'PERSID', 'NEXT_BUFFER',
-             'READONLY_BUFFER', 'BYTEARRAY8')
-_ALLOWED = {code: method for code, method in pickle._Unpickler.dispatch.items()
-            if code not in {getattr(pickle, name)[0] for name in _LEFT_OUT}}
+_LEFT_OUT = (
+    'EXT1',
+    'EXT2',
+    'EXT4',
+    'INST',
+    'OBJ',
+    'NEWOBJ_EX',
+    'PERSID',
+    'NEXT_BUFFER',
+    'READONLY_BUFFER',
+    'BYTEARRAY8',
+)
+_ALLOWED = {
+    code: method
+    for code, method in pickle._Unpickler.dispatch.items()
+    if code not in {getattr(pickle, name)[0] for name in _LEFT_OUT}
+}
 
 
 class Unpickler(pickle._Unpickler):
@@ -250,25 +317,41 @@ class Unpickler(pickle._Unpickler):
     `load` raises `RefusedPickle` and `DamagedPickle`, and whatever damaged bytes lead to.
     """
 
-    def __init__(self, data: 'bytes | io.BufferedIOBase', storage: Callable[[tuple], Storage],
-                 size: int, more: Mapping | None = None, states: Mapping | None = None) -> None:
+    def __init__(
+        self,
+        data: 'bytes | io.BufferedIOBase',
+        storage: Callable[[tuple], Storage],
+        size: int,
+        more: Mapping | None = None,
+        states: Mapping | None = None,
+    ) -> None:
         super().__init__(io.BytesIO(data) if isinstance(data, bytes) else data, encoding='utf-8')
         self.storage = storage
         expansion = _Expansion()
-        rebuild = dict.fromkeys(('_rebuild_tensor', '_rebuild_tensor_v2', '_rebuild_tensor_v3'),
-                                expansion.tensor)
+        rebuild = dict.fromkeys(
+            ('_rebuild_tensor', '_rebuild_tensor_v2', '_rebuild_tensor_v3'), expansion.tensor
+        )
         self.table = {
-            **_TABLE, **{('torch._utils', name): make for name, make in rebuild.items()},
-            ('torch._tensor', '_rebuild_from_type_v2'): expansion.of_type, **(more or {})}
+            **_TABLE,
+            **{('torch._utils', name): make for name, make in rebuild.items()},
+            ('torch._tensor', '_rebuild_from_type_v2'): expansion.of_type,
+            **(more or {}),
+        }
         self.states = dict(states or {})
         self.functions: list[Callable] = []
         self.dispatch = _Counted(
-            {**_ALLOWED, pickle.REDUCE[0]: Unpickler.load_reduce,
-             pickle.NEWOBJ[0]: Unpickler.load_newobj, pickle.BUILD[0]: Unpickler.load_build,
-             pickle.SETITEM[0]: Unpickler.load_setitem,
-             pickle.SETITEMS[0]: Unpickler.load_setitems,
-             pickle.APPEND[0]: Unpickler.load_append, pickle.APPENDS[0]: Unpickler.load_appends},
-            _OPCODES + size // _BYTES_PER_OPCODE)
+            {
+                **_ALLOWED,
+                pickle.REDUCE[0]: Unpickler.load_reduce,
+                pickle.NEWOBJ[0]: Unpickler.load_newobj,
+                pickle.BUILD[0]: Unpickler.load_build,
+                pickle.SETITEM[0]: Unpickler.load_setitem,
+                pickle.SETITEMS[0]: Unpickler.load_setitems,
+                pickle.APPEND[0]: Unpickler.load_append,
+                pickle.APPENDS[0]: Unpickler.load_appends,
+            },
+            _OPCODES + size // _BYTES_PER_OPCODE,
+        )
 
     def persistent_load(self, pid) -> Storage:
         if not isinstance(pid, tuple) or not pid or pid[0] not in ('storage', b'storage'):
@@ -291,7 +374,8 @@ class Unpickler(pickle._Unpickler):
         if found is None:
             raise RefusedPickle(
                 'it holds Python objects, which are refused (weights_only=True) because loading '
-                f'them would run their code ({module}.{name}): {_REPAIR}')
+                f'them would run their code ({module}.{name}): {_REPAIR}'
+            )
         self.functions.append(found)
         return found
 
@@ -327,15 +411,21 @@ class Unpickler(pickle._Unpickler):
 
     def _build_numpy(self, target, state) -> None:
         import numpy as np
+
         if isinstance(target, np.dtype):
             order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
             _need(order in ('<', '|', '='), 'numbers in an unknown byte order')
             return  # the code that made it says the rest
         if type(target) is not np.ndarray:
             raise RefusedPickle(f'it sets the state of a {type(target).__name__}: {_REPAIR}')
-        _need(isinstance(state, tuple) and len(state) == 5 and _is_size(state[1])
-              and isinstance(state[2], np.dtype) and isinstance(state[4], bytes),
-              'an array of impossible shape')
+        _need(
+            isinstance(state, tuple)
+            and len(state) == 5
+            and _is_size(state[1])
+            and isinstance(state[2], np.dtype)
+            and isinstance(state[4], bytes),
+            'an array of impossible shape',
+        )
         target.__setstate__(state)  # compares the bytes with the shape
 
     def load_setitem(self) -> None:

@@ -3,6 +3,7 @@
 Parameter names are OpenAI's (`conv1`, `ln_pre`, `transformer.resblocks.0.attn.in_proj_weight`),
 so published towers load with no renaming. Source: CLIP (Radford et al., 2021), section 2.4.
 """
+
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ ACTIVATIONS = {'gelu': nn.GELU, 'quick_gelu': QuickGELU}
 
 def build_activation(name: str) -> nn.Module:
     if name not in ACTIVATIONS:
-        raise ValueError(f"activation is {name!r}; legal values: {', '.join(ACTIVATIONS)}. "
-                         "OpenAI's weights need 'quick_gelu', most others 'gelu'.")
+        raise ValueError(
+            f'activation is {name!r}; legal values: {", ".join(ACTIVATIONS)}. '
+            "OpenAI's weights need 'quick_gelu', most others 'gelu'."
+        )
     return ACTIVATIONS[name]()
 
 
@@ -54,7 +57,8 @@ class Attention(nn.Module):
         width, first = self.out_proj.in_features, 'qkv'.index(names)
         rows = slice(first * width, (first + len(names)) * width)
         return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows]).chunk(
-            len(names), dim=-1)
+            len(names), dim=-1
+        )
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each (B, heads, N, D / heads)."""
@@ -76,7 +80,8 @@ class Attention(nn.Module):
     def cross(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens (B, N, D) attend to other tokens (B, M, D) alone: (B, N, D). `mask` as in `attend`."""
         return self.attend(
-            *map(self.split_heads, (*self.inputs(x, 'q'), *self.inputs(context, 'kv'))), mask)
+            *map(self.split_heads, (*self.inputs(x, 'q'), *self.inputs(context, 'kv'))), mask
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.attend(*self.qkv(x), mask)
@@ -85,17 +90,26 @@ class Attention(nn.Module):
 class ResidualAttentionBlock(nn.Module):
     """Pre-norm transformer block: x + attn(ln_1(x)), then x + mlp(ln_2(x))."""
 
-    def __init__(self, width: int, heads: int, activation: str = 'gelu', mlp_ratio: float = 4.0,
-                 norm_eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        activation: str = 'gelu',
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         hidden = int(width * mlp_ratio)
         self.ln_1 = nn.LayerNorm(width, eps=norm_eps)
         self.attn = Attention(width, heads)
         self.ln_2 = nn.LayerNorm(width, eps=norm_eps)
-        self.mlp = nn.Sequential(OrderedDict(
-            c_fc=nn.Linear(width, hidden),
-            gelu=build_activation(activation),
-            c_proj=nn.Linear(hidden, width)))
+        self.mlp = nn.Sequential(
+            OrderedDict(
+                c_fc=nn.Linear(width, hidden),
+                gelu=build_activation(activation),
+                c_proj=nn.Linear(hidden, width),
+            )
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn(self.ln_1(x), mask)
@@ -123,12 +137,20 @@ class ResidualAttentionBlock(nn.Module):
 class Transformer(nn.Module):
     """A stack of blocks; it exists so that parameters are named `transformer.resblocks.{i}`."""
 
-    def __init__(self, width: int, layers: int, heads: int, activation: str = 'gelu',
-                 mlp_ratio: float = 4.0, norm_eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        activation: str = 'gelu',
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         self.resblocks = nn.ModuleList(
             ResidualAttentionBlock(width, heads, activation, mlp_ratio, norm_eps)
-            for _ in range(layers))
+            for _ in range(layers)
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for block in self.resblocks:
@@ -136,8 +158,9 @@ class Transformer(nn.Module):
         return x
 
 
-def resize_positions(positions: Tensor, grid: tuple[int, int], mode: str = 'bicubic',
-                     align_corners: bool = False) -> Tensor:
+def resize_positions(
+    positions: Tensor, grid: tuple[int, int], mode: str = 'bicubic', align_corners: bool = False
+) -> Tensor:
     """Resize the patch rows of learned positions to another grid; the class row stays.
 
     Args:
@@ -152,14 +175,17 @@ def resize_positions(positions: Tensor, grid: tuple[int, int], mode: str = 'bicu
     rows = int(positions.shape[0])  # a parameter's, but a tensor while torch.jit.trace runs
     side = math.isqrt(max(rows - 1, 0))
     if side * side != rows - 1:
-        raise ValueError(f'positions has {rows} rows; expected 1 + s * s for a '
-                         'square pre-training grid of s x s patches.')
+        raise ValueError(
+            f'positions has {rows} rows; expected 1 + s * s for a '
+            'square pre-training grid of s x s patches.'
+        )
     if grid == (side, side):
         return positions
     cls, patches = positions[:1], positions[1:]
     patches = patches.T.reshape(1, -1, side, side)
-    patches = F.interpolate(
-        patches.float(), size=grid, mode=mode, align_corners=align_corners).to(cls.dtype)
+    patches = F.interpolate(patches.float(), size=grid, mode=mode, align_corners=align_corners).to(
+        cls.dtype
+    )
     return torch.cat([cls, patches.flatten(2)[0].T])
 
 
@@ -170,9 +196,18 @@ class VisionTransformer(nn.Module):
     h = H // patch_size by w = W // patch_size patches (pixels past it are not seen).
     """
 
-    def __init__(self, image_size: int, patch_size: int, width: int, layers: int, heads: int,
-                 output_dim: int, activation: str = 'gelu', mlp_ratio: float = 4.0,
-                 norm_eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        patch_size: int,
+        width: int,
+        layers: int,
+        heads: int,
+        output_dim: int,
+        activation: str = 'gelu',
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.patch_size = patch_size
@@ -180,7 +215,7 @@ class VisionTransformer(nn.Module):
         self.output_dim = output_dim
         self.conv1 = nn.Conv2d(3, width, patch_size, patch_size, bias=False)
         scale = width**-0.5
-        rows = (image_size // patch_size)**2 + 1
+        rows = (image_size // patch_size) ** 2 + 1
         self.class_embedding = nn.Parameter(scale * torch.randn(width))
         self.positional_embedding = nn.Parameter(scale * torch.randn(rows, width))
         self.ln_pre = nn.LayerNorm(width, eps=norm_eps)
@@ -195,13 +230,16 @@ class VisionTransformer(nn.Module):
     def patchify(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Image -> patch tokens (B, h * w, D), row by row, and their grid (h, w)."""
         if min(img.shape[-2:]) < self.patch_size:
-            raise ValueError(f'image is {img.shape[-2]} x {img.shape[-1]} pixels, smaller than one '
-                             f'patch of {self.patch_size}; give at least one patch.')
+            raise ValueError(
+                f'image is {img.shape[-2]} x {img.shape[-1]} pixels, smaller than one '
+                f'patch of {self.patch_size}; give at least one patch.'
+            )
         x = self.conv1(img)
         return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
 
-    def positions(self, grid: tuple[int, int], mode: str = 'bicubic',
-                  align_corners: bool = False) -> Tensor:
+    def positions(
+        self, grid: tuple[int, int], mode: str = 'bicubic', align_corners: bool = False
+    ) -> Tensor:
         """Positions (1 + h * w, D) for a grid (h, w)."""
         return resize_positions(self.positional_embedding, grid, mode, align_corners)
 

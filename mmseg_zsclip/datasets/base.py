@@ -1,4 +1,5 @@
 """What all our data sets share: they fail early and say why, instead of training on nothing."""
+
 import logging
 import os.path as osp
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ def metainfo(source: str, palette: Sequence[Sequence[int]] | None = None) -> dic
     """
     classes = tuple(canonical(name) for name in load_classes(source))
     return dict(
-        classes=classes, palette=[list(c) for c in palette or distinct_colours(len(classes))])
+        classes=classes, palette=[list(c) for c in palette or distinct_colours(len(classes))]
+    )
 
 
 def distinct_colours(n: int) -> list[list[int]]:
@@ -89,15 +91,23 @@ class SegDataset(BaseSegDataset):
     def __init__(self, setting: str | None = None, keep_truth: bool = False, **kwargs) -> None:
         if isinstance(kwargs.get('data_prefix'), dict):  # seg_map_path=None: no labels
             kwargs['data_prefix'] = {
-                key: value for key, value in kwargs['data_prefix'].items() if value is not None}
+                key: value for key, value in kwargs['data_prefix'].items() if value is not None
+            }
         super().__init__(**kwargs)
         classes = self._metainfo.get('classes')
         if classes:
             self.ignore_index = ignore_index(len(classes))
         self.pipeline.transforms = settled(self.pipeline.transforms, self.ignore_index)
         if classes:
-            hand_on(self.pipeline.transforms, Facts(
-                type(self).__name__, classes, self._metainfo.get('unseen'), self.METAINFO.get('classes')))
+            hand_on(
+                self.pipeline.transforms,
+                Facts(
+                    type(self).__name__,
+                    classes,
+                    self._metainfo.get('unseen'),
+                    self.METAINFO.get('classes'),
+                ),
+            )
         if setting or keep_truth:
             choose_setting(self, setting, keep_truth)
 
@@ -113,8 +123,9 @@ class SegDataset(BaseSegDataset):
             metainfo['classes'] = names
         if metainfo.get('unseen') is not None:
             try:
-                metainfo['unseen'] = tuple(load_unseen(
-                    metainfo['unseen'], names or cls.METAINFO.get('classes')))
+                metainfo['unseen'] = tuple(
+                    load_unseen(metainfo['unseen'], names or cls.METAINFO.get('classes'))
+                )
             except ValueError as error:
                 raise ValueError(f"{cls.__name__}, metainfo['unseen']: {error}") from None
         return super()._load_metainfo(metainfo)
@@ -128,12 +139,14 @@ class SegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: the image folder {folder!r} does not exist (data_root'
                 f' {self.data_root!r}). Set data_root by the environment variable named in the'
-                ' data set config, or by --cfg-options.')
+                ' data set config, or by --cfg-options.'
+            )
         if self.ann_file and not remote and not osp.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'{type(self).__name__}: the list of image names {self.ann_file!r} does not exist.'
                 ' The converter of the data set writes it (tools/dataset_converters), or give'
-                ' ann_file.')
+                ' ann_file.'
+            )
         if remote:
             data = super().load_data_list()
         else:
@@ -142,8 +155,10 @@ class SegDataset(BaseSegDataset):
             raise ValueError(
                 f'{type(self).__name__}: no image ending in '
                 + (repr(self.img_suffix) if self.img_suffix else ', '.join(IMAGE_ENDINGS))
-                + f' in {folder!r}' + (f', listed by {self.ann_file!r}' if self.ann_file else '')
-                + '. Check data_prefix, img_suffix and ann_file.')
+                + f' in {folder!r}'
+                + (f', listed by {self.ann_file!r}' if self.ann_file else '')
+                + '. Check data_prefix, img_suffix and ann_file.'
+            )
         return data
 
     def _photos(self, folder: str) -> dict[str, str]:
@@ -156,13 +171,19 @@ class SegDataset(BaseSegDataset):
         if others and folder != self.data_prefix.get('seg_map_path'):
             print_log(
                 f'{type(self).__name__}: {len(photos)} photos end in {self.img_suffix!r} in'
-                f' {folder}; left out: {others}. img_suffix=None takes every ending.', 'current',
-                level=logging.WARNING)
+                f' {folder}; left out: {others}. img_suffix=None takes every ending.',
+                'current',
+                level=logging.WARNING,
+            )
         return photos
 
     def _info(self, folder: str, stem: str, name: str) -> dict:
-        info = dict(img_path=osp.join(folder, name), label_map=self.label_map,
-                    reduce_zero_label=self.reduce_zero_label, seg_fields=[])
+        info = dict(
+            img_path=osp.join(folder, name),
+            label_map=self.label_map,
+            reduce_zero_label=self.reduce_zero_label,
+            seg_fields=[],
+        )
         labels = self.data_prefix.get('seg_map_path')
         if labels is not None:
             info['seg_map_path'] = osp.join(labels, stem + self.seg_map_suffix)

@@ -1,5 +1,6 @@
 """The public data sets of the papers' tables. Classes come from `names/`, colours from mmseg
 where it has the set; `tools/dataset_converters` writes the label maps."""
+
 from mmseg import datasets as mmseg_datasets
 
 from ..registry import DATASETS
@@ -105,7 +106,8 @@ class LargeSegDataset(SegDataset):
         if new_classes is not None and list(new_classes) != list(old):
             raise ValueError(
                 f'{cls.__name__} cannot map its {len(old)} classes to {len(new_classes)} others'
-                ' given in metainfo. Leave metainfo out, or write label maps of your own classes.')
+                ' given in metainfo. Leave metainfo out, or write label maps of your own classes.'
+            )
 
 
 @DATASETS.register_module()

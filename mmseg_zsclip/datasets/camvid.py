@@ -1,4 +1,5 @@
 """CamVid street photos with the 11 classes that papers score."""
+
 from collections.abc import Sequence
 from os.path import basename
 
@@ -23,9 +24,22 @@ class CamVidDataset(SegDataset):
         ValueError: a drive has no photo (the drives found are listed).
     """
 
-    METAINFO = metainfo('camvid', palette=(
-        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222),
-        (128, 128, 0), (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192)))
+    METAINFO = metainfo(
+        'camvid',
+        palette=(
+            (128, 128, 128),
+            (128, 0, 0),
+            (192, 192, 128),
+            (128, 64, 128),
+            (60, 40, 222),
+            (128, 128, 0),
+            (192, 128, 128),
+            (64, 64, 128),
+            (64, 0, 128),
+            (64, 64, 0),
+            (0, 128, 192),
+        ),
+    )
 
     def __init__(
         self,
@@ -47,5 +61,6 @@ class CamVidDataset(SegDataset):
         if missing:
             raise ValueError(
                 f'CamVidDataset: no photo of drive {", ".join(missing)}. Drives in'
-                f' {self.data_prefix["img_path"]}: {", ".join(sorted(set(drive_of)))}.')
+                f' {self.data_prefix["img_path"]}: {", ".join(sorted(set(drive_of)))}.'
+            )
         return [info for info, drive in zip(data, drive_of, strict=True) if drive in self.drives]

@@ -1,4 +1,5 @@
 """What the converters in `tools/dataset_converters` share."""
+
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -27,7 +28,8 @@ def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str
     """
     if not jobs:
         raise FileNotFoundError(
-            f'found no {what}. Check the folder given and that the archives are unpacked.')
+            f'found no {what}. Check the folder given and that the archives are unpacked.'
+        )
     check_targets(jobs)
     if nproc <= 1:
         return [function(*job) for job in jobs]
@@ -43,8 +45,11 @@ def check_targets(jobs: Iterable[tuple]) -> None:
         source, target = job[:2]
         first = sources.setdefault(str(target).casefold(), job)
         if first is not job:
-            way = ('Name it once in the lists.' if first[0] == source
-                   else 'Rename or remove one of them.')
+            way = (
+                'Name it once in the lists.'
+                if first[0] == source
+                else 'Rename or remove one of them.'
+            )
             raise ValueError(f'{first[0]} and {source} would both be written to {target}. {way}')
 
 

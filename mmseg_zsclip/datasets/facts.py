@@ -1,4 +1,5 @@
 """What a data set says of itself to the transforms of its pipeline, so that no list is told twice."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,9 @@ class Facts:
     unseen: Sequence[str] | None = None
     stored: Sequence[str] | None = None
 
-    def settle_classes(self, who: str, given: Sequence[str] | None,
-                       stored: bool = False) -> list[str]:
+    def settle_classes(
+        self, who: str, given: Sequence[str] | None, stored: bool = False
+    ) -> list[str]:
         """The class list of a part of the pipeline: `given`, else the data set's.
 
         Args:
@@ -40,7 +42,8 @@ class Facts:
             raise ValueError(
                 f'{who} is given {_short(given)}, but {self.source} has {_short(self.classes)}. Leave'
                 f' its `classes` out, and it takes those of the data set; or give the data set'
-                ' metainfo=dict(classes=...).')
+                ' metainfo=dict(classes=...).'
+            )
         return list(given)
 
     def settle_unseen(self, who: str, given: Sequence[str] | None) -> Sequence[str] | None:
@@ -58,7 +61,8 @@ class Facts:
             raise ValueError(
                 f'{who} is given unseen={mine}, but of {self.source} are unseen {theirs}. Leave its '
                 '`unseen` out, and it takes those of the data set; to change them, give every data '
-                'set (training, validation, test) metainfo=dict(unseen=...).')
+                'set (training, validation, test) metainfo=dict(unseen=...).'
+            )
         return given
 
 
@@ -72,7 +76,8 @@ def known(names: Sequence[str] | None, who: str, what: str = 'classes') -> Seque
         none = " ('none' where all are seen)" if what == 'unseen' else ''
         raise ValueError(
             f'{who} does not know the {what}{none}. Give its data set, if it is a '
-            f'mmseg_zsclip.SegDataset, metainfo=dict({what}=...), or else {who} {what}=... .')
+            f'mmseg_zsclip.SegDataset, metainfo=dict({what}=...), or else {who} {what}=... .'
+        )
     return names
 
 

@@ -1,4 +1,5 @@
 """Label maps on disk: reading, writing, and what each stored value means."""
+
 import io
 import os
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from .photo_files import DECODE_ERRORS, ORIENTATION
 ILLEGAL = -2
 # Raw COCO-Stuff ids run to 181; among the first 171 values these never occur.
 COCO_HOLES = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
-COCO_HINT = (' These look like the raw ids of COCO-Stuff: run'
-             ' python tools/dataset_converters/coco_stuff164k.py ROOT and use *_labelTrainIds.png.')
+COCO_HINT = (
+    ' These look like the raw ids of COCO-Stuff: run'
+    ' python tools/dataset_converters/coco_stuff164k.py ROOT and use *_labelTrainIds.png.'
+)
 
 
 def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
@@ -33,7 +36,8 @@ def read_label_file(path: str, backend_args: dict | None = None) -> np.ndarray:
         raise ValueError(
             f'label file {path} is no label map: mode {image.mode}, shape {labels.shape}'
             f'{_values(labels)}; legal: one channel of whole numbers (L, P, I;16, I). Colours must'
-            ' first be converted to label values (tools/dataset_converters).')
+            ' first be converted to label values (tools/dataset_converters).'
+        )
     _check_kind(path, image)
     return labels
 
@@ -50,7 +54,8 @@ def read_colour_labels(path: str) -> np.ndarray:
     if image.mode not in ('RGB', 'RGBA'):
         raise ValueError(
             f'label file {path} has mode {image.mode}, shape {labels.shape}; legal: colours (RGB,'
-            ' RGBA). Give the release whose labels are colours.')
+            ' RGBA). Give the release whose labels are colours.'
+        )
     _check_kind(path, image)
     return labels[..., :3]
 
@@ -63,11 +68,13 @@ def _opened(path: str, backend_args: dict | None = None) -> tuple[Image.Image, n
         raise FileNotFoundError(
             f'label file {path} does not exist. Check data_prefix["seg_map_path"] and'
             ' seg_map_suffix, or run the converter of the data set'
-            ' (tools/dataset_converters).') from error
+            ' (tools/dataset_converters).'
+        ) from error
     except DECODE_ERRORS as error:
         raise ValueError(
             f'label file {path} cannot be read as an image ({error}). Write it again with the'
-            ' converter of the data set (tools/dataset_converters).') from error
+            ' converter of the data set (tools/dataset_converters).'
+        ) from error
     return image, labels
 
 
@@ -80,20 +87,24 @@ def _values(labels: np.ndarray) -> str:
 def _check_kind(path: str, image: Image.Image) -> None:
     if getattr(image, 'n_frames', 1) > 1:
         raise ValueError(
-            f'label file {path} holds {image.n_frames} frames; legal: 1. Store each as its own.')
+            f'label file {path} holds {image.n_frames} frames; legal: 1. Store each as its own.'
+        )
     if image.format == 'JPEG':
         raise ValueError(
-            f'label file {path} is a JPEG, which smears label values. Store label maps as PNG.')
+            f'label file {path} is a JPEG, which smears label values. Store label maps as PNG.'
+        )
     turned = image.getexif().get(ORIENTATION, 1)
     if turned != 1:
         raise ValueError(
             f'label file {path} has EXIF orientation {turned}; label maps are read as they are'
             f' stored, so it would be unclear which way is up. Take the tag out: exiftool'
-            f' -Orientation= {path}')
+            f' -Orientation= {path}'
+        )
 
 
-def check_sizes(photo: str | None, photo_shape: Sequence[int], path: str,
-                label_shape: Sequence[int]) -> None:
+def check_sizes(
+    photo: str | None, photo_shape: Sequence[int], path: str, label_shape: Sequence[int]
+) -> None:
     """That a label map lies on its photo.
 
     Args:
@@ -110,10 +121,14 @@ def check_sizes(photo: str | None, photo_shape: Sequence[int], path: str,
     raise ValueError(
         f'label file {path} has {columns} x {rows} pixels, its photo {photo or "(an array)"} '
         f'{wide} x {high} (width x height). '
-        + ('The photo was turned by its EXIF orientation, as every viewer does, and the labels were '
-           'drawn on the stored pixels: turn the label map too.' if turned else
-           'Every pixel needs its own label: write the map at the size of its photo (resize labels '
-           'with nearest neighbour).'))
+        + (
+            'The photo was turned by its EXIF orientation, as every viewer does, and the labels were '
+            'drawn on the stored pixels: turn the label map too.'
+            if turned
+            else 'Every pixel needs its own label: write the map at the size of its photo (resize labels '
+            'with nearest neighbour).'
+        )
+    )
 
 
 def write_label_file(labels: np.ndarray, path: str | os.PathLike) -> None:
@@ -168,15 +183,17 @@ class LabelReader:
                 named), or 255 in an 8-bit file where 255 is a class.
         """
         stored = read_label_file(path, self.backend_args)
-        if (stored.dtype == np.uint8 and self.ignore_index != IGNORE
-                and (stored == IGNORE).any()):
+        if stored.dtype == np.uint8 and self.ignore_index != IGNORE and (stored == IGNORE).any():
             raise ValueError(
                 f'label file {path} has 8 bits and holds 255, which among {self.num_classes} classes'
                 f' could be a class or an ignored pixel. Store 16 bits, ignored ='
-                f' {self.ignore_index} (tools/dataset_converters).')
+                f' {self.ignore_index} (tools/dataset_converters).'
+            )
         known = stored
         if stored.dtype not in (np.uint8, np.uint16):  # wider or signed: the last row is illegal
-            known = np.where((stored >= 0) & (stored < len(self.table)), stored, len(self.table) - 1)
+            known = np.where(
+                (stored >= 0) & (stored < len(self.table)), stored, len(self.table) - 1
+            )
         labels = self.table[known]
         if labels.min() == ILLEGAL:
             raise ValueError(self._outside(path, np.unique(stored[labels == ILLEGAL])))
@@ -187,9 +204,11 @@ class LabelReader:
         message = (
             f'label file {path} holds {shown}; legal: {self.first} to {self.last}'
             f' ({self.num_classes} classes{", 0 = ignored" if self.first else ""}) and'
-            f' {self.ignore_index} (ignored).')
+            f' {self.ignore_index} (ignored).'
+        )
         if self.num_classes == 171 and ((values > 170) & (values < 182)).all():
             return message + COCO_HINT
         return message + (
             ' Is this the right data set, and was its converter run (tools/dataset_converters)?'
-            ' zsclip check looks at all files.')
+            ' zsclip check looks at all files.'
+        )

@@ -1,4 +1,5 @@
 """Which photos a folder or a list of names gives, and what was left out."""
+
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +16,11 @@ def files_below(folder: str) -> list[str]:
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith('.')]
         inside = os.path.relpath(place, folder)
-        found += [name if inside == '.' else f'{inside}/{name}'.replace(os.sep, '/')
-                  for name in names if not name.startswith('.')]
+        found += [
+            name if inside == '.' else f'{inside}/{name}'.replace(os.sep, '/')
+            for name in names
+            if not name.startswith('.')
+        ]
     return sorted(found)
 
 
@@ -44,8 +48,10 @@ def photos_in(names: Sequence[str], suffix: str | None) -> dict[str, str]:
         if stem is None:
             continue
         if stem in found:
-            raise ValueError(f'{found[stem]} and {name} would both have the label map of {stem!r}. '
-                             'Rename one of them, or give img_suffix.')
+            raise ValueError(
+                f'{found[stem]} and {name} would both have the label map of {stem!r}. '
+                'Rename one of them, or give img_suffix.'
+            )
         found[stem] = name
     return found
 
@@ -53,8 +59,9 @@ def photos_in(names: Sequence[str], suffix: str | None) -> dict[str, str]:
 def left_out(names: Sequence[str], taken: Sequence[str]) -> str:
     """'3 .jpeg, 1 .JPG' of the images among `names` that were not taken; '' if there are none."""
     taken = set(taken)
-    endings = Counter(name[name.rindex('.'):] for name in names
-                      if name not in taken and is_image(name))
+    endings = Counter(
+        name[name.rindex('.') :] for name in names if name not in taken and is_image(name)
+    )
     return ', '.join(f'{count} {ending}' for ending, count in sorted(endings.items()))
 
 
@@ -76,12 +83,18 @@ def listed(ann_file: str, photos: dict[str, str], folder: str) -> dict[str, str]
             raise ValueError(f'{at} is empty. One photo a line, without its ending.')
         if stem is None:
             first = name.split()[0]
-            columns = (' Only its first word is one: keep that column alone.'
-                       if first in photos or first in by_name else '')
-            raise ValueError(f'{at}: {name!r} names no photo in {folder}.{columns} One photo a line, '
-                             'relative to that folder, without its ending.')
+            columns = (
+                ' Only its first word is one: keep that column alone.'
+                if first in photos or first in by_name
+                else ''
+            )
+            raise ValueError(
+                f'{at}: {name!r} names no photo in {folder}.{columns} One photo a line, '
+                'relative to that folder, without its ending.'
+            )
         if stem in lines:
-            raise ValueError(f'{at}: {name!r} is listed in line {lines[stem]} already. Name each '
-                             'photo once.')
+            raise ValueError(
+                f'{at}: {name!r} is listed in line {lines[stem]} already. Name each photo once.'
+            )
         found[stem], lines[stem] = photos[stem], number
     return found

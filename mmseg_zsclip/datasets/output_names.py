@@ -1,4 +1,5 @@
 """Where what is made from a photo goes, a picture or a label map: one rule for all that write one."""
+
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,11 +33,14 @@ class OutputNames:
                 raise ValueError(
                     f"what is made from '{photo}' would overwrite what was made from "
                     f"'{first}': both are named {name!r}, as the data set's folders are "
-                    'not known here. Test by `zsclip test` or tools/test.py, which keep them.')
+                    'not known here. Test by `zsclip test` or tools/test.py, which keep them.'
+                )
             self.names[photo] = name
         return self.names[photo]
 
-    def place(self, folder: str | os.PathLike, img_path: str, label_path: str | None = None) -> Path:
+    def place(
+        self, folder: str | os.PathLike, img_path: str, label_path: str | None = None
+    ) -> Path:
         """`folder/<name>.png`, its folder made.
 
         Args:
@@ -50,7 +54,8 @@ class OutputNames:
             if source and path.exists() and os.path.exists(source) and path.samefile(source):
                 raise ValueError(
                     f"'{path}' is a file of the data set itself and would be overwritten. Name "
-                    f"another folder than '{folder}' for what is made from it.")
+                    f"another folder than '{folder}' for what is made from it."
+                )
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -100,10 +105,10 @@ def places_below(folder: str | None, photos: Sequence[str]) -> dict[str, str]:
     there is no `folder` or a photo lies outside."""
     parts = {photo: PurePath(photo).parts for photo in map(os.path.normpath, photos)}
     top = PurePath(os.path.normpath(folder)).parts if folder else None
-    if top is None or any(one[:len(top)] != top for one in parts.values()):
+    if top is None or any(one[: len(top)] != top for one in parts.values()):
         parents = [one[:-1] for one in parts.values()]
         top = os.path.commonprefix(parents) if parents else ()
-    return {photo: '/'.join(one[len(top):]) for photo, one in parts.items()}
+    return {photo: '/'.join(one[len(top) :]) for photo, one in parts.items()}
 
 
 def without_ending(places: dict[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 The rule for EXIF: the orientation that a photo's file states is applied, as every viewer does, and
 the label map has the size of the upright photo. A label map is read as it is stored.
 """
+
 import io
 import struct
 
@@ -12,16 +13,32 @@ from mmengine import fileio
 from PIL import Image
 
 # What Pillow raises for damaged files of any format.
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error,
-                 Image.DecompressionBombError)
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 ORIENTATION = 0x0112  # the tag of EXIF
 # Orientation -> quarter turns against the clock, after a mirroring of left and right.
-TURNS = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
-         5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
+TURNS = {
+    1: (0, False),
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (1, True),
+    6: (3, False),
+    7: (3, True),
+    8: (1, False),
+}
 
 
-def read_photo(path: str, channel_order: str = 'bgr', backend_args: dict | None = None
-               ) -> np.ndarray:
+def read_photo(
+    path: str, channel_order: str = 'bgr', backend_args: dict | None = None
+) -> np.ndarray:
     """Upright pixels (H, W, 3) uint8. Alpha is dropped, grey becomes three channels, 16 bits keep
     their upper 8.
 
@@ -41,18 +58,21 @@ def read_photo(path: str, channel_order: str = 'bgr', backend_args: dict | None 
         if image.mode == 'F':
             raise ValueError(
                 f'photo {path} holds fractions (mode F), whose range nobody knows. Store 8 bits a'
-                ' channel.')
+                ' channel.'
+            )
         if image.format != 'TIFF':  # which the decoder itself turns, whatever it is told
             orientation = _orientation(image)
         _check_whole(path, content, image)
     try:
         pixels = cv2.imdecode(
-            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
     except cv2.error as error:
         raise ValueError(f'photo {path} cannot be decoded ({_first_line(error)}).') from error
     if pixels is None:
         raise ValueError(
-            f'photo {path} cannot be decoded: damaged, or of no known format. Remove or repair it.')
+            f'photo {path} cannot be decoded: damaged, or of no known format. Remove or repair it.'
+        )
     turns, mirrored = TURNS[orientation]
     if mirrored:
         pixels = pixels[:, ::-1]
@@ -73,7 +93,8 @@ def photo_bytes(path: str, backend_args: dict | None = None) -> bytes:
         hint = f' ({error})' if '://' in str(path) else ''
         raise FileNotFoundError(
             f'photo {path} does not exist{hint}. Check data_prefix["img_path"], img_suffix and'
-            ' ann_file.') from error
+            ' ann_file.'
+        ) from error
     except OSError as error:
         raise ValueError(f'photo {path} cannot be read ({error}).') from error
     if not content:
@@ -106,7 +127,8 @@ def check_finite(path: str, pixels: np.ndarray) -> None:
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
         raise ValueError(
             f'photo {path} holds NaN or infinity in {int((~np.isfinite(pixels)).sum())} of'
-            f' {pixels.size} values. Repair it, or remove it from the data set.')
+            f' {pixels.size} values. Repair it, or remove it from the data set.'
+        )
 
 
 def _opened(path: str, content: bytes) -> Image.Image | None:
@@ -115,7 +137,8 @@ def _opened(path: str, content: bytes) -> Image.Image | None:
     except Image.DecompressionBombError as error:
         raise ValueError(
             f'photo {path} declares too many pixels ({_first_line(error)}). Cut it into tiles, or'
-            ' raise PIL.Image.MAX_IMAGE_PIXELS.') from error
+            ' raise PIL.Image.MAX_IMAGE_PIXELS.'
+        ) from error
     except DECODE_ERRORS:
         return None  # the decoder knows formats that Pillow does not, and names what none knows
 
@@ -141,8 +164,8 @@ def _check_whole(path: str, content: bytes, image: Image.Image) -> None:
         image.load()
     except DECODE_ERRORS as error:
         raise ValueError(
-            f'photo {path} is truncated or damaged ({_first_line(error)}). Remove or repair'
-            ' it.') from error
+            f'photo {path} is truncated or damaged ({_first_line(error)}). Remove or repair it.'
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,5 @@
 """Looks at photos and label files before a run does: damage, sizes, EXIF, values, raw COCO ids."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,7 +52,8 @@ def check_label_files(
     if num_classes == 171 and len(paths) >= ENOUGH_FOR_COCO and not pixels[list(COCO_HOLES)].any():
         raise ValueError(
             f'in {len(paths)} label files no pixel has any of the values'
-            f' {", ".join(map(str, COCO_HOLES))}.{COCO_HINT}')
+            f' {", ".join(map(str, COCO_HOLES))}.{COCO_HINT}'
+        )
     return pixels
 
 
@@ -63,14 +65,17 @@ def _wrong(bad: Sequence[str], count: int, what: str) -> str:
 def _check_counts(pixels: np.ndarray, files: int, reader: LabelReader) -> None:
     ignored = f'{100 * pixels[-1] / pixels.sum():.1f} % of the pixels are {reader.ignore_index}'
     if not pixels[:-1].any():
-        raise ValueError(f'in {files} label files no pixel has a class: {ignored} or otherwise '
-                         'ignored. Check reduce_zero_label and the converter of the data set.')
+        raise ValueError(
+            f'in {files} label files no pixel has a class: {ignored} or otherwise '
+            'ignored. Check reduce_zero_label and the converter of the data set.'
+        )
     only_first = not pixels[1:-1].any() and reader.num_classes > 1 and not reader.first
     if only_first and pixels[-1] > 0.01 * pixels.sum():
         raise ValueError(
             f'{files} label files hold the values 0 and {reader.ignore_index} alone, and {ignored}, '
             f'which is ignored: the other {reader.num_classes - 1} classes never occur. Masks of 0 '
-            f'and {reader.ignore_index} must be stored as 0 and 1.')
+            f'and {reader.ignore_index} must be stored as 0 and 1.'
+        )
 
 
 def check_photos(
@@ -121,15 +126,17 @@ def check_dataset(dataset, files: int = 0, whole: bool = False) -> str:
     photos = [info['img_path'] for info in infos]
     steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
     unlabelled = any(isinstance(step, NoLabels) for step in steps)
-    labels = [info['seg_map_path'] for info in infos
-              if info.get('seg_map_path') and not unlabelled]
+    labels = [info['seg_map_path'] for info in infos if info.get('seg_map_path') and not unlabelled]
     errors, pixels, turned = [], None, []
     if labels:
         first = infos[0]
         try:
             pixels = check_label_files(
-                labels, len(dataset.metainfo['classes']), first.get('reduce_zero_label', False),
-                first.get('label_map'))
+                labels,
+                len(dataset.metainfo['classes']),
+                first.get('reduce_zero_label', False),
+                first.get('label_map'),
+            )
         except ValueError as error:
             errors.append(str(error))
     try:
@@ -147,8 +154,10 @@ def _report(dataset, looked: int, pixels: np.ndarray | None, turned: Sequence[st
         out += '; they have no label maps.'
     else:
         classes = dataset.metainfo['classes']
-        out += (f' and {looked} of {len(dataset)} label files are right;'
-                f' {100 * pixels[-1] / pixels.sum():.1f} % of the pixels are ignored.')
+        out += (
+            f' and {looked} of {len(dataset)} label files are right;'
+            f' {100 * pixels[-1] / pixels.sum():.1f} % of the pixels are ignored.'
+        )
         absent = [name for name, count in zip(classes, pixels, strict=False) if not count]
         if absent:
             out += f'\n{len(absent)} of {len(classes)} classes do not occur: {", ".join(absent)}'
@@ -157,9 +166,13 @@ def _report(dataset, looked: int, pixels: np.ndarray | None, turned: Sequence[st
         steps = within(dataset.pipeline.transforms)
         modes = [step.mode for step in steps if isinstance(step, HideUnseen)]
         out += f'\n{len(unseen)} classes are unseen ({", ".join(unseen)}): ' + (
-            f'HideUnseen takes them as {modes[0]}.' if modes else
-            'no HideUnseen, so their labels are read, as tests read them.')
+            f'HideUnseen takes them as {modes[0]}.'
+            if modes
+            else 'no HideUnseen, so their labels are read, as tests read them.'
+        )
     if turned:
-        out += (f'\n{len(turned)} photos are turned or mirrored by their EXIF orientation, as viewers '
-                f'show them (the first: {turned[0]}); their labels must be drawn so.')
+        out += (
+            f'\n{len(turned)} photos are turned or mirrored by their EXIF orientation, as viewers '
+            f'show them (the first: {turned[0]}); their labels must be drawn so.'
+        )
     return out

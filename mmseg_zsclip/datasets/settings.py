@@ -1,4 +1,5 @@
 """Which labels training may see: said once for a data set, whatever it joins or wraps."""
+
 from collections.abc import Sequence
 
 from mmengine.dataset import BaseDataset, ConcatDataset
@@ -22,7 +23,8 @@ def choose_setting(dataset, mode: str | None, keep_truth: bool = False) -> None:
             raise ValueError(
                 f'a pipeline of {type(dataset).__name__} has no HideUnseen, so the setting'
                 f" {mode!r} would hide nothing. Put dict(type='mmseg_zsclip.HideUnseen')"
-                ' behind LoadLabels.')
+                ' behind LoadLabels.'
+            )
         for transform in hiding:
             transform.set_mode(mode or transform.mode, keep_truth)
         for transform in within(transforms):
@@ -43,8 +45,9 @@ class JoinedDataset(ConcatDataset):
         ValueError: see `choose_setting`; parts of other classes, or of other unseen ones.
     """
 
-    def __init__(self, datasets: Sequence, setting: str | None = None, keep_truth: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self, datasets: Sequence, setting: str | None = None, keep_truth: bool = False, **kwargs
+    ) -> None:
         super().__init__(datasets, **kwargs)
         if setting or keep_truth:
             choose_setting(self, setting, keep_truth)

@@ -1,4 +1,5 @@
 """What plugs into MMEngine's runner."""
+
 from .checkpoint_hook import WholeCheckpointHook
 from .hooks import ClassNamesHook, StrictLoadHook
 from .logs import HeartbeatHook
@@ -11,6 +12,20 @@ from .self_training_hook import SelfTrainingHook
 from .set_classes_hook import SetClassesHook
 from .stopping import FiniteLossHook, StopHook, TrainingStopped
 
-__all__ = ['AmpOptimWrapper', 'ClassNamesHook', 'FiniteLossHook', 'HeartbeatHook', 'PreflightHook', 'ProgressHook', 'ResumableRunner',
-           'RunError', 'SelfTrainingHook', 'SetClassesHook', 'StopHook', 'StrictLoadHook',
-           'StrictOptimWrapperConstructor', 'TrainingStopped', 'WholeCheckpointHook']
+__all__ = [
+    'AmpOptimWrapper',
+    'ClassNamesHook',
+    'FiniteLossHook',
+    'HeartbeatHook',
+    'PreflightHook',
+    'ProgressHook',
+    'ResumableRunner',
+    'RunError',
+    'SelfTrainingHook',
+    'SetClassesHook',
+    'StopHook',
+    'StrictLoadHook',
+    'StrictOptimWrapperConstructor',
+    'TrainingStopped',
+    'WholeCheckpointHook',
+]

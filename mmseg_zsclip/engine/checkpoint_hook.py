@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent, of which one is always left, and from which a run goes on
 as if it had never stopped."""
+
 import os
 from collections import deque
 from pathlib import Path
@@ -47,8 +48,10 @@ class WholeCheckpointHook(CheckpointHook):
     def __init__(self, interval: float = -1, **kwargs) -> None:
         share = isinstance(interval, float)
         if share and not 0 < interval <= 1:
-            raise ValueError(f'interval of the checkpoints is {interval}; legal values: an int, or '
-                             'a fraction of the training (a float above 0.0, at most 1.0).')
+            raise ValueError(
+                f'interval of the checkpoints is {interval}; legal values: an int, or '
+                'a fraction of the training (a float above 0.0, at most 1.0).'
+            )
         self.share = interval if share else None
         super().__init__(-1 if share else interval, **kwargs)
         self.run = self.states = self.schedules = self.saved = self.bytes = None
@@ -94,7 +97,8 @@ class WholeCheckpointHook(CheckpointHook):
         for key, value in list(runner.message_hub.runtime_info.items()):
             if place and value and (key == 'last_ckpt' or key.startswith('best_ckpt')):
                 runner.message_hub.update_info(
-                    key, str(place[0] / os.path.basename(str(value).replace('\\', '/'))))
+                    key, str(place[0] / os.path.basename(str(value).replace('\\', '/')))
+                )
 
     def _go_on(self, runner: Runner) -> None:
         if self.saved is not None and self.schedules.differ(self.saved):
@@ -105,10 +109,12 @@ class WholeCheckpointHook(CheckpointHook):
         if over:
             runner.logger.warning(
                 f'finished at iteration {runner.iter} of {runner.max_iters}; nothing to do. Test '
-                'it, or go on with a larger train_cfg.max_iters.')
+                'it, or go on with a larger train_cfg.max_iters.'
+            )
         if hasattr(loop, 'dataloader_iterator'):
             loop.dataloader_iterator = ReplayedBatches(
-                loop.dataloader_iterator, runner.iter, lambda: self._restore(runner), over)
+                loop.dataloader_iterator, runner.iter, lambda: self._restore(runner), over
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         if not hasattr(runner.train_loop, 'dataloader_iterator'):
@@ -121,7 +127,8 @@ class WholeCheckpointHook(CheckpointHook):
         if len(states) != get_world_size():
             runner.logger.warning(
                 f'{get_world_size()} processes go on where {len(states)} were: random numbers are '
-                'others than without the stop')
+                'others than without the stop'
+            )
             return
         set_random_states(states[get_rank()])
 
@@ -135,13 +142,17 @@ class WholeCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         weights = checkpoint['state_dict']
-        broken = [name for name, _ in bare_model(runner).named_parameters()
-                  if name in weights and not torch.isfinite(weights[name]).all()]
+        broken = [
+            name
+            for name, _ in bare_model(runner).named_parameters()
+            if name in weights and not torch.isfinite(weights[name]).all()
+        ]
         if broken:
             raise RunError(
                 f'iteration {checkpoint["meta"]["iter"]}: not saved, because weights are not '
                 f'finite: {few(broken)}. Go on with --resume from the checkpoint before, at a '
-                'lower learning rate.')
+                'lower learning rate.'
+            )
         checkpoint['meta']['run'] = self.run
         checkpoint['random_states'] = self.gathered
         self.bytes = _bytes(checkpoint)
@@ -164,16 +175,22 @@ class WholeCheckpointHook(CheckpointHook):
         outdated = []
         if self.max_keep_ckpts > 0:
             steps = [one for one in self.keep_ckpt_ids if one != step] + [step]
-            outdated = steps[:-self.max_keep_ckpts]
-            self.keep_ckpt_ids = deque(steps[-self.max_keep_ckpts:], self.max_keep_ckpts)
+            outdated = steps[: -self.max_keep_ckpts]
+            self.keep_ckpt_ids = deque(steps[-self.max_keep_ckpts :], self.max_keep_ckpts)
             # With those that are to go: should this process end before, the resumed one removes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         name = self.filename_tmpl.format(step)
         path = Path(self.out_dir) / name
         runner.message_hub.update_info('last_ckpt', str(path))
-        self.write(runner, name, save_optimizer=self.save_optimizer,
-                   save_param_scheduler=self.save_param_scheduler, meta=meta,
-                   by_epoch=self.by_epoch, **self.args)
+        self.write(
+            runner,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            **self.args,
+        )
         self.last_ckpt = str(path)
         if is_main_process():
             with whole_file(Path(runner.work_dir) / LAST) as partial:
@@ -199,8 +216,11 @@ class WholeCheckpointHook(CheckpointHook):
             removed = self.file_backend.removed
         finally:
             self.file_backend = backend
-        kept = {str(value) for key, value in runner.message_hub.runtime_info.items()
-                if key.startswith('best_ckpt')}
+        kept = {
+            str(value)
+            for key, value in runner.message_hub.runtime_info.items()
+            if key.startswith('best_ckpt')
+        }
         for path in removed:
             if str(path) not in kept:
                 backend.remove(path)

@@ -1,4 +1,5 @@
 """A folder that is in use by a training is used by no second one."""
+
 import errno
 import os
 import platform
@@ -60,10 +61,14 @@ def _lock(handle: int, path: Path) -> None:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
         holder = os.read(handle, 200).decode(errors='replace') or 'another process'
-        raise RunError(f'{path.parent} is in use by a training, {holder}. Wait for it or end it, '
-                       'or take another --work-dir.') from error
+        raise RunError(
+            f'{path.parent} is in use by a training, {holder}. Wait for it or end it, '
+            'or take another --work-dir.'
+        ) from error
 
 
 def _unlocked(path: Path) -> None:
-    warnings.warn(f'{path.parent} cannot be locked on this system: do not start a second training in '
-                  'it.', stacklevel=2)
+    warnings.warn(
+        f'{path.parent} cannot be locked on this system: do not start a second training in it.',
+        stacklevel=2,
+    )

@@ -1,4 +1,5 @@
 """Hooks that turn silent failures into errors."""
+
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
@@ -62,15 +63,19 @@ class StrictLoadHook(Hook):
         if self.left_out:
             model = {key: value for key, value in model.items() if key not in self.left_out}
         missing = sorted(set(model) - set(saved))
-        shapes = [f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
-                  for key in sorted(set(model) & set(saved)) if saved[key].shape != model[key].shape]
+        shapes = [
+            f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
+            for key in sorted(set(model) & set(saved))
+            if saved[key].shape != model[key].shape
+        ]
         if missing or shapes:
             unexpected = sorted(set(saved) - set(model))
             raise ValueError(
                 f'the checkpoint does not fit the model. Missing ({len(missing)}): '
                 f'{few(missing, 8)}. Other shape ({len(shapes)}): {few(shapes, 8)}. Unexpected '
                 f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
-                'released files go through tools/model_converters first.')
+                'released files go through tools/model_converters first.'
+            )
 
     def check_text(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
         self.left_out = ()
@@ -91,8 +96,10 @@ class StrictLoadHook(Hook):
             for part in parts.values():
                 if not part.computed:  # a test makes none of its own
                     part.init_weights()
-            runner.logger.info("the checkpoint's text embeddings are of other words or weights: the "
-                               "config's were computed")
+            runner.logger.info(
+                "the checkpoint's text embeddings are of other words or weights: the "
+                "config's were computed"
+            )
 
     @staticmethod
     def check_classes(model: nn.Module, theirs: Sequence[str] | None) -> None:
@@ -105,7 +112,8 @@ class StrictLoadHook(Hook):
             raise ValueError(
                 f'{error} To fine-tune on other words, give StrictLoadHook new_classes=True '
                 '(--cfg-options custom_hooks.0.new_classes=True); to test on them, use '
-                'SetClassesHook.') from None
+                'SetClassesHook.'
+            ) from None
 
 
 def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
@@ -123,7 +131,8 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
                 f'the classes of the model and of the {where} data differ first at {i}: '
                 f'{canonical(ours)!r} in the model ({len(model)} classes), {canonical(theirs)!r} in '
                 f'the data ({len(data)} classes). Give both the same list in the same order; '
-                f"another name for one class is a synonym: 'name, other name'.")
+                f"another name for one class is a synonym: 'name, other name'."
+            )
 
 
 @HOOKS.register_module()

@@ -1,4 +1,5 @@
 """What a terminal shows of a run: progress and what matters; the log file has everything."""
+
 import logging
 import time
 import warnings
@@ -12,9 +13,15 @@ from ..registry import HOOKS
 # Beginnings of MMEngine's messages: hundreds of lines of environment, config and hooks; a line for
 # each parameter; and warnings of MMEngine and MMSegmentation about themselves.
 FILE_ONLY = (
-    '\n-----', 'Config:', 'Hooks will be executed', 'paramwise_options',
-    'Distributed training is not used', 'The prefix is not set in metric class',
-    '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+    '\n-----',
+    'Config:',
+    'Hooks will be executed',
+    'paramwise_options',
+    'Distributed training is not used',
+    'The prefix is not set in metric class',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
 OF_OTHERS = ('`{2}build_loss`{2} would be deprecated', '.*GradScaler.* is deprecated')
 
 
@@ -59,16 +66,29 @@ class HeartbeatHook(Hook):
     def _interval(runner: Runner) -> int:
         return next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 0)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: dict | None = None) -> None:
-        self._beat(runner, runner.iter + 1, runner.max_iters, 'training: iteration',
-                   self._interval(runner))
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
+        self._beat(
+            runner, runner.iter + 1, runner.max_iters, 'training: iteration', self._interval(runner)
+        )
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        self._beat(runner, batch_idx + 1, len(runner.val_dataloader), 'validation: batch',
-                   self._interval(runner))
+        self._beat(
+            runner,
+            batch_idx + 1,
+            len(runner.val_dataloader),
+            'validation: batch',
+            self._interval(runner),
+        )
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                        outputs=None) -> None:
-        self._beat(runner, batch_idx + 1, len(runner.test_dataloader), 'test: batch',
-                   self._interval(runner))
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        self._beat(
+            runner,
+            batch_idx + 1,
+            len(runner.test_dataloader),
+            'test: batch',
+            self._interval(runner),
+        )

@@ -1,4 +1,5 @@
 """Names of scalars that every logger takes; results, log and `scalars.json` keep the metrics' own."""
+
 import re
 
 from mmengine.visualization import LocalVisBackend, Visualizer
@@ -24,8 +25,10 @@ def legal_scalars(scalars: dict) -> dict:
     for name, value in scalars.items():
         legal = legal_name(name)
         if legal in out:
-            raise ValueError(f'the scalars {origin[legal]!r} and {name!r} would both be {legal!r} '
-                             'for a logger. Give the metrics that write them another prefix')
+            raise ValueError(
+                f'the scalars {origin[legal]!r} and {name!r} would both be {legal!r} '
+                'for a logger. Give the metrics that write them another prefix'
+            )
         out[legal], origin[legal] = value, name
     return out
 

@@ -1,4 +1,5 @@
 """Optimizer settings that say what they matched, and mixed precision on any device."""
+
 import mmengine.optim
 import torch
 from mmengine.device import get_device
@@ -18,14 +19,17 @@ class AmpOptimWrapper(mmengine.optim.AmpOptimWrapper):
         ValueError: another `dtype` on a CPU.
     """
 
-    def __init__(self, loss_scale: str | float | dict = 'dynamic', dtype: str | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self, loss_scale: str | float | dict = 'dynamic', dtype: str | None = None, **kwargs
+    ) -> None:
         if get_device() != 'cpu':
             super().__init__(loss_scale, dtype, **kwargs)
             return
         if dtype not in (None, 'bfloat16'):
-            raise ValueError(f"dtype of AmpOptimWrapper is {dtype!r}; a CPU has 'bfloat16' alone. "
-                             'Leave dtype out.')
+            raise ValueError(
+                f"dtype of AmpOptimWrapper is {dtype!r}; a CPU has 'bfloat16' alone. "
+                'Leave dtype out.'
+            )
         OptimWrapper.__init__(self, **kwargs)
         self.cast_dtype = torch.bfloat16
         self.loss_scaler = GradScaler(enabled=False)
@@ -46,19 +50,27 @@ class StrictOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         trained = {n: p.numel() for n, p in model.named_parameters() if p.requires_grad}
         frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
         if not trained:
-            raise ValueError('no parameter of the model is trained: all are frozen. Lower '
-                             'frozen_stages, or evaluate without training.')
+            raise ValueError(
+                'no parameter of the model is trained: all are frozen. Lower '
+                'frozen_stages, or evaluate without training.'
+            )
         custom = (self.paramwise_cfg or {}).get('custom_keys', {})
         dead = [key for key in custom if not any(key in name for name in trained)]
         if dead:
             parts = sorted({'.'.join(name.split('.')[:2]) for name in trained})
-            raise ValueError(f'custom_keys {dead} of paramwise_cfg are part of no trained '
-                             f'parameter; trained parts are {parts}. Correct the key or remove it.')
-        print_log(f'trained parameters: {sum(trained.values()):,} in {len(trained)} tensors; '
-                  f'frozen: {frozen:,}', logger='current')
+            raise ValueError(
+                f'custom_keys {dead} of paramwise_cfg are part of no trained '
+                f'parameter; trained parts are {parts}. Correct the key or remove it.'
+            )
+        print_log(
+            f'trained parameters: {sum(trained.values()):,} in {len(trained)} tensors; '
+            f'frozen: {frozen:,}',
+            logger='current',
+        )
         return super().__call__(model)
 
-    def add_params(self, params: list, module: nn.Module, prefix: str = '',
-                   is_dcn_module=None) -> None:
+    def add_params(
+        self, params: list, module: nn.Module, prefix: str = '', is_dcn_module=None
+    ) -> None:
         if any(p.requires_grad for p in module.parameters()):  # frozen parts: no line in the log
             super().add_params(params, module, prefix, is_dcn_module)

@@ -1,4 +1,5 @@
 """Tells metrics that write label maps where each photo's belongs."""
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 

@@ -1,4 +1,5 @@
 """A few seconds on a sample of the data, before a run begins."""
+
 from collections.abc import Iterator
 
 from mmengine.dist import is_main_process

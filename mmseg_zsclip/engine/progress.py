@@ -1,4 +1,5 @@
 """How far a long task is, on one line."""
+
 import sys
 import time
 from shutil import get_terminal_size
@@ -18,7 +19,9 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f'{rest} s'
-    return f'{minutes} min {rest:02} s' if minutes < 60 else f'{minutes // 60} h {minutes % 60:02} min'
+    return (
+        f'{minutes} min {rest:02} s' if minutes < 60 else f'{minutes // 60} h {minutes % 60:02} min'
+    )
 
 
 class ProgressBar:
@@ -52,9 +55,11 @@ class ProgressBar:
             spent = self.shown - self.start
             left = spent / max(done - self.first, 1) * (self.total - done)
             bar = '#' * (WIDTH * done // self.total)
-            line = (f'{self.label} [{bar:{WIDTH}}] {done}/{self.total}, {duration(spent)}, '
-                    f'{duration(left)} left {remark}')
-            self._write(f'\r\033[K{line[:get_terminal_size().columns - 1]}')
+            line = (
+                f'{self.label} [{bar:{WIDTH}}] {done}/{self.total}, {duration(spent)}, '
+                f'{duration(left)} left {remark}'
+            )
+            self._write(f'\r\033[K{line[: get_terminal_size().columns - 1]}')
 
     def close(self, remark: str = '') -> None:
         """Ends the line, with the time that the task took."""
@@ -92,8 +97,9 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         self._open(self.train_label, runner.max_iters)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
         if self.bar is not None:
             loss = (outputs or {}).get('loss')
             self.bar.update(runner.iter + 1, '' if loss is None else f'loss {loss.item():.2f}')
@@ -108,8 +114,9 @@ class ProgressHook(Hook):
     def before_test(self, runner: Runner) -> None:
         self._open(self.test_label, len(runner.test_dataloader))
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                        outputs=None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
         if self.bar is not None:
             self.bar.update(batch_idx + 1)
 

@@ -1,4 +1,5 @@
 """The states of the random generators, as tensors and numbers that any checkpoint may hold."""
+
 import random
 
 import numpy as np
@@ -12,18 +13,30 @@ def random_states() -> dict:
     cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
     return dict(
         python=dict(version=version, words=torch.tensor(words, dtype=torch.int64), gauss=gauss),
-        numpy=dict(keys=torch.from_numpy(keys.astype(np.int64)), position=int(position),
-                   has_gauss=int(has_gauss), cached=float(cached)),
+        numpy=dict(
+            keys=torch.from_numpy(keys.astype(np.int64)),
+            position=int(position),
+            has_gauss=int(has_gauss),
+            cached=float(cached),
+        ),
         torch=torch.get_rng_state(),
-        cuda=torch.cuda.get_rng_state_all() if cuda else [])
+        cuda=torch.cuda.get_rng_state_all() if cuda else [],
+    )
 
 
 def set_random_states(states: dict) -> None:
     """Puts back what `random_states` gave; CUDA's where there are as many devices as there were."""
     python, numpy = states['python'], states['numpy']
     random.setstate((python['version'], tuple(python['words'].tolist()), python['gauss']))
-    np.random.set_state(('MT19937', numpy['keys'].cpu().numpy().astype(np.uint32),
-                         numpy['position'], numpy['has_gauss'], numpy['cached']))
+    np.random.set_state(
+        (
+            'MT19937',
+            numpy['keys'].cpu().numpy().astype(np.uint32),
+            numpy['position'],
+            numpy['has_gauss'],
+            numpy['cached'],
+        )
+    )
     torch.set_rng_state(states['torch'].cpu())
     devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if devices and len(states['cuda']) == devices:

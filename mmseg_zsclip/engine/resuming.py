@@ -1,4 +1,5 @@
 """Which checkpoint a run goes on from: the newest of its own that loads."""
+
 import logging
 import os
 import re
@@ -17,7 +18,8 @@ def checkpoint_place(cfg) -> tuple[Path, str] | None:
     None for a folder that is on no local disk."""
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     template = hook.get('filename_tmpl') or (
-        'epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth')
+        'epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth'
+    )
     folder = str(cfg.work_dir)
     if hook.get('out_dir') and hook['out_dir'] != folder:
         folder = os.path.join(hook['out_dir'], os.path.basename(folder.rstrip('/')))
@@ -55,8 +57,11 @@ def read_training_state(path: Path) -> dict:
     except (CheckpointError, OSError) as error:
         raise RunError(str(error)) from error
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    whole = isinstance(meta, dict) and isinstance(meta.get('iter'), int) and {
-        'state_dict', 'message_hub'} <= set(checkpoint)
+    whole = (
+        isinstance(meta, dict)
+        and isinstance(meta.get('iter'), int)
+        and {'state_dict', 'message_hub'} <= set(checkpoint)
+    )
     if not whole:
         raise RunError(f'{path} is no checkpoint of a training')
     return checkpoint
@@ -96,21 +101,29 @@ def find_resumable(folder: Path, template: str, ours: dict) -> tuple[Path, dict]
             f'the run that was begun in {folder} at {run["begun"]} has saved nothing that loads; '
             f'{path.name} is of an earlier run'
             + (f' ({few(unlike)})' if unlike else '')
-            + f'. Go on with that one: --resume {path}; or start anew, without --resume.')
-    raise RunError(f'no checkpoint in {folder} loads: {few([path.name for path in files], 8)}. '
-                   'Start anew without --resume.')
+            + f'. Go on with that one: --resume {path}; or start anew, without --resume.'
+        )
+    raise RunError(
+        f'no checkpoint in {folder} loads: {few([path.name for path in files], 8)}. '
+        'Start anew without --resume.'
+    )
 
 
 def check_run(path: Path | str, theirs: dict | None, ours: dict) -> None:
     """Raises RunError when a checkpoint's run had another config; a checkpoint that says nothing of
     its run is warned of."""
     if theirs is None:
-        print_log(f'{path} does not say with which config it was trained: its run and this one '
-                  'were not compared', logger='current', level=logging.WARNING)
+        print_log(
+            f'{path} does not say with which config it was trained: its run and this one '
+            'were not compared',
+            logger='current',
+            level=logging.WARNING,
+        )
         return
     unlike = differences(theirs['config'], ours)
     if unlike:
         raise RunError(
             f'{path} was trained with another config: {few(unlike)} (theirs -> ours). Go on with '
             'its own config, take another --work-dir, or start from its weights: '
-            f'--cfg-options load_from={path}')
+            f'--cfg-options load_from={path}'
+        )

@@ -1,4 +1,5 @@
 """What makes a training run the one that it is: its id, and the part of its config that decides it."""
+
 import json
 import time
 import uuid
@@ -8,11 +9,32 @@ from ..files import write_json
 
 RUN_FILE = 'run.json'
 # Not here, so free to change when a run goes on: tests, validation, hooks, logs, launcher.
-SECTIONS = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
-            'train_cfg', 'randomness', 'auto_scale_lr')
-FREE = {'max_iters', 'max_epochs', 'val_interval', 'val_begin', 'dynamic_intervals', 'num_workers',
-        'persistent_workers', 'prefetch_factor', 'pin_memory', 'data_root', 'backend_args',
-        'file_client_args', 'test_cfg', 'verbose'}
+SECTIONS = (
+    'model',
+    'data_preprocessor',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'randomness',
+    'auto_scale_lr',
+)
+FREE = {
+    'max_iters',
+    'max_epochs',
+    'val_interval',
+    'val_begin',
+    'dynamic_intervals',
+    'num_workers',
+    'persistent_workers',
+    'prefetch_factor',
+    'pin_memory',
+    'data_root',
+    'backend_args',
+    'file_client_args',
+    'test_cfg',
+    'verbose',
+}
 LENGTHS = {'begin', 'end', 'T_max', 'total_iters', 'total_steps'}  # of a schedule
 FILES = {'weights', 'checkpoint', 'pretrained'}  # their folders may have moved
 TRAINING_HOOKS = ('EMAHook', 'SelfTrainingHook')
@@ -32,8 +54,11 @@ def run_config(cfg) -> dict[str, str]:
     resolved = cfg.to_dict()
     for section in SECTIONS:
         _flatten(resolved.get(section), section, flat)
-    hooks = [hook for hook in resolved.get('custom_hooks') or [] if isinstance(hook, dict)
-             and str(hook.get('type')).split('.')[-1] in TRAINING_HOOKS]
+    hooks = [
+        hook
+        for hook in resolved.get('custom_hooks') or []
+        if isinstance(hook, dict) and str(hook.get('type')).split('.')[-1] in TRAINING_HOOKS
+    ]
     _flatten(hooks, 'custom_hooks', flat)
     if flat.get('randomness.seed') == 'null':
         del flat['randomness.seed']
@@ -57,9 +82,13 @@ def _flatten(value, key: str, flat: dict) -> None:
 
 def differences(theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     """'key: theirs -> ours' of every key in which two `run_config` differ."""
-    keys = [key for key in sorted({*theirs, *ours}) if theirs.get(key) != ours.get(key)
-            # a seed that was left out is any seed
-            and not (key == 'randomness.seed' and (key not in theirs or key not in ours))]
+    keys = [
+        key
+        for key in sorted({*theirs, *ours})
+        if theirs.get(key) != ours.get(key)
+        # a seed that was left out is any seed
+        and not (key == 'randomness.seed' and (key not in theirs or key not in ours))
+    ]
     return [f'{key}: {_short(theirs.get(key))} -> {_short(ours.get(key))}' for key in keys]
 
 
@@ -72,7 +101,7 @@ def few(items: list[str], limit: int = 4) -> str:
 def _short(value: str | None, limit: int = 60) -> str:
     if value is None:
         return 'nothing'
-    return value if len(value) <= limit else value[:limit - 3] + '...'
+    return value if len(value) <= limit else value[: limit - 3] + '...'
 
 
 def new_run(config: dict[str, str]) -> dict:
@@ -99,5 +128,7 @@ def read_run(folder: Path) -> dict | None:
         run = json.loads(path.read_text())
         return dict(id=str(run['id']), begun=str(run['begun']), config=dict(run['config']))
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f'{path} does not say which run is in the folder ({error!r}). Delete it to '
-                       'go on from the newest checkpoint there.') from error
+        raise RunError(
+            f'{path} does not say which run is in the folder ({error!r}). Delete it to '
+            'go on from the newest checkpoint there.'
+        ) from error

@@ -1,4 +1,5 @@
 """A runner whose trainings can be stopped, killed, moved and resumed."""
+
 import os
 from contextlib import ExitStack
 from functools import partial
@@ -60,7 +61,8 @@ class ResumableRunner(Runner):
         loader = Runner.build_dataloader(*args, **kwargs)
         if getattr(loader.worker_init_fn, 'func', None) is not init_worker:
             loader.worker_init_fn = partial(
-                init_worker, parent=os.getpid(), inner=loader.worker_init_fn)
+                init_worker, parent=os.getpid(), inner=loader.worker_init_fn
+            )
         return loader
 
     def train(self) -> nn.Module:
@@ -75,5 +77,8 @@ class ResumableRunner(Runner):
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                raise WriteError(f'{os.strerror(error.errno)} while writing to {self.work_dir}. '
-                                 'Free some of it, then go on with --resume.', error.errno) from error
+                raise WriteError(
+                    f'{os.strerror(error.errno)} while writing to {self.work_dir}. '
+                    'Free some of it, then go on with --resume.',
+                    error.errno,
+                ) from error

@@ -1,12 +1,21 @@
 """Schedules of a run that goes on: the config's, at the step that was reached."""
+
 import copy
 import warnings
 
 from mmengine.optim.scheduler import ReduceOnPlateauParamScheduler
 
 # What a schedule counts; the rest of its state is its definition.
-COUNTERS = {'last_step', '_global_step', '_last_value', 'verbose', 'best', 'num_bad_epochs',
-            'cooldown_counter', 'last_epoch'}
+COUNTERS = {
+    'last_step',
+    '_global_step',
+    '_last_value',
+    'verbose',
+    'best',
+    'num_bad_epochs',
+    'cooldown_counter',
+    'last_epoch',
+}
 
 
 def flat_schedulers(schedulers) -> list:
@@ -23,16 +32,25 @@ class Schedules:
     """
 
     def __init__(self, runner) -> None:
-        self.states = [copy.copy(one.state_dict()) for one in flat_schedulers(runner.param_schedulers)]
-        self.initial = [
-            {key: value for key, value in group.items() if key.startswith('initial_')}
-            for group in runner.optim_wrapper.param_groups] if self.states else []
+        self.states = [
+            copy.copy(one.state_dict()) for one in flat_schedulers(runner.param_schedulers)
+        ]
+        self.initial = (
+            [
+                {key: value for key, value in group.items() if key.startswith('initial_')}
+                for group in runner.optim_wrapper.param_groups
+            ]
+            if self.states
+            else []
+        )
 
     def differ(self, saved) -> bool:
         """Whether the checkpoint's schedulers are defined in another way than the config's."""
         saved = flat_schedulers(saved)
         return len(saved) != len(self.states) or any(
-            _definition(one) != _definition(other) for one, other in zip(saved, self.states, strict=True))
+            _definition(one) != _definition(other)
+            for one, other in zip(saved, self.states, strict=True)
+        )
 
     def replay(self, runner) -> None:
         """Builds the schedulers anew and takes them step by step from the initial values to the
@@ -41,19 +59,26 @@ class Schedules:
             group.update(initial)
             for key, value in initial.items():
                 group[key.removeprefix('initial_')] = value
-        plateaus = [one.state_dict() for one in flat_schedulers(runner.param_schedulers)
-                    if isinstance(one, ReduceOnPlateauParamScheduler)]
+        plateaus = [
+            one.state_dict()
+            for one in flat_schedulers(runner.param_schedulers)
+            if isinstance(one, ReduceOnPlateauParamScheduler)
+        ]
         with warnings.catch_warnings():
             # of steps without the optimizer's: those were taken before the run was cut off
             warnings.simplefilter('ignore', UserWarning)
             runner.param_schedulers = runner.build_param_scheduler(
-                copy.deepcopy(runner.cfg.param_scheduler))
+                copy.deepcopy(runner.cfg.param_scheduler)
+            )
             every = flat_schedulers(runner.param_schedulers)
             for one in every:
                 if isinstance(one, ReduceOnPlateauParamScheduler) and plateaus:
                     one.load_state_dict(plateaus.pop(0))  # it follows the metrics, not the steps
-            stepped = [one for one in every if not one.by_epoch
-                       and not isinstance(one, ReduceOnPlateauParamScheduler)]
+            stepped = [
+                one
+                for one in every
+                if not one.by_epoch and not isinstance(one, ReduceOnPlateauParamScheduler)
+            ]
             for _ in range(runner.iter):
                 for one in stepped:
                     one.step()

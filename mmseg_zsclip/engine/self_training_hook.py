@@ -1,4 +1,5 @@
 """When a self-trained segmentor changes from one source of pseudo-labels to the next."""
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -26,11 +27,12 @@ class SelfTrainingHook(Hook):
 
     KEY = 'self_training'
 
-    def __init__(self, switch: float = 0.1, before: str = 'guided',
-                 after: str = 'self') -> None:
+    def __init__(self, switch: float = 0.1, before: str = 'guided', after: str = 'self') -> None:
         if switch < 0 or (isinstance(switch, float) and switch > 1):
-            raise ValueError(f'switch is {switch}; legal values: an iteration (an int from 0), or a '
-                             'fraction of all iterations (a float from 0.0 to 1.0).')
+            raise ValueError(
+                f'switch is {switch}; legal values: an iteration (an int from 0), or a '
+                'fraction of all iterations (a float from 0.0 to 1.0).'
+            )
         self.switch = switch
         self.before = before
         self.after = after
@@ -41,22 +43,28 @@ class SelfTrainingHook(Hook):
             share = isinstance(self.switch, float)
             self.at = round(self.switch * runner.max_iters) if share else self.switch
         if self.at > runner.max_iters:
-            raise ValueError(f'switch is {self.at}, but training ends at {runner.max_iters} '
-                             'iterations, so nothing would switch. Use an earlier one, or a '
-                             'fraction.')
+            raise ValueError(
+                f'switch is {self.at}, but training ends at {runner.max_iters} '
+                'iterations, so nothing would switch. Use an earlier one, or a '
+                'fraction.'
+            )
         model = bare_model(runner)
         if not hasattr(model, 'phase'):
-            raise TypeError(f'{type(model).__name__} has no phases; use '
-                            "model.type='mmseg_zsclip.SelfTrainedSegmentor'.")
-        runner.logger.info(f'pseudo-labels: {self.before} before iteration {self.at}, then '
-                           f'{self.after}')
+            raise TypeError(
+                f'{type(model).__name__} has no phases; use '
+                "model.type='mmseg_zsclip.SelfTrainedSegmentor'."
+            )
+        runner.logger.info(
+            f'pseudo-labels: {self.before} before iteration {self.at}, then {self.after}'
+        )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         phase = self.before if runner.iter < self.at else self.after
         model = bare_model(runner)
         if model.phase != phase:
-            runner.logger.info(f'iteration {runner.iter}: pseudo-labels are now {phase!r}, were '
-                               f'{model.phase!r}')
+            runner.logger.info(
+                f'iteration {runner.iter}: pseudo-labels are now {phase!r}, were {model.phase!r}'
+            )
             model.phase = phase
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

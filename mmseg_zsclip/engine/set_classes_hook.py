@@ -1,4 +1,5 @@
 """Tests a trained model on another vocabulary than the one it was trained with."""
+
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
@@ -28,11 +29,14 @@ class SetClassesHook(Hook):
     def before_test(self, runner: Runner) -> None:
         model = bare_model(runner)
         if not hasattr(model, 'set_classes'):
-            raise TypeError(f'{type(model).__name__} has a fixed vocabulary; use '
-                            "model.type='mmseg_zsclip.OneStageSegmentor'.")
+            raise TypeError(
+                f'{type(model).__name__} has a fixed vocabulary; use '
+                "model.type='mmseg_zsclip.OneStageSegmentor'."
+            )
         model.set_classes(self.classes, self.unseen)
         asked = len(runner.test_dataloader.dataset.metainfo['classes'])
         if model.num_classes != asked:
             raise ValueError(
                 f'SetClassesHook: classes={self.classes!r} are {model.num_classes} classes, the '
-                f'test data has {asked}. Name the list of the test data.')
+                f'test data has {asked}. Name the list of the test data.'
+            )

@@ -1,4 +1,5 @@
 """Ends of a training before its last iteration: Ctrl-C, SIGTERM, a loss that is not finite."""
+
 import math
 import os
 import signal
@@ -46,8 +47,9 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._hear)
-                  for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
@@ -61,8 +63,11 @@ class StopRequest:
         self.number = number
         if is_main_process():
             # not print: the signal may have come inside of one
-            os.write(sys.__stderr__.fileno(), f'{signal.Signals(number).name}: saving after this '
-                     'iteration; once more stops at once\n'.encode())
+            os.write(
+                sys.__stderr__.fileno(),
+                f'{signal.Signals(number).name}: saving after this '
+                'iteration; once more stops at once\n'.encode(),
+            )
 
 
 @HOOKS.register_module()
@@ -81,8 +86,9 @@ class StopHook(Hook):
     def before_train(self, runner: Runner) -> None:
         self.request.armed = True
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
         self._look(runner, runner.iter + 1)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
@@ -101,11 +107,15 @@ class StopHook(Hook):
         path = hook and hook.save_now(runner, done)
         if path is None:
             raise TrainingStopped(
-                number, f'stopped after iteration {done} of {runner.max_iters}; nothing saved: no '
-                'WholeCheckpointHook that counts iterations')
+                number,
+                f'stopped after iteration {done} of {runner.max_iters}; nothing saved: no '
+                'WholeCheckpointHook that counts iterations',
+            )
         raise TrainingStopped(
-            number, f'saved {path}, iteration {done} of {runner.max_iters}\n'
-            'go on: the same command with --resume')
+            number,
+            f'saved {path}, iteration {done} of {runner.max_iters}\n'
+            'go on: the same command with --resume',
+        )
 
 
 @HOOKS.register_module()
@@ -119,17 +129,24 @@ class FiniteLossHook(Hook):
 
     priority = 'ABOVE_NORMAL'
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: dict | None = None) -> None:
-        losses = {name: value.item() for name, value in (outputs or {}).items() if 'loss' in name
-                  and isinstance(value, torch.Tensor) and value.numel() == 1}
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
+        losses = {
+            name: value.item()
+            for name, value in (outputs or {}).items()
+            if 'loss' in name and isinstance(value, torch.Tensor) and value.numel() == 1
+        }
         broken = {name: value for name, value in losses.items() if not math.isfinite(value)}
         if not broken:
             return
         terms = [f'{name} is {value}' for name, value in broken.items() if name != 'loss']
-        images = [str(getattr(sample, 'img_path', 'unnamed'))
-                  for sample in (data_batch or {}).get('data_samples', [])]
+        images = [
+            str(getattr(sample, 'img_path', 'unnamed'))
+            for sample in (data_batch or {}).get('data_samples', [])
+        ]
         raise RunError(
             f'iteration {runner.iter + 1}: the loss is not finite: {few(terms or ["loss"])}. '
             f'Images of the batch: {few(images, 8)}. Training ended and nothing of it was saved. '
-            'Look at these images, or go on from the last checkpoint at a lower learning rate.')
+            'Look at these images, or go on from the last checkpoint at a lower learning rate.'
+        )

@@ -1,4 +1,5 @@
 """Processes that load data: they end with the process that started them."""
+
 import os
 import signal
 import threading

@@ -1,4 +1,5 @@
 """Pixel areas of every test image, kept so that scores can be compared image by image."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,29 +36,39 @@ class ImageAreas:
         """
         count = len(self.areas)
         times = np.random.default_rng(seed).multinomial(
-            count, np.full(count, 1 / count), size=resamples)
+            count, np.full(count, 1 / count), size=resamples
+        )
         drawn = times @ self.areas.reshape(count, -1).astype(np.int64)
-        return [summarise(areas, self.unseen)
-                for areas in drawn.reshape(resamples, *self.areas.shape[1:])]
+        return [
+            summarise(areas, self.unseen)
+            for areas in drawn.reshape(resamples, *self.areas.shape[1:])
+        ]
 
     def same_images(self, other: 'ImageAreas') -> bool:
         """Whether the other model saw the same truth, image by image."""
         return (self.classes, self.unseen) == (other.classes, other.unseen) and np.array_equal(
-            self.areas[:, 2], other.areas[:, 2])
+            self.areas[:, 2], other.areas[:, 2]
+        )
 
 
-def write_areas(path: str | Path, areas: np.ndarray, classes: Sequence[str],
-                unseen: Sequence[int]) -> None:
+def write_areas(
+    path: str | Path, areas: np.ndarray, classes: Sequence[str], unseen: Sequence[int]
+) -> None:
     """Writes an `ImageAreas` as .npz, whole or not at all; `areas` (images, 3, C)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial, open(partial, 'wb') as file:
-        np.savez_compressed(file, areas=areas, classes=np.array(list(classes), dtype=str),
-                            unseen=np.array(list(unseen), dtype=np.int64))
+        np.savez_compressed(
+            file,
+            areas=areas,
+            classes=np.array(list(classes), dtype=str),
+            unseen=np.array(list(unseen), dtype=np.int64),
+        )
 
 
 def read_areas(path: str | Path) -> ImageAreas:
     """Reads what `write_areas` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        return ImageAreas(file['areas'], tuple(map(str, file['classes'])),
-                          tuple(map(int, file['unseen'])))
+        return ImageAreas(
+            file['areas'], tuple(map(str, file['classes'])), tuple(map(int, file['unseen']))
+        )

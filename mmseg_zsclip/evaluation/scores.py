@@ -1,4 +1,5 @@
 """From label maps to the numbers of a zero-shot table: plain functions on tensors and arrays."""
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,18 +23,21 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
         bad = int((~(scores < torch.inf)).sum())
         raise ValueError(
             f'{photo}: {bad} of {scores.numel()} scores of the prediction are NaN or infinity, of which'
-            ' no class is the best. Look at the photo and at the weights.')
+            ' no class is the best. Look at the photo and at the weights.'
+        )
     labels = pred[0] if pred.ndim == 3 and len(pred) == 1 else pred
     if labels.ndim != 2:
         raise ValueError(
             f'{photo}: the prediction has shape {tuple(pred.shape)}; legal: (1, H, W), one label a'
-            ' pixel. Give the argmax over the classes.')
+            ' pixel. Give the argmax over the classes.'
+        )
     if labels.is_floating_point():
         wrong = labels[labels != labels.round()]  # NaN too
         if len(wrong):
             raise ValueError(
                 f'{photo}: the prediction holds {wrong[0].item():.6g}, which is no label; legal: whole'
-                ' numbers. Give the argmax over the classes, not scores.')
+                ' numbers. Give the argmax over the classes, not scores.'
+            )
         labels = labels.long()
     return labels
 
@@ -53,7 +57,8 @@ def pixel_areas(pred: Tensor, label: Tensor, num_classes: int, ignore_index: int
     if pred.shape != label.shape:
         raise ValueError(
             f'prediction and ground truth differ in shape: {tuple(pred.shape)} and'
-            f' {tuple(label.shape)}. The model must resize its prediction to the ground truth.')
+            f' {tuple(label.shape)}. The model must resize its prediction to the ground truth.'
+        )
     kept = label != ignore_index
     pred, label = pred[kept].long(), label[kept].long()
     if not len(label):
@@ -61,12 +66,16 @@ def pixel_areas(pred: Tensor, label: Tensor, num_classes: int, ignore_index: int
     for name, values in (('prediction', pred), ('ground truth', label)):
         low, high = (int(v) for v in values.aminmax())
         if low < 0 or high >= num_classes:
-            hint = (' -1 marks hidden unseen pixels: HideUnseen belongs to training only.'
-                    if name == 'ground truth' and low == -1 else '')
+            hint = (
+                ' -1 marks hidden unseen pixels: HideUnseen belongs to training only.'
+                if name == 'ground truth' and low == -1
+                else ''
+            )
             raise ValueError(
                 f'{name} holds {low if low < 0 else high}; legal: 0 to {num_classes - 1}'
                 f' ({num_classes} classes) and, in the ground truth, {ignore_index} (ignored).'
-                f'{hint} Do the model and the data set have the same class list?')
+                f'{hint} Do the model and the data set have the same class list?'
+            )
     counted = (label[pred == label], pred, label)
     return torch.stack([torch.bincount(values, minlength=num_classes) for values in counted])
 
@@ -84,7 +93,7 @@ def class_scores(areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def harmonic_mean(seen: float, unseen: float) -> float:
     """hIoU = 2SU / (S + U); 0 where both are 0."""
-    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.
+    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
 def summarise(areas: np.ndarray, unseen: tuple[int, ...]) -> dict[str, float]:

@@ -1,4 +1,5 @@
 """The metric of generalised zero-shot segmentation: seen, unseen, and their harmonic mean."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,7 +64,8 @@ class ZeroShotIoUMetric(BaseMetric):
         if format_only and not output_dir:
             raise ValueError(
                 'ZeroShotIoUMetric: format_only=True writes predictions, but output_dir is'
-                f' {output_dir!r}. Name a folder.')
+                f' {output_dir!r}. Name a folder.'
+            )
         self.given = None if unseen is None else load_unseen(unseen)
         self.unseen = ()  # label values; known with the data set
         self.novel_only = novel_only
@@ -92,8 +94,10 @@ class ZeroShotIoUMetric(BaseMetric):
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
             pred = checked_prediction(
-                sample['pred_sem_seg']['data'], sample.get('seg_logits', {}).get('data'),
-                sample.get('img_path') or 'an image')
+                sample['pred_sem_seg']['data'],
+                sample.get('seg_logits', {}).get('data'),
+                sample.get('img_path') or 'an image',
+            )
             if self.output_dir:
                 self._save(pred, sample, num_classes)
             photo = sample.get('img_path') if self.output_dir else None
@@ -116,15 +120,20 @@ class ZeroShotIoUMetric(BaseMetric):
         classes = [canonical(name) for name in self.dataset_meta['classes']]
         if self.areas_file:
             write_areas(
-                self.areas_file, torch.stack([image[0] for image in results]).numpy(), classes,
-                self.unseen)
+                self.areas_file,
+                torch.stack([image[0] for image in results]).numpy(),
+                classes,
+                self.unseen,
+            )
         areas = _total(results, 0)
         out = summarise(areas, self.unseen)
         self._log_classes(classes, areas)
         if self.unseen and 'hIoU' not in out:
             print_log(
                 'no pixel of the seen or of the unseen classes was found: hIoU is not defined.',
-                'current', level=30)
+                'current',
+                level=30,
+            )
         if self.novel_only:
             iou, _ = class_scores(_total(results, 1)[:, list(self.unseen)])
             if not np.isnan(iou).all():
@@ -139,7 +148,8 @@ class ZeroShotIoUMetric(BaseMetric):
             shape = None if logits is None else tuple(logits.shape)
             raise ValueError(
                 f'novel_only=True needs unseen classes (got {len(unseen)}) and seg_logits of all'
-                f' {len(classes)} classes (got shape {shape}). Set novel_only=False.')
+                f' {len(classes)} classes (got shape {shape}). Set novel_only=False.'
+            )
         rows = torch.tensor(unseen, device=label.device)
         pred = rows[logits.to(label.device)[rows].argmax(0)]
         label = torch.where(torch.isin(label, rows), label, ignore)
@@ -159,7 +169,9 @@ class ZeroShotIoUMetric(BaseMetric):
         if absent:
             print_log(
                 f'{len(absent)} of {len(classes)} classes are in neither ground truth nor'
-                f' prediction and are left out of the means: {", ".join(absent)}', 'current')
+                f' prediction and are left out of the means: {", ".join(absent)}',
+                'current',
+            )
 
     def _save(self, pred: Tensor, sample: dict, num_classes: int) -> None:
         first = int(bool(sample.get('reduce_zero_label', False)))
@@ -169,10 +181,13 @@ class ZeroShotIoUMetric(BaseMetric):
             raise ValueError(
                 f'{sample["img_path"]}: the prediction holds {low if low < 0 else high}; legal: 0 to'
                 f' {num_classes - 1} ({num_classes} classes). Do the model and the data set have the'
-                ' same class list?')
+                ' same class list?'
+            )
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
-        write_label_file(values, self.names.place(
-            self.output_dir, sample['img_path'], sample.get('seg_map_path')))
+        write_label_file(
+            values,
+            self.names.place(self.output_dir, sample['img_path'], sample.get('seg_map_path')),
+        )
 
 
 def _labels(sample: dict) -> Tensor:
@@ -188,7 +203,8 @@ def _labels(sample: dict) -> Tensor:
             f'{sample.get("img_path", "the photo")} has no labels, so nothing can be scored. Give '
             "its data set data_prefix['seg_map_path'] and its pipeline mmseg_zsclip.LoadLabels; or "
             'write predictions alone: --cfg-options test_evaluator.format_only=True '
-            'test_evaluator.output_dir=FOLDER, with --show-dir for pictures.')
+            'test_evaluator.output_dir=FOLDER, with --show-dir for pictures.'
+        )
     return label
 
 

@@ -1,4 +1,5 @@
 """What a number was measured with: the CLIP's file, the sources and the machine."""
+
 import hashlib
 import os
 import platform
@@ -15,9 +16,18 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # What cannot change a score: pages, pictures, progress bars, verdicts on results, the making of a
 # CLIP (a result names its bytes). All else counts, so a new module does before anybody thinks of it.
 EXCLUDED = (
-    'cli', 'engine/progress.py', 'experiments/claims/judge.py', 'experiments/claims/measure.py',
-    'experiments/claims/pool.py', 'experiments/claims/report.py', 'experiments/claims/suites',
-    'experiments/claims/worker.py', 'experiments/demo', 'experiments/pretraining', 'visualization')
+    'cli',
+    'engine/progress.py',
+    'experiments/claims/judge.py',
+    'experiments/claims/measure.py',
+    'experiments/claims/pool.py',
+    'experiments/claims/report.py',
+    'experiments/claims/suites',
+    'experiments/claims/worker.py',
+    'experiments/demo',
+    'experiments/pretraining',
+    'visualization',
+)
 
 
 def clip_files(model: dict) -> list[dict]:
@@ -28,9 +38,12 @@ def clip_files(model: dict) -> list[dict]:
     for arch, weights in _weights(model):
         path = weights_path(arch, weights)
         found[arch, weights] = dict(
-            weights=weights, arch=arch, file=path.name if path else None,
+            weights=weights,
+            arch=arch,
+            file=path.name if path else None,
             sha256=digest([path]) if path else None,
-            trained_by=trained_by(clip_meta(path)) if path else None)
+            trained_by=trained_by(clip_meta(path)) if path else None,
+        )
     return [found[key] for key in sorted(found, key=str)]
 
 
@@ -78,10 +91,17 @@ def digest(paths: Iterable[Path]) -> str:
 
 def source_files(package: Path = PACKAGE) -> dict[str, Path]:
     """The sources that decide scores, modules and class lists, by their place in the package."""
-    files = {file.relative_to(package).as_posix(): file
-             for ending in ('py', 'txt') for file in sorted(package.rglob(f'*.{ending}'))}
-    return {name: file for name, file in files.items() if not name.startswith('.')
-            and not any(name == part or name.startswith(f'{part}/') for part in EXCLUDED)}
+    files = {
+        file.relative_to(package).as_posix(): file
+        for ending in ('py', 'txt')
+        for file in sorted(package.rglob(f'*.{ending}'))
+    }
+    return {
+        name: file
+        for name, file in files.items()
+        if not name.startswith('.')
+        and not any(name == part or name.startswith(f'{part}/') for part in EXCLUDED)
+    }
 
 
 def source_digest(package: Path = PACKAGE) -> str:

@@ -1,4 +1,5 @@
 """Losses: plain functions, and thin registered classes with mmseg's signature."""
+
 from .fast_mask_losses import fast_mask_losses
 from .mask_aware import (
     MaskAwareLoss,

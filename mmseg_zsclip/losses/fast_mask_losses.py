@@ -4,6 +4,7 @@ Both losses need the probability q of the wrong answer alone: the logit's sign i
 pixel's own class. So no one-hot mask is built, and one sigmoid serves both. Coarse logits are resized
 here, so that those of every class at every pixel are never kept.
 """
+
 from collections.abc import Iterator
 from itertools import product
 
@@ -33,8 +34,9 @@ class Strips:
         if self.across is not None:
             self.lines = self.lines @ self.across.T
         count = size[0] if logits.is_cuda else max(PIECE // self.lines[0, 0].numel(), 1)
-        self.parts = [(rows, lines, down[rows, lines].to(logits))
-                      for rows, lines in row_strips(down, count)]
+        self.parts = [
+            (rows, lines, down[rows, lines].to(logits)) for rows, lines in row_strips(down, count)
+        ]
 
     def to_logits(self, grad: Tensor) -> Tensor:
         """Gradient of the lines (B, h, C, W) -> of the logits (B, C, h, w)."""
@@ -61,8 +63,17 @@ class MaskSums(torch.autograd.Function):
     """`mask_losses` with its gradient written out, so that nothing but the logits is kept."""
 
     @staticmethod
-    def forward(ctx, logits: Tensor, own: Tensor, known: Tensor, counted: Tensor, alpha: float,
-                gamma: float, power: int, smooth: float) -> tuple[Tensor, ...]:
+    def forward(
+        ctx,
+        logits: Tensor,
+        own: Tensor,
+        known: Tensor,
+        counted: Tensor,
+        alpha: float,
+        gamma: float,
+        power: int,
+        smooth: float,
+    ) -> tuple[Tensor, ...]:
         """logits (B, C, h, w); own class (B, H, 1, W), 0 where unknown; known, counted
         (B, H, 1, W), 0 or 1.
 
@@ -82,8 +93,12 @@ class MaskSums(torch.autograd.Function):
             # as if every class of a pixel were wrong, and then the difference at its own
             focal[i] += (1 - alpha) * over_pixels(loss, counts)
             area[i] += over_pixels(q**power, counts)
-            for sums, value in ((focal, (2 * alpha - 1) * loss_own), (overlap, 2 * p_own),
-                                (area, p_own**power - q_own**power + is_known), (size, is_known)):
+            for sums, value in (
+                (focal, (2 * alpha - 1) * loss_own),
+                (overlap, 2 * p_own),
+                (area, p_own**power - q_own**power + is_known),
+                (size, is_known),
+            ):
                 sums[i].scatter_add_(0, label.flatten(), value.flatten())
         count = counted.flatten(1).sum(1, keepdim=True).clamp(min=1)
         area = (area + smooth).clamp(min=torch.finfo(area.dtype).eps)
@@ -115,21 +130,28 @@ class MaskSums(torch.autograd.Function):
             # At the pixel's own class the sign was changed and p is 1 - q.
             p_own, q_own, slope_own = (x.gather(1, label) for x in (right, q, slope))
             area_own, overlap_own, focal_own = (x[i][label] for x in (to_area, to_own, to_focal))
-            at_own = ((area_own * p_own**power + overlap_own * p_own) * q_own
-                      - alpha * focal_own * slope_own)
+            at_own = (
+                area_own * p_own**power + overlap_own * p_own
+            ) * q_own - alpha * focal_own * slope_own
             part.scatter_(1, label, at_own.where(is_known > 0, part.gather(1, label))).mul_(counts)
             grad[i, lines].flatten(1).addmm_(weights.T, part.flatten(1))
         return strips.to_logits(grad), *[None] * 7
 
 
-def fast_mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
-                     gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
-                     count_ignored_as_negative: bool = False) -> tuple[Tensor, ...]:
+def fast_mask_losses(
+    logits: Tensor,
+    labels: Tensor,
+    ignore_index: int = 255,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    squared: bool = True,
+    smooth: float = 0.0,
+    count_ignored_as_negative: bool = False,
+) -> tuple[Tensor, ...]:
     """What `mask_losses` returns, differentiable once."""
     labels = labels[:, :, None]
     known = labels != ignore_index
     own = labels.where(known, 0)
     known = known.to(logits.dtype)
     counted = torch.ones_like(known) if count_ignored_as_negative else known
-    return MaskSums.apply(
-        logits, own, known, counted, alpha, gamma, 2 if squared else 1, smooth)
+    return MaskSums.apply(logits, own, known, counted, alpha, gamma, 2 if squared else 1, smooth)

@@ -2,6 +2,7 @@
 
 Plain functions first. Nothing is computed in half precision: sums run over all pixels of an image.
 """
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -44,20 +45,27 @@ def generalised_kl(scores: Tensor, targets: Tensor) -> Tensor:
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     'smooth_l1': lambda s, t: F.smooth_l1_loss(s, t, reduction='none'),
     'l1': lambda s, t: (s - t).abs(),
-    'l2': lambda s, t: (s - t)**2,
+    'l2': lambda s, t: (s - t) ** 2,
     'kl': generalised_kl,
 }
 
 
 def check_distance(name: str) -> str:
     if name not in DISTANCES:
-        raise ValueError(f'distance is {name!r}; legal values: {", ".join(DISTANCES)}. The paper '
-                         "chooses 'smooth_l1'.")
+        raise ValueError(
+            f'distance is {name!r}; legal values: {", ".join(DISTANCES)}. The paper '
+            "chooses 'smooth_l1'."
+        )
     return name
 
 
-def mask_aware_loss(logits: Sequence[Tensor], masks: Sequence[Tensor], targets: Sequence[Tensor],
-                    labels: Sequence[Tensor], distance: str = 'smooth_l1') -> Tensor:
+def mask_aware_loss(
+    logits: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    distance: str = 'smooth_l1',
+) -> Tensor:
     """How far CLIP's scores of proposals are from their IoU with the classes in the image (Eq. 7).
 
     Args:
@@ -98,8 +106,13 @@ class MaskAwareLoss(nn.Module):
         self.distance = check_distance(distance)
         self.loss_weight = loss_weight
 
-    def forward(self, logits: Sequence[Tensor], masks: Sequence[Tensor],
-                targets: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self,
+        logits: Sequence[Tensor],
+        masks: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        labels: Sequence[Tensor],
+    ) -> Tensor:
         return self.loss_weight * mask_aware_loss(logits, masks, targets, labels, self.distance)
 
 

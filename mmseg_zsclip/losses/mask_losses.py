@@ -2,6 +2,7 @@
 
 Plain function first; the registered class takes mmseg's loss arguments, so it fits any head.
 """
+
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
@@ -11,9 +12,16 @@ from ..registry import MODELS
 from .fast_mask_losses import fast_mask_losses
 
 
-def mask_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255, alpha: float = 0.25,
-                gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
-                count_ignored_as_negative: bool = False) -> tuple[Tensor, ...]:
+def mask_losses(
+    logits: Tensor,
+    labels: Tensor,
+    ignore_index: int = 255,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    squared: bool = True,
+    smooth: float = 0.0,
+    count_ignored_as_negative: bool = False,
+) -> tuple[Tensor, ...]:
     """Focal and dice loss of every class of every image (ZegCLIP, Eq. 4 and 5), as they are written.
 
     `fast_mask_losses` computes the same in less time and memory.
@@ -78,41 +86,64 @@ class MaskLoss(nn.Module):
         Others: see `mask_losses`.
     """
 
-    def __init__(self, focal_weight: float = 100.0, dice_weight: float = 1.0, alpha: float = 0.25,
-                 gamma: float = 2.0, squared: bool = True, smooth: float = 0.0,
-                 count_ignored_as_negative: bool = False, loss_name: str = 'loss_mask',
-                 fast: bool = True) -> None:
+    def __init__(
+        self,
+        focal_weight: float = 100.0,
+        dice_weight: float = 1.0,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        squared: bool = True,
+        smooth: float = 0.0,
+        count_ignored_as_negative: bool = False,
+        loss_name: str = 'loss_mask',
+        fast: bool = True,
+    ) -> None:
         super().__init__()
         if min(focal_weight, dice_weight) < 0 or focal_weight == dice_weight == 0:
-            raise ValueError(f'focal_weight is {focal_weight} and dice_weight {dice_weight}; give '
-                             'weights of at least 0, one of them more.')
+            raise ValueError(
+                f'focal_weight is {focal_weight} and dice_weight {dice_weight}; give '
+                'weights of at least 0, one of them more.'
+            )
         self.focal_weight = focal_weight
         self.dice_weight = dice_weight
-        self.options = dict(alpha=alpha, gamma=gamma, squared=squared, smooth=smooth,
-                            count_ignored_as_negative=count_ignored_as_negative)
+        self.options = dict(
+            alpha=alpha,
+            gamma=gamma,
+            squared=squared,
+            smooth=smooth,
+            count_ignored_as_negative=count_ignored_as_negative,
+        )
         self.loss_name = loss_name
         self.losses = fast_mask_losses if fast else mask_losses
 
-    def terms(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
-              ignore_index: int = 255) -> dict[str, Tensor]:
+    def terms(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = 255
+    ) -> dict[str, Tensor]:
         """pred (B, C, h, w) logits, target (B, H, W) int64 -> weighted scalars by name, and
         `acc_seg`, the percentage of labelled pixels whose largest logit is right."""
         if weight is not None:
-            raise ValueError(f'{type(self).__name__} takes no pixel weights; remove `sampler` from '
-                             'the head.')
+            raise ValueError(
+                f'{type(self).__name__} takes no pixel weights; remove `sampler` from the head.'
+            )
         with torch.autocast(pred.device.type, enabled=False):
             focal, dice, size, right = self.losses(
-                pred.float(), target, ignore_index, **self.options)
+                pred.float(), target, ignore_index, **self.options
+            )
             present = size > 0
             count = count_masks(present)
-            terms = dict(loss_focal=self.focal_weight * focal.sum() / count,
-                         loss_dice=self.dice_weight * (dice * present).sum() / count)
+            terms = dict(
+                loss_focal=self.focal_weight * focal.sum() / count,
+                loss_dice=self.dice_weight * (dice * present).sum() / count,
+            )
         weights = dict(loss_focal=self.focal_weight, loss_dice=self.dice_weight)
-        return dict(acc_seg=100 * right / size.sum().clamp(min=1),
-                    **{name: terms[name] for name, factor in weights.items() if factor})
+        return dict(
+            acc_seg=100 * right / size.sum().clamp(min=1),
+            **{name: terms[name] for name, factor in weights.items() if factor},
+        )
 
-    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
+    def forward(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = 255
+    ) -> Tensor:
         """The sum of the losses among `terms`."""
         terms = self.terms(pred, target, weight, ignore_index)
         return sum(value for name, value in terms.items() if name.startswith('loss_'))

@@ -1,4 +1,5 @@
 """Encoders, the segmentor, and one file per method."""
+
 from .detector_proposals import DetectorProposals
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble, UpperBound
@@ -45,5 +46,5 @@ __all__ = [
     'TwoStageSegmentor',
     'UpperBound',
     'Vocabulary',
-    'ZegCLIPHead'
+    'ZegCLIPHead',
 ]

@@ -7,6 +7,7 @@ Differs from the released code:
 - Prompts are keys and values alone: Eq. 3 discards their outputs, so that no attention, projection
   or MLP of theirs is computed.
 """
+
 import math
 from collections.abc import Sequence
 
@@ -32,10 +33,12 @@ def prompted_blocks(choice: str | Sequence[int], count: int) -> list[int]:
     named = {'all': f'first:{count}', 'shallow': 'first:1'}
     where, _, number = str(named.get(choice, choice)).partition(':')
     if where not in ('first', 'last') or not number.isdigit() or not 1 <= int(number) <= count:
-        raise ValueError(f"prompt_blocks is {choice!r}; legal values: 'all', 'first:n', 'last:n' "
-                         f"with n from 1 to {count}, 'shallow', or a list of block indices.")
+        raise ValueError(
+            f"prompt_blocks is {choice!r}; legal values: 'all', 'first:n', 'last:n' "
+            f"with n from 1 to {count}, 'shallow', or a list of block indices."
+        )
     blocks = list(range(count))
-    return blocks[:int(number)] if where == 'first' else blocks[-int(number):]
+    return blocks[: int(number)] if where == 'first' else blocks[-int(number) :]
 
 
 @MODELS.register_module()
@@ -68,25 +71,41 @@ class DeepPromptedViT(CLIPBackbone):
         and the image embedding (B, d). Embeddings are L2-normalised over d.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 num_prompts: int = 10, prompt_blocks: str | Sequence[int] = 'all',
-                 finetune: bool = False, dropout: float = 0.1, position_mode: str = 'bicubic',
-                 cls_added_twice: bool = False, with_cp: bool = False,
-                 image_size: int | None = None, out_indices: Sequence[int] = (),
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        num_prompts: int = 10,
+        prompt_blocks: str | Sequence[int] = 'all',
+        finetune: bool = False,
+        dropout: float = 0.1,
+        position_mode: str = 'bicubic',
+        cls_added_twice: bool = False,
+        with_cp: bool = False,
+        image_size: int | None = None,
+        out_indices: Sequence[int] = (),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg, image_size)
         if self.arch.is_resnet:
-            raise ValueError(f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a '
-                             'ViT-* name.')
+            raise ValueError(
+                f'{self.arch.name!r} is a ResNet and has no tokens to prompt; use a ViT-* name.'
+            )
         if num_prompts < 0:
-            raise ValueError(f'num_prompts is {num_prompts}; give the tokens per block, or 0 for a '
-                             'tower without prompts.')
+            raise ValueError(
+                f'num_prompts is {num_prompts}; give the tokens per block, or 0 for a '
+                'tower without prompts.'
+            )
         if not num_prompts and prompt_blocks != 'all':
-            raise ValueError(f'prompt_blocks is {prompt_blocks!r}, but num_prompts is 0: there is '
-                             'nothing to put there. Give num_prompts, or leave prompt_blocks out.')
+            raise ValueError(
+                f'prompt_blocks is {prompt_blocks!r}, but num_prompts is 0: there is '
+                'nothing to put there. Give num_prompts, or leave prompt_blocks out.'
+            )
         if image_size is not None and (image_size <= 0 or image_size % self.arch.patch_size):
-            raise ValueError(f'image_size is {image_size}; give a multiple of the patch size, '
-                             f'{self.arch.patch_size}.')
+            raise ValueError(
+                f'image_size is {image_size}; give a multiple of the patch size, '
+                f'{self.arch.patch_size}.'
+            )
         self.position_mode = position_mode
         self.cls_added_twice = cls_added_twice
         self.with_cp = with_cp
@@ -103,8 +122,9 @@ class DeepPromptedViT(CLIPBackbone):
     def add_prompts(self, dropout: float) -> None:
         width, patch = self.arch.vision_width, self.arch.patch_size
         bound = math.sqrt(6 / (3 * patch**2 + width))
-        self.prompts = nn.Parameter(torch.empty(
-            len(self.prompt_blocks), self.num_prompts, width).uniform_(-bound, bound))
+        self.prompts = nn.Parameter(
+            torch.empty(len(self.prompt_blocks), self.num_prompts, width).uniform_(-bound, bound)
+        )
         self.prompt_proj = nn.Linear(width, width)
         self.prompt_dropout = nn.Dropout(dropout)
         self.prompt_norm = nn.LayerNorm(width, eps=1e-6)
@@ -113,8 +133,14 @@ class DeepPromptedViT(CLIPBackbone):
 
     def load_tower(self, state: dict[str, Tensor]) -> None:
         side = self.visual.image_size // self.arch.patch_size
-        super().load_tower(state | dict(positional_embedding=resize_positions(
-            state['positional_embedding'], (side, side), self.position_mode)))
+        super().load_tower(
+            state
+            | dict(
+                positional_embedding=resize_positions(
+                    state['positional_embedding'], (side, side), self.position_mode
+                )
+            )
+        )
 
     def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Image -> CLS token and patches (B, 1 + h * w, D) before the first block; (h, w)."""

@@ -23,6 +23,7 @@ Not built: what needs a second pass (ResCLIP's SFR, SC-CLIP's multi-level fusion
 Block numbers of the papers are of 12 blocks; another depth takes the same share of it, rounded
 down.
 """
+
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,8 +101,13 @@ class Mixture(BlockAttention):
         q, k, v = attn.qkv(tokens.normed)
         terms = self.terms(tokens, q, k)
         with float32(v):
-            out = sum(term.weight * F.scaled_dot_product_attention(
-                term.q[:, :, 1:].float(), term.k.float(), v.float(), term.bias) for term in terms)
+            out = sum(
+                term.weight
+                * F.scaled_dot_product_attention(
+                    term.q[:, :, 1:].float(), term.k.float(), v.float(), term.bias
+                )
+                for term in terms
+            )
         return attn.out_proj(out.to(v.dtype).transpose(1, 2).flatten(2))
 
 
@@ -123,8 +129,10 @@ class SelfCorrelation(Mixture):
 
     def __init__(self, of: str, gaussian_std: float | None = None) -> None:
         if gaussian_std is not None and gaussian_std <= 0:
-            raise ValueError(f'gaussian_std is {gaussian_std}; legal values: a positive number of '
-                             'patches (5 in NACLIP), or None for no window.')
+            raise ValueError(
+                f'gaussian_std is {gaussian_std}; legal values: a positive number of '
+                'patches (5 in NACLIP), or None for no window.'
+            )
         self.of = of
         self.gaussian_std = gaussian_std
 
@@ -144,14 +152,18 @@ class ResidualCrossCorrelation(Mixture):
         weight: of the middle blocks, 0.5 as secondary sources give it.
     """
 
-    def __init__(self, base: str | dict = 'kk', blocks: Sequence[int] | None = None,
-                 weight: float = 0.5) -> None:
+    def __init__(
+        self, base: str | dict = 'kk', blocks: Sequence[int] | None = None, weight: float = 0.5
+    ) -> None:
         if not 0 <= weight <= 1:
-            raise ValueError(f'weight is {weight}; legal values: 0 to 1, the share of the middle blocks.')
+            raise ValueError(
+                f'weight is {weight}; legal values: 0 to 1, the share of the middle blocks.'
+            )
         self.base = build_attention(base)
         if not isinstance(self.base, Unmodified | SelfCorrelation):
             raise ValueError(  # noqa: TRY004  it is a value of the config
-                f"base is {base!r}; legal: 'kk', 'qq+kk', 'qq', 'last', or a dict with their options.")
+                f"base is {base!r}; legal: 'kk', 'qq+kk', 'qq', 'last', or a dict with their options."
+            )
         self.blocks = blocks
         self.weight = weight
 
@@ -162,8 +174,10 @@ class ResidualCrossCorrelation(Mixture):
         return check_indices(blocks, depth, 'blocks', 'blocks of the attention')
 
     def terms(self, tokens: Tokens, q: Tensor, k: Tensor) -> list[Term]:
-        base = [Term(term.q, term.k, term.bias, (1 - self.weight) * term.weight)
-                for term in self.base.terms(tokens, q, k)]
+        base = [
+            Term(term.q, term.k, term.bias, (1 - self.weight) * term.weight)
+            for term in self.base.terms(tokens, q, k)
+        ]
         middle = self.reads(len(tokens.blocks))
         for i in middle:
             block = tokens.blocks[i]
@@ -196,13 +210,21 @@ class SelfCalibrated(BlockAttention):
     SHARPNESS = 3.0
     SIMILAR = 0.4  # the least cosine that counts in 2 and 5
 
-    def __init__(self, middle: int | None = None, shallow: int | None = None, neighbours: int = 30,
-                 outliers: float = 0.05, cls_weight: float = 0.3) -> None:
+    def __init__(
+        self,
+        middle: int | None = None,
+        shallow: int | None = None,
+        neighbours: int = 30,
+        outliers: float = 0.05,
+        cls_weight: float = 0.3,
+    ) -> None:
         if neighbours < 1:
             raise ValueError(f'neighbours is {neighbours}; give at least 1.')
         if not 0 <= outliers < 1:
-            raise ValueError(f'outliers is {outliers}; legal values: a share of the patches, from 0 '
-                             '(repairs none) to below 1.')
+            raise ValueError(
+                f'outliers is {outliers}; legal values: a share of the patches, from 0 '
+                '(repairs none) to below 1.'
+            )
         self.middle = middle
         self.shallow = shallow
         self.neighbours = neighbours
@@ -231,7 +253,9 @@ class SelfCalibrated(BlockAttention):
             out = F.scaled_dot_product_attention(k, k, values) + weights[:, None] @ values
         out = block.attn.out_proj((out / 2).to(v.dtype).transpose(1, 2).flatten(2))
         with float32(x):
-            return self.average(cosines(shallow), (out + self.cls_weight * cls).float()).to(out.dtype)
+            return self.average(cosines(shallow), (out + self.cls_weight * cls).float()).to(
+                out.dtype
+            )
 
     def average(self, similar: Tensor, x: Tensor) -> Tensor:
         """Mean of similar tokens: cosines (B, N, N) and x (B, N, D) -> (B, N, D)."""
@@ -243,8 +267,9 @@ def float32(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-def gaussian_window(grid: tuple[int, int], std: float,
-                    device: torch.device | None = None) -> Tensor:
+def gaussian_window(
+    grid: tuple[int, int], std: float, device: torch.device | None = None
+) -> Tensor:
     """NACLIP's neighbourhood: exp(-|p_i - p_j|^2 / (2 std^2)) of patches, 0 for the CLS token.
 
     Args:
@@ -301,8 +326,10 @@ def repair(x: Tensor, strange: Tensor, grid: tuple[int, int]) -> Tensor:
     """
     board = x.transpose(1, 2).unflatten(2, grid)
     sound = (~strange).to(x.dtype)[:, None].unflatten(2, grid)
-    total, count = (F.avg_pool2d(part, 3, stride=1, padding=1, divisor_override=1)
-                    for part in (board * sound, sound))
+    total, count = (
+        F.avg_pool2d(part, 3, stride=1, padding=1, divisor_override=1)
+        for part in (board * sound, sound)
+    )
     board = torch.where((sound == 0) & (count > 0), total / count.clamp(min=1), board)
     return board.flatten(2).transpose(1, 2)
 
@@ -323,8 +350,10 @@ METHODS = dict(maskclip='value', clip='last', sclip='qq+kk', clearclip='qq', nac
 
 def check_attention(table: Mapping[str, Callable], attention: str, also: Sequence[str] = ()) -> str:
     if attention not in table and attention not in also:
-        raise ValueError(f"attention is {attention!r}; legal values: {', '.join([*table, *also])}. "
-                         "MaskCLIP's are 'value' and, as its baseline, 'last'.")
+        raise ValueError(
+            f'attention is {attention!r}; legal values: {", ".join([*table, *also])}. '
+            "MaskCLIP's are 'value' and, as its baseline, 'last'."
+        )
     return attention
 
 
@@ -345,13 +374,14 @@ def build_attention(attention: str | dict) -> BlockAttention:
     legal = list(inspect.signature(BLOCK_ATTENTIONS[name]).parameters)
     unknown = sorted(set(options) - set(legal))
     if unknown:
-        raise ValueError(f'attention {name!r} has no option {", ".join(unknown)}; legal: '
-                         f'{", ".join(legal) or "none"}.')
+        raise ValueError(
+            f'attention {name!r} has no option {", ".join(unknown)}; legal: '
+            f'{", ".join(legal) or "none"}.'
+        )
     return BLOCK_ATTENTIONS[name](**options)
 
 
-def kept_parts(attention: str | dict, residual: bool | None,
-               ffn: bool | None) -> tuple[bool, bool]:
+def kept_parts(attention: str | dict, residual: bool | None, ffn: bool | None) -> tuple[bool, bool]:
     """Whether the block keeps its residual and its feed-forward network: as the attention's method
     does where None is given.
 
@@ -361,12 +391,16 @@ def kept_parts(attention: str | dict, residual: bool | None,
     name, options = attention_options(attention)
     raw = METHODS.get(name, name)
     own = raw in ('value', 'last', 'qq+kk')  # the table above, last column
-    given = {key: value for key, value in dict(residual=residual, ffn=ffn).items()
-             if value not in (None, own)}
+    given = {
+        key: value
+        for key, value in dict(residual=residual, ffn=ffn).items()
+        if value not in (None, own)
+    }
     if name in METHODS and (given or options):
         settings = ', '.join(f'{key}={value}' for key, value in {**options, **given}.items())
         raise ValueError(
             f'attention {name!r} is a whole method, {raw!r} with residual={own} and ffn={own}, and '
             f'takes no other settings; got {settings}. Leave them out, or write attention={raw!r}, '
-            'which takes any.')
+            'which takes any.'
+        )
     return own if residual is None else residual, own if ffn is None else ffn

@@ -1,4 +1,5 @@
 """Instance segmentation of mmdet as a proposal generator: Mask R-CNN of one class, an object."""
+
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -29,10 +30,12 @@ class DetectorProposals(BaseModule):
 
     needs_labels = False
 
-    def __init__(self, detector: dict, statistics: Sequence | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, detector: dict, statistics: Sequence | None = None, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         import mmdet.models  # noqa: F401, with it detectors are found by name
+
         self.detector = ROOT.build(ConfigDict(detector, _scope_='mmdet'))
         self.statistics = statistics
 
@@ -44,13 +47,26 @@ class DetectorProposals(BaseModule):
         for meta in metas:
             rows, columns, _ = kept_part(meta, size)
             shape = rows.stop, columns.stop
-            out.append(DetDataSample(metainfo=dict(
-                img_shape=shape, ori_shape=shape, pad_shape=size, batch_input_shape=size,
-                scale_factor=(1.0, 1.0))))
+            out.append(
+                DetDataSample(
+                    metainfo=dict(
+                        img_shape=shape,
+                        ori_shape=shape,
+                        pad_shape=size,
+                        batch_input_shape=size,
+                        scale_factor=(1.0, 1.0),
+                    )
+                )
+            )
         return out
 
-    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-                labels: Sequence[Tensor] | None = None) -> list[Proposals]:
+    def forward(
+        self,
+        img: Tensor,
+        metas: Sequence[Mapping],
+        text: Tensor,
+        labels: Sequence[Tensor] | None = None,
+    ) -> list[Proposals]:
         proposals = []
         for one in self.detector.predict(img, self.samples(img, metas), rescale=False):
             found = one.pred_instances
@@ -58,20 +74,28 @@ class DetectorProposals(BaseModule):
                 raise ValueError(
                     f'{type(self.detector).__name__} gives '
                     + ('labels of several classes' if 'masks' in found else 'boxes without masks')
-                    + '; a generator has a mask head and one class: num_classes=1.')
+                    + '; a generator has a mask head and one class: num_classes=1.'
+                )
             masks = img.new_zeros(len(found), *img.shape[2:])
-            masks[:, :found.masks.shape[1], :found.masks.shape[2]] = found.masks.to(img)
+            masks[:, : found.masks.shape[1], : found.masks.shape[2]] = found.masks.to(img)
             proposals.append(Proposals(masks, found.scores.to(img)))
         return proposals
 
-    def loss(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-             targets: Sequence[tuple[Tensor, Tensor]]) -> dict:
+    def loss(
+        self,
+        img: Tensor,
+        metas: Sequence[Mapping],
+        text: Tensor,
+        targets: Sequence[tuple[Tensor, Tensor]],
+    ) -> dict:
         """The detector's losses on masks (K, H, W) bool of each image, all of the one class."""
         from mmdet.structures.mask import BitmapMasks
 
         samples = self.samples(img, metas)
         for sample, (masks, classes) in zip(samples, targets, strict=True):
             sample.gt_instances = InstanceData(
-                bboxes=mask_boxes(masks).to(img), labels=torch.zeros_like(classes),
-                masks=BitmapMasks(masks.byte().cpu().numpy(), *img.shape[2:]))
+                bboxes=mask_boxes(masks).to(img),
+                labels=torch.zeros_like(classes),
+                masks=BitmapMasks(masks.byte().cpu().numpy(), *img.shape[2:]),
+            )
         return self.detector.loss(img, samples)

@@ -1,4 +1,5 @@
 """CLIP's image towers as backbones of MMSegmentation."""
+
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,23 +18,28 @@ def freeze(*parts: nn.Module | nn.Parameter) -> None:
         part.requires_grad_(False)
 
 
-def check_indices(indices: Sequence[int], count: int, what: str,
-                  option: str = 'out_indices') -> tuple[int, ...]:
+def check_indices(
+    indices: Sequence[int], count: int, what: str, option: str = 'out_indices'
+) -> tuple[int, ...]:
     """Indices counted from the front; negative ones count from the back.
 
     Raises:
         ValueError: no index, or one outside the `count` blocks or stages.
     """
     if not indices or not all(-count <= i < count for i in indices):
-        raise ValueError(f'{option} is {tuple(indices)}; legal values are 0 to {count - 1} (or '
-                         f'-{count} to -1) of the {count} {what}, and at least one.')
+        raise ValueError(
+            f'{option} is {tuple(indices)}; legal values are 0 to {count - 1} (or '
+            f'-{count} to -1) of the {count} {what}, and at least one.'
+        )
     return tuple(i % count for i in indices)
 
 
 def check_frozen(frozen_stages: int, count: int, what: str) -> None:
     if not -1 <= frozen_stages <= count:
-        raise ValueError(f'frozen_stages is {frozen_stages}; legal values: -1 (train all), 0 (stem '
-                         f'frozen), up to {count} (stem and all {count} {what} frozen).')
+        raise ValueError(
+            f'frozen_stages is {frozen_stages}; legal values: -1 (train all), 0 (stem '
+            f'frozen), up to {count} (stem and all {count} {what} frozen).'
+        )
 
 
 class CLIPBackbone(BaseModule):
@@ -51,13 +57,19 @@ class CLIPBackbone(BaseModule):
             come from a checkpoint that fills the tower: it would run at random.
     """
 
-    def __init__(self, arch: str | CLIPArch, weights: str | None = None,
-                 init_cfg: dict | None = None, image_size: int | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch,
+        weights: str | None = None,
+        init_cfg: dict | None = None,
+        image_size: int | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.arch = resolve_arch(arch, weights)  # CLIP's own, whatever the image size
         self.weights = weights
         self.visual = build_visual(
-            replace(self.arch, image_size=image_size or self.arch.image_size))
+            replace(self.arch, image_size=image_size or self.arch.image_size)
+        )
         self.filled = weights is None  # random on purpose
         self.statistics = None  # mean and std of [0, 1] RGB images, known once weights are read
 
@@ -70,7 +82,8 @@ class CLIPBackbone(BaseModule):
             raise ValueError(
                 f'{self.weights} was trained with {read.arch.activation!r}, but the backbone was '
                 f"built with {self.arch.activation!r}; write arch='{self.arch.name}-quickgelu' in "
-                'the config.')
+                'the config.'
+            )
         self.load_tower(read.visual)
         self.statistics = read.mean, read.std
 
@@ -81,8 +94,10 @@ class CLIPBackbone(BaseModule):
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
         if not self.filled:
-            saved = ((state_dict.get(f'{prefix}visual.{name}'), value)
-                     for name, value in self.visual.state_dict().items())
+            saved = (
+                (state_dict.get(f'{prefix}visual.{name}'), value)
+                for name, value in self.visual.state_dict().items()
+            )
             self.filled = all(one is not None and one.shape == value.shape for one, value in saved)
 
     def check_filled(self) -> None:
@@ -90,7 +105,8 @@ class CLIPBackbone(BaseModule):
             raise RuntimeError(
                 f'{type(self).__name__}: the weights {self.weights!r} of its {self.arch.name} were '
                 'never read, so it would run at random. Call model.init_weights(), or load a '
-                'checkpoint that holds the tower; weights=None runs at random on purpose.')
+                'checkpoint that holds the tower; weights=None runs at random on purpose.'
+            )
 
 
 @MODELS.register_module()
@@ -108,9 +124,14 @@ class CLIPVisionTransformer(CLIPBackbone):
         tuple of (B, D, h, w) with h = H // patch, w = W // patch.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 out_indices: Sequence[int] | None = None, frozen_stages: int = -1,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use CLIPResNet, or a ViT-* name.')
@@ -120,16 +141,21 @@ class CLIPVisionTransformer(CLIPBackbone):
         self.out_indices = check_indices(out_indices, len(blocks), 'blocks')
         check_frozen(frozen_stages, len(blocks), 'blocks')
         v = self.visual
-        freeze(v.ln_post, v.proj, *blocks[max(self.out_indices) + 1:])  # never run here
+        freeze(v.ln_post, v.proj, *blocks[max(self.out_indices) + 1 :])  # never run here
         if frozen_stages >= 0:
-            freeze(v.conv1, v.class_embedding, v.positional_embedding, v.ln_pre,
-                   *blocks[:frozen_stages])
+            freeze(
+                v.conv1,
+                v.class_embedding,
+                v.positional_embedding,
+                v.ln_pre,
+                *blocks[:frozen_stages],
+            )
 
     def forward(self, img: Tensor) -> tuple[Tensor, ...]:
         self.check_filled()
         x, grid = self.visual.embed(img)
         maps = {}
-        for i, block in enumerate(self.visual.blocks[:max(self.out_indices) + 1]):
+        for i, block in enumerate(self.visual.blocks[: max(self.out_indices) + 1]):
             x = block(x)
             if i in self.out_indices:
                 maps[i] = x[:, 1:].transpose(1, 2).unflatten(2, grid).contiguous()
@@ -150,17 +176,23 @@ class CLIPResNet(CLIPBackbone):
         tuple of (B, C_i, H / s_i, W / s_i), C_i = width * 4 * 2**i.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'RN50', weights: str | None = None,
-                 out_indices: Sequence[int] = (0, 1, 2, 3), frozen_stages: int = -1,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'RN50',
+        weights: str | None = None,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        frozen_stages: int = -1,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         if not self.arch.is_resnet:
-            raise ValueError(f'{self.arch.name!r} is a ViT; use CLIPVisionTransformer, or a RN* '
-                             'name.')
+            raise ValueError(
+                f'{self.arch.name!r} is a ViT; use CLIPVisionTransformer, or a RN* name.'
+            )
         stages = list(self.visual.stages)
         self.out_indices = check_indices(out_indices, len(stages), 'stages')
         check_frozen(frozen_stages, len(stages), 'stages')
-        freeze(self.visual.attnpool, *stages[max(self.out_indices) + 1:])
+        freeze(self.visual.attnpool, *stages[max(self.out_indices) + 1 :])
         self.frozen = []
         if frozen_stages >= 0:
             v = self.visual
@@ -177,7 +209,7 @@ class CLIPResNet(CLIPBackbone):
         self.check_filled()
         x = self.visual.stem(img)
         maps = {}
-        for i, stage in enumerate(list(self.visual.stages)[:max(self.out_indices) + 1]):
+        for i, stage in enumerate(list(self.visual.stages)[: max(self.out_indices) + 1]):
             x = stage(x)
             if i in self.out_indices:
                 maps[i] = x

@@ -3,6 +3,7 @@
 Two modules that stand in the place of parts of mmdet's Mask2Former head, which stays as it is: text
 meets the feature maps behind the pixel decoder, and text embeddings are the classifier of the queries.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -27,8 +28,10 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         """(B, N, dim), (R, text_dim) -> (B, N, dim)."""
         text = text.expand(len(x), -1, -1)
-        q, k, v = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for one in (self.q_proj(x), self.k_proj(text), self.v_proj(text)))
+        q, k, v = (
+            one.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for one in (self.q_proj(x), self.k_proj(text), self.v_proj(text))
+        )
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2))
@@ -46,8 +49,14 @@ class TextInteraction(nn.Module):
         inner, heads, dropout: of the attention; 2048, 8, 0.1 in FreeSeg.
     """
 
-    def __init__(self, dim: int = 256, text_dim: int = 512, inner: int = 2048, heads: int = 8,
-                 dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        dim: int = 256,
+        text_dim: int = 512,
+        inner: int = 2048,
+        heads: int = 8,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         self.layer_norm_q_1 = nn.LayerNorm(dim)
         self.layer_norm_k_1 = nn.LayerNorm(text_dim)
@@ -98,8 +107,13 @@ class TextClassifier(nn.Module):
         scale: of the cosines, 100 in both.
     """
 
-    def __init__(self, dim: int = 256, text_dim: int = 512, hidden: Sequence[int] = (1024,),
-                 scale: float = 100.0) -> None:
+    def __init__(
+        self,
+        dim: int = 256,
+        text_dim: int = 512,
+        hidden: Sequence[int] = (1024,),
+        scale: float = 100.0,
+    ) -> None:
         super().__init__()
         widths = [dim, *hidden, text_dim]
         self.layers = nn.ModuleList(map(nn.Linear, widths[:-1], widths[1:]))

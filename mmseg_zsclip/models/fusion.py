@@ -1,4 +1,5 @@
 """From what generator and classifier say of each proposal to scores of classes at every pixel."""
+
 from collections.abc import Sequence
 
 import torch
@@ -22,7 +23,7 @@ def ensemble(clip_scores: Tensor, generator_scores: Tensor, exponents: Tensor) -
     Returns:
         (P, C).
     """
-    return generator_scores**(1 - exponents) * clip_scores**exponents  # Eq. 9
+    return generator_scores ** (1 - exponents) * clip_scores**exponents  # Eq. 9
 
 
 @MODELS.register_module()
@@ -47,12 +48,18 @@ class Ensemble:
             if not 0 <= value <= 1:
                 raise ValueError(
                     f"exponent {name} of CLIP's score is {value}; legal values: 0 (the generator "
-                    "alone) to 1 (CLIP alone). The paper's lambda of 0.7 is seen=0.3, unseen=0.7.")
+                    "alone) to 1 (CLIP alone). The paper's lambda of 0.7 is seen=0.3, unseen=0.7."
+                )
         self.seen = seen
         self.unseen = unseen
 
-    def __call__(self, clip_scores: Tensor, proposals: Proposals, unseen: Sequence[int],
-                 kept: tuple[slice, slice] = (slice(None), slice(None))) -> Tensor:
+    def __call__(
+        self,
+        clip_scores: Tensor,
+        proposals: Proposals,
+        unseen: Sequence[int],
+        kept: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> Tensor:
         """Scores of classes for each proposal, its score as an object among them.
 
         Args:
@@ -71,13 +78,17 @@ class Ensemble:
                 raise ValueError(
                     f'the ensemble has exponents {self.seen} and {self.unseen}, but the generator '
                     'gives no scores of classes. Use seen=1, unseen=1, or a generator with a text '
-                    'classifier.')
+                    'classifier.'
+                )
             exponents = clip_scores.new_full(clip_scores.shape[1:], self.seen)
             exponents[list(unseen)] = self.unseen
             rows, columns = kept
             valid = (proposals.masks[:, rows, columns] > THRESHOLD).flatten(1).any(dim=1)
-            clip_scores = ensemble(clip_scores.where(valid[:, None], torch.ones_like(clip_scores)),
-                                   proposals.class_scores, exponents)
+            clip_scores = ensemble(
+                clip_scores.where(valid[:, None], torch.ones_like(clip_scores)),
+                proposals.class_scores,
+                exponents,
+            )
         return clip_scores * proposals.object_scores[:, None]
 
 
@@ -120,8 +131,9 @@ def semantic_labels(scores: Tensor, masks: Tensor, nothing: int) -> Tensor:
     if not len(masks):
         return torch.full(masks.shape[1:], nothing, device=masks.device)
     count = max(STRIP // (scores.shape[1] * masks.shape[2]), 1)
-    return torch.cat([semantic_scores(scores, part).argmax(dim=0)
-                      for part in masks.split(count, dim=1)])
+    return torch.cat(
+        [semantic_scores(scores, part).argmax(dim=0) for part in masks.split(count, dim=1)]
+    )
 
 
 @MODELS.register_module()

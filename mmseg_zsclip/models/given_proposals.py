@@ -9,6 +9,7 @@ the vocabulary, and the label maps (H, W) of the images as the model gets them, 
 `needs_labels`. `statistics` are the mean and std that it wants of images, None where any will do. One
 that trains has `loss` too, see `query_proposals`.
 """
+
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ from .mask_ops import input_masks
 from .proposals import Proposals
 
 
-def class_maps(labels: Tensor, ignored: int, instances: Tensor | None = None
-               ) -> tuple[Tensor, Tensor]:
+def class_maps(
+    labels: Tensor, ignored: int, instances: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The masks of what is there, and of which class each is.
 
     Args:
@@ -58,9 +60,12 @@ class TrueProposals(BaseModule):
         super().__init__(init_cfg)
         self.ignored = ignored
 
-    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-                labels: Sequence[Tensor]) -> list[Proposals]:
-        return [Proposals.of_masks(class_maps(one, self.ignored)[0].to(img.dtype)) for one in labels]
+    def forward(
+        self, img: Tensor, metas: Sequence[Mapping], text: Tensor, labels: Sequence[Tensor]
+    ) -> list[Proposals]:
+        return [
+            Proposals.of_masks(class_maps(one, self.ignored)[0].to(img.dtype)) for one in labels
+        ]
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -92,8 +97,10 @@ def decode_rle(segmentation: Mapping | Sequence, size: tuple[int, int], where: s
             segmentation = coco.frPyObjects(segmentation, *segmentation['size'])
         return coco.decode(segmentation).astype(bool)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{where}: the segmentation cannot be decoded ({error}). Legal: COCO's "
-                         "dict(size=[H, W], counts=...) or polygons.") from error
+        raise ValueError(
+            f"{where}: the segmentation cannot be decoded ({error}). Legal: COCO's "
+            'dict(size=[H, W], counts=...) or polygons.'
+        ) from error
 
 
 class MaskFolder:
@@ -106,8 +113,10 @@ class MaskFolder:
         """Masks (h, w) bool of a photo, and the score of each."""
         place = self.folder / photo.stem
         if not place.is_dir():
-            raise FileNotFoundError(f'no masks of {photo}: there is no folder {place}. Make it, empty '
-                                    'if the photo has no proposal.')
+            raise FileNotFoundError(
+                f'no masks of {photo}: there is no folder {place}. Make it, empty '
+                'if the photo has no proposal.'
+            )
         masks = [read_mask(path) for path in sorted(place.glob('*.png'))]
         return masks, [1.0] * len(masks)
 
@@ -127,17 +136,22 @@ class MaskJson:
             raise ValueError(
                 f'{path} is no COCO json of masks ({type(error).__name__}: {error}). Legal: '
                 '{"images": [{"id", "file_name"}], "annotations": [{"image_id", "segmentation", '
-                '"score"}]}.') from error
+                '"score"}]}.'
+            ) from error
         self.path = path
 
     def __call__(self, photo: Path, size: tuple[int, int]) -> tuple[list[np.ndarray], list[float]]:
         if photo.stem not in self.ids:
-            raise FileNotFoundError(f'no masks of {photo}: {self.path} lists {len(self.ids)} images, '
-                                    f'none of them called {photo.stem!r}.')
+            raise FileNotFoundError(
+                f'no masks of {photo}: {self.path} lists {len(self.ids)} images, '
+                f'none of them called {photo.stem!r}.'
+            )
         rows = self.rows[self.ids[photo.stem]]
         where = f'{self.path}, image {photo.name}'
-        return ([decode_rle(one['segmentation'], size, where) for one in rows],
-                [float(one.get('score', 1.0)) for one in rows])
+        return (
+            [decode_rle(one['segmentation'], size, where) for one in rows],
+            [float(one.get('score', 1.0)) for one in rows],
+        )
 
 
 @MODELS.register_module()
@@ -161,12 +175,19 @@ class FileProposals(BaseModule):
         super().__init__(init_cfg)
         path = Path(path)
         if not path.exists():
-            raise FileNotFoundError(f'no proposals: {path} does not exist. Legal: a folder with one '
-                                    'folder of PNG masks a photo, or a COCO json.')
+            raise FileNotFoundError(
+                f'no proposals: {path} does not exist. Legal: a folder with one '
+                'folder of PNG masks a photo, or a COCO json.'
+            )
         self.read = MaskFolder(path) if path.is_dir() else MaskJson(path)
 
-    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-                labels: Sequence[Tensor] | None = None) -> list[Proposals]:
+    def forward(
+        self,
+        img: Tensor,
+        metas: Sequence[Mapping],
+        text: Tensor,
+        labels: Sequence[Tensor] | None = None,
+    ) -> list[Proposals]:
         out = []
         for meta in metas:
             photo, size = Path(meta['img_path']), tuple(meta['ori_shape'][:2])
@@ -175,9 +196,14 @@ class FileProposals(BaseModule):
                 if mask.shape != size:
                     raise ValueError(
                         f'a mask of {photo} is {" x ".join(map(str, mask.shape))} pixels, the photo '
-                        f'{size[0]} x {size[1]}. Store masks at the size of their photo.')
+                        f'{size[0]} x {size[1]}. Store masks at the size of their photo.'
+                    )
             stack = np.stack(masks) if masks else np.zeros((0, *size), bool)
             masks = torch.from_numpy(stack).to(img)
-            out.append(Proposals(input_masks(masks, meta, tuple(img.shape[2:])),
-                                 masks.new_tensor(scores).clamp(0, 1)))
+            out.append(
+                Proposals(
+                    input_masks(masks, meta, tuple(img.shape[2:])),
+                    masks.new_tensor(scores).clamp(0, 1),
+                )
+            )
         return out

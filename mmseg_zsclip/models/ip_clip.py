@@ -9,6 +9,7 @@ released code:
 - Positions are resized as everywhere in this package; the release's with `align_corners=True`
   (`released_positions=True`).
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +22,9 @@ from .encoders import CLIPBackbone
 from .mask_ops import visible_patches
 from .proposals import padded
 
-AT_ONCE = 128  # proposals whose attention is in memory together, so that it grows with P and not P * P
+AT_ONCE = (
+    128  # proposals whose attention is in memory together, so that it grows with P and not P * P
+)
 
 
 def visible_to_copies(visible: Tensor) -> Tensor:
@@ -52,14 +55,21 @@ class IPCLIP(CLIPBackbone):
         ValueError: a `clip_size` that is no size.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 clip_size: int | Sequence[int] | None = 480, released_positions: bool = False,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        clip_size: int | Sequence[int] | None = 480,
+        released_positions: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         sizes = [clip_size] * 2 if isinstance(clip_size, int) else clip_size
         if sizes is not None and (len(sizes) != 2 or min(sizes) < self.arch.stride):
-            raise ValueError(f'clip_size is {clip_size}; legal values: pixels, at least one cell of '
-                             f'{self.arch.stride}, (h, w) of them, or None for those of the image.')
+            raise ValueError(
+                f'clip_size is {clip_size}; legal values: pixels, at least one cell of '
+                f'{self.arch.stride}, (h, w) of them, or None for those of the image.'
+            )
         self.clip_size = sizes and tuple(sizes)
         self.released_positions = released_positions
 
@@ -74,8 +84,13 @@ class IPCLIP(CLIPBackbone):
         self.check_filled()
         return self.of_image(*self.start(self.resized(img)))
 
-    def forward(self, img: Tensor, masks: Sequence[Tensor], kept: Sequence | None = None,
-                with_image: bool = False) -> list[Tensor] | tuple[list[Tensor], Tensor]:
+    def forward(
+        self,
+        img: Tensor,
+        masks: Sequence[Tensor],
+        kept: Sequence | None = None,
+        with_image: bool = False,
+    ) -> list[Tensor] | tuple[list[Tensor], Tensor]:
         """Embeddings of proposals, of each image (P_i, d), not normalised.
 
         Args:
@@ -108,29 +123,36 @@ class IPCLIPViT(IPCLIP):
         ValueError: `start_block` outside the tower; a ResNet.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 start_block: int | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        start_block: int | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(arch, weights, **kwargs)
         if self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ResNet; use IPCLIPResNet, or a ViT-* name.')
         depth = len(self.visual.blocks)
         self.start_block = depth * 2 // 3 if start_block is None else start_block
         if not 0 <= self.start_block < depth:
-            raise ValueError(f'start_block is {start_block}; legal values: 0 to {depth - 1}, the '
-                             f'blocks of {self.arch.name}.')
+            raise ValueError(
+                f'start_block is {start_block}; legal values: 0 to {depth - 1}, the '
+                f'blocks of {self.arch.name}.'
+            )
 
     def start(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Images -> input of block S, (B, 1 + N, D), and the grid (h, w): plain CLIP."""
         v = self.visual
         x, grid = v.patchify(img)
         x = v.assemble(x, v.positions(grid, align_corners=self.released_positions))
-        for block in v.blocks[:self.start_block]:
+        for block in v.blocks[: self.start_block]:
             x = block(x)
         return x, grid
 
     def of_image(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """The rest of plain CLIP: input of block S -> (B, d)."""
-        for block in self.visual.blocks[self.start_block:]:
+        for block in self.visual.blocks[self.start_block :]:
             x = block(x)
         return self.visual.project(x[:, 0])
 
@@ -139,10 +161,12 @@ class IPCLIPViT(IPCLIP):
         masks = [visible_to_copies(part) for part in visible.split(AT_ONCE, dim=1)]
         copies = [x[:, :1].expand(-1, mask.shape[2], -1) for mask in masks]
         patches = x[:, 1:]
-        blocks = self.visual.blocks[self.start_block:]
+        blocks = self.visual.blocks[self.start_block :]
         for i, block in enumerate(blocks):
-            copies = [block.cross(part, [part, patches], mask)  # Eq. 3
-                      for part, mask in zip(copies, masks, strict=True)]
+            copies = [
+                block.cross(part, [part, patches], mask)  # Eq. 3
+                for part, mask in zip(copies, masks, strict=True)
+            ]
             if i < len(blocks) - 1:  # nobody reads the last block's
                 patches = block(patches)  # Eq. 4
         return self.visual.project(torch.cat(copies, dim=1))

@@ -5,6 +5,7 @@ stays CLIP for whole images. Differs from the released code:
 - Self-distillation has weight 1, as the paper says; the release has 0.1.
 - The classes of the softmax in training are the seen ones, without a row of no object: the same there.
 """
+
 import re
 from collections.abc import Callable, Sequence
 
@@ -18,10 +19,16 @@ from .two_stage import TwoStageSegmentor
 
 # The units of table 4d, as patterns of the tensors' names in a tower; ln_pre is the release's.
 VIT_UNITS = dict(
-    conv=r'conv1\.', class_token=r'class_embedding$', positions=r'positional_embedding$',
-    ln_pre=r'ln_pre\.', mlp=r'transformer\.resblocks\.\d+\.mlp\.', proj=r'proj$')
+    conv=r'conv1\.',
+    class_token=r'class_embedding$',
+    positions=r'positional_embedding$',
+    ln_pre=r'ln_pre\.',
+    mlp=r'transformer\.resblocks\.\d+\.mlp\.',
+    proj=r'proj$',
+)
 RESNET_UNITS = dict(
-    conv=r'(?!attnpool\.)', positions=r'attnpool\.positional_embedding$', proj=r'attnpool\.c_proj\.')
+    conv=r'(?!attnpool\.)', positions=r'attnpool\.positional_embedding$', proj=r'attnpool\.c_proj\.'
+)
 
 
 def train_all_but(visual: nn.Module, frozen: Sequence[str] | None = None) -> list[str]:
@@ -42,8 +49,9 @@ def train_all_but(visual: nn.Module, frozen: Sequence[str] | None = None) -> lis
     frozen = list(units) if frozen is None else list(frozen)
     unknown = [unit for unit in frozen if unit not in units]
     if unknown:
-        raise ValueError(f'frozen has {unknown}; legal units of a {type(visual).__name__}: '
-                         f'{", ".join(units)}.')
+        raise ValueError(
+            f'frozen has {unknown}; legal units of a {type(visual).__name__}: {", ".join(units)}.'
+        )
     patterns = [units[unit] for unit in frozen]
     trained = []
     for name, parameter in visual.named_parameters():
@@ -69,20 +77,31 @@ class MAFT(TwoStageSegmentor):
         ValueError: a generator that knows whole photos alone.
     """
 
-    def __init__(self, *args, frozen: Sequence[str] | None = None, mask_loss: dict | None = None,
-                 distillation: dict | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        frozen: Sequence[str] | None = None,
+        mask_loss: dict | None = None,
+        distillation: dict | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(*args, **kwargs)
         if not isinstance(self.classifier, IPCLIP):
-            raise TypeError(f'the classifier is {type(self.classifier).__name__}, which MAFT does not '
-                            'train; legal: IPCLIPViT, IPCLIPResNet.')
+            raise TypeError(
+                f'the classifier is {type(self.classifier).__name__}, which MAFT does not '
+                'train; legal: IPCLIPViT, IPCLIPResNet.'
+            )
         if getattr(self.generator, 'of_whole_photos', False):
-            raise ValueError(f'{type(self.generator).__name__} has the masks of whole photos, not of '
-                             'training crops. Train with a generator that sees the image.')
+            raise ValueError(
+                f'{type(self.generator).__name__} has the masks of whole photos, not of '
+                'training crops. Train with a generator that sees the image.'
+            )
         freeze(self.generator)
         self.trained = train_all_but(self.classifier.visual, frozen)
         self.mask_loss = MODELS.build(mask_loss or dict(type='mmseg_zsclip.MaskAwareLoss'))
         self.distillation = MODELS.build(
-            distillation or dict(type='mmseg_zsclip.SelfDistillationLoss'))
+            distillation or dict(type='mmseg_zsclip.SelfDistillationLoss')
+        )
         # Not a submodule: neither checkpoints nor optimizers know it.
         self.__dict__['teacher'] = None
         if self.distillation.loss_weight:
@@ -123,11 +142,15 @@ class MAFT(TwoStageSegmentor):
             rows = self.classifier(inputs, masks, kept)
         else:
             rows, image = self.classifier(inputs, masks, kept, with_image=True)
-        losses = dict(loss_mask_aware=self.mask_loss(
-            [self.logits(one, text) for one in rows], masks, *zip(*targets, strict=True)))
+        losses = dict(
+            loss_mask_aware=self.mask_loss(
+                [self.logits(one, text) for one in rows], masks, *zip(*targets, strict=True)
+            )
+        )
         if self.teacher is not None:
             with torch.no_grad():
                 wanted = self.teacher.image_embeddings(inputs)
             losses['loss_distillation'] = self.distillation(
-                self.logits(image, text), self.logits(wanted, text))
+                self.logits(image, text), self.logits(wanted, text)
+            )
         return losses

@@ -7,6 +7,7 @@ A mask classifier turns the proposals of a batch into embeddings in the joint im
 for images (B, 3, H, W) normalised with CLIP's statistics, masks (P_i, H, W) in [0, 1] of each, and `kept`,
 the rows and columns of each image that are no padding. It knows no vocabulary.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -36,14 +37,21 @@ class SubImageCLIP(FrozenTower):
         ValueError: unknown mode or fill, or no picture a pass.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 mode: str = 'mask+crop', fill: str = 'mean', picture_batch: int = 32,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        mode: str = 'mask+crop',
+        fill: str = 'mean',
+        picture_batch: int = 32,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         for name, value, legal in (('mode', mode, SUB_IMAGES), ('fill', fill, FILLS)):
             if value not in legal:
-                raise ValueError(f'{name} of the sub-images is {value!r}; legal values: '
-                                 f'{", ".join(legal)}.')
+                raise ValueError(
+                    f'{name} of the sub-images is {value!r}; legal values: {", ".join(legal)}.'
+                )
         if picture_batch < 1:
             raise ValueError(f'picture_batch is {picture_batch}; it must be at least 1.')
         self.mode = mode
@@ -65,8 +73,9 @@ class SubImageCLIP(FrozenTower):
             one, proposals = one[:, rows, columns], proposals[:, rows, columns]
             embeddings = one.new_zeros(len(proposals), self.arch.embed_dim)
             for place in torch.arange(len(proposals), device=one.device).split(self.picture_batch):
-                pictures, valid = sub_images(one, proposals[place], self.arch.image_size, self.mode,
-                                             self.fill_colour)
+                pictures, valid = sub_images(
+                    one, proposals[place], self.arch.image_size, self.mode, self.fill_colour
+                )
                 if len(pictures):
                     embeddings[place[valid]] = self.visual(pictures).to(embeddings)
             out.append(embeddings)

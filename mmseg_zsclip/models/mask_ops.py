@@ -3,6 +3,7 @@
 Masks are (P, H, W) or (B, P, H, W), probabilities in [0, 1]; a pixel belongs to a mask where it is more
 than `THRESHOLD`.
 """
+
 from collections.abc import Mapping
 
 import torch
@@ -64,8 +65,13 @@ def mask_boxes(masks: Tensor) -> Tensor:
     return torch.stack([x0, y0, x1, y1], dim=1)
 
 
-def sub_images(image: Tensor, masks: Tensor, size: int = 224, mode: str = 'mask+crop',
-               fill: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+def sub_images(
+    image: Tensor,
+    masks: Tensor,
+    size: int = 224,
+    mode: str = 'mask+crop',
+    fill: Tensor | float = 0.0,
+) -> tuple[Tensor, Tensor]:
     """A picture of each proposal that covers a pixel (MAFT, appendix A).
 
     Normalising and resizing commute, so that an image which is normalised already gives what FreeSeg
@@ -85,10 +91,14 @@ def sub_images(image: Tensor, masks: Tensor, size: int = 224, mode: str = 'mask+
         ValueError: unknown mode, or masks of another size than the image.
     """
     if mode not in SUB_IMAGES:
-        raise ValueError(f'mode of the sub-images is {mode!r}; legal values: {", ".join(SUB_IMAGES)}.')
+        raise ValueError(
+            f'mode of the sub-images is {mode!r}; legal values: {", ".join(SUB_IMAGES)}.'
+        )
     if masks.shape[1:] != image.shape[1:]:
-        raise ValueError(f'masks are {tuple(masks.shape[1:])} pixels, the image '
-                         f'{tuple(image.shape[1:])}: they must be of one size.')
+        raise ValueError(
+            f'masks are {tuple(masks.shape[1:])} pixels, the image '
+            f'{tuple(image.shape[1:])}: they must be of one size.'
+        )
     inside = masks > THRESHOLD
     valid = inside.flatten(1).any(dim=1)
     fill = torch.as_tensor(fill, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
@@ -99,8 +109,9 @@ def sub_images(image: Tensor, masks: Tensor, size: int = 224, mode: str = 'mask+
         if 'crop' in mode:
             x0, y0, x1, y1 = boxes[p]
             picture = picture[:, y0:y1, x0:x1]
-        pictures.append(F.interpolate(
-            picture[None], (size, size), mode='bicubic', align_corners=True)[0])
+        pictures.append(
+            F.interpolate(picture[None], (size, size), mode='bicubic', align_corners=True)[0]
+        )
     empty = image.new_zeros(0, len(image), size, size)
     return torch.stack(pictures) if pictures else empty, valid
 

@@ -14,6 +14,7 @@ Differs from the released code:
 - Scores are `scale` times the cosine, so that their softmax is the confidence of section 3.3; the
   release's outputs are the cosines, and it multiplies by 100 inside.
 """
+
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -41,8 +42,9 @@ POOL_ATTENTIONS: dict[str, PoolAttention] = {
 class FrozenTower(CLIPBackbone):
     """An image tower of CLIP that nothing trains: no gradient, and always in evaluation mode."""
 
-    def __init__(self, arch: str | CLIPArch, weights: str | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, arch: str | CLIPArch, weights: str | None = None, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         freeze(self.visual)
         self.train(False)
@@ -72,13 +74,22 @@ class MaskCLIPViT(FrozenTower):
         normalised; h = H // patch, w = W // patch.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'ViT-B-16', weights: str | None = None,
-                 attention: str | dict = 'value', residual: bool | None = None,
-                 ffn: bool | None = None, released_keys: bool = False, released_tower: bool = False,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'ViT-B-16',
+        weights: str | None = None,
+        attention: str | dict = 'value',
+        residual: bool | None = None,
+        ffn: bool | None = None,
+        released_keys: bool = False,
+        released_tower: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         if self.arch.is_resnet:
-            raise ValueError(f'{self.arch.name!r} is a ResNet; use MaskCLIPResNet, or a ViT-* name.')
+            raise ValueError(
+                f'{self.arch.name!r} is a ResNet; use MaskCLIPResNet, or a ViT-* name.'
+            )
         self.attention = build_attention(attention)
         self.residual, self.ffn = kept_parts(attention, residual, ffn)
         self.read_blocks = self.attention.reads(len(self.visual.blocks))
@@ -90,8 +101,9 @@ class MaskCLIPViT(FrozenTower):
                 if isinstance(module, nn.LayerNorm):
                     module.eps = 1e-6
 
-    def last_block(self, inputs: Mapping[int, Tensor],
-                   grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def last_block(
+        self, inputs: Mapping[int, Tensor], grid: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
         """Inputs (B, 1 + N, D) of the blocks that are read, the last among them -> patches after
         the chosen path, and keys, each (B, N, D)."""
         blocks = self.visual.blocks
@@ -101,7 +113,7 @@ class MaskCLIPViT(FrozenTower):
         out = out + x[:, 1:] if self.residual else out
         if self.ffn:
             out = out + block.mlp(block.ln_2(out))
-        keys, = attn.inputs(normed[:, 1:], 'k')
+        (keys,) = attn.inputs(normed[:, 1:], 'k')
         return out, attn.out_proj(keys) if self.released_keys else keys
 
     def forward(self, img: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,8 +127,9 @@ class MaskCLIPViT(FrozenTower):
             x = block(x)
         inputs[len(blocks) - 1] = x
         patches, keys = self.last_block(inputs, grid)
-        return tuple(part.transpose(1, 2).unflatten(2, grid)
-                     for part in (self.visual.project(patches), keys))
+        return tuple(
+            part.transpose(1, 2).unflatten(2, grid) for part in (self.visual.project(patches), keys)
+        )
 
 
 @MODELS.register_module()
@@ -133,9 +146,14 @@ class MaskCLIPResNet(FrozenTower):
         normalised; cells of 32 x 32 pixels.
     """
 
-    def __init__(self, arch: str | CLIPArch = 'RN50', weights: str | None = None,
-                 attention: str = 'value', pool_positions: bool = True,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        arch: str | CLIPArch = 'RN50',
+        weights: str | None = None,
+        attention: str = 'value',
+        pool_positions: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(arch, weights, init_cfg)
         if not self.arch.is_resnet:
             raise ValueError(f'{self.arch.name!r} is a ViT; use MaskCLIPViT, or a RN* name.')
@@ -174,7 +192,7 @@ def smooth_by_keys(pred: Tensor, keys: Tensor, power: float = 1.0) -> Tensor:
     if power == 1:
         out = (p @ k.transpose(1, 2)) @ k  # Eq. 5; this order makes no N x N matrix
     else:
-        out = p @ (k.transpose(1, 2) @ k).clamp(min=0)**power
+        out = p @ (k.transpose(1, 2) @ k).clamp(min=0) ** power
     return out.view_as(pred)
 
 
@@ -221,23 +239,37 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
 
     folds_background = True
 
-    def __init__(self, classes: str | Sequence[str], text: dict,
-                 unseen: str | Sequence[str] | None = None,
-                 background: str | Sequence[str] | None = None, scale: float = 100.0,
-                 ks_thresh: float = 0.0, ks_power: float = 1.0, pd_thresh: float = 0.0,
-                 released_refinement: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        classes: str | Sequence[str],
+        text: dict,
+        unseen: str | Sequence[str] | None = None,
+        background: str | Sequence[str] | None = None,
+        scale: float = 100.0,
+        ks_thresh: float = 0.0,
+        ks_power: float = 1.0,
+        pd_thresh: float = 0.0,
+        released_refinement: bool = False,
+        **kwargs,
+    ) -> None:
         for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
             if not 0 <= value <= 1:
-                raise ValueError(f'{name} is {value}; legal values: a confidence from 0 (off) to 1.')
+                raise ValueError(
+                    f'{name} is {value}; legal values: a confidence from 0 (off) to 1.'
+                )
         for name, value in (('scale', scale), ('ks_power', ks_power)):
             if value <= 0:
                 raise ValueError(f'{name} is {value}; it must be positive.')
-        vocabulary = Vocabulary(
-            classes, **text, unseen=unseen, background=background, least=2)
+        vocabulary = Vocabulary(classes, **text, unseen=unseen, background=background, least=2)
         dim = vocabulary.embeddings.shape[1]
         super().__init__(  # mmseg's head wants a loss; it is never computed
-            in_channels=dim, channels=dim, num_classes=len(vocabulary.classes),
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True), init_cfg=None, **kwargs)
+            in_channels=dim,
+            channels=dim,
+            num_classes=len(vocabulary.classes),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            init_cfg=None,
+            **kwargs,
+        )
         del self.conv_seg, self.dropout
         self.class_embeddings = vocabulary
         self.scale = scale
@@ -250,9 +282,11 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
         """Scores (B, C, h, w): `scale` times cosines, or with key smoothing the sums of Eq. 5."""
         features, *keys = inputs
         if self.ks_thresh and not keys:
-            raise ValueError(f'ks_thresh is {self.ks_thresh}, which needs keys, but the backbone '
-                             'gave features only. Use MaskCLIPViT or MaskCLIPResNet, or '
-                             'ks_thresh=0.')
+            raise ValueError(
+                f'ks_thresh is {self.ks_thresh}, which needs keys, but the backbone '
+                'gave features only. Use MaskCLIPViT or MaskCLIPResNet, or '
+                'ks_thresh=0.'
+            )
         with torch.autocast(features.device.type, enabled=False):
             logits = self.fold_background(self.similarities(features.float()))
             if self.pd_thresh:
@@ -305,5 +339,7 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
         return self.finish(scores) if self.finish else scores
 
     def loss(self, *args, **kwargs) -> dict:
-        raise RuntimeError('MaskCLIP has nothing to train. Evaluate it without a checkpoint '
-                           '(`zsclip test CONFIG`).')
+        raise RuntimeError(
+            'MaskCLIP has nothing to train. Evaluate it without a checkpoint '
+            '(`zsclip test CONFIG`).'
+        )

@@ -2,6 +2,7 @@
 
 The pseudo-labels are `self_training`'s; the teacher is MaskCLIP, or any segmentor of this package.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -26,8 +27,9 @@ class TextClassifier(BaseModule):
         learned_background: the class called 'background' has a learned embedding, not its name's.
     """
 
-    def __init__(self, channels: int, vocabulary: Vocabulary,
-                 learned_background: bool = False) -> None:
+    def __init__(
+        self, channels: int, vocabulary: Vocabulary, learned_background: bool = False
+    ) -> None:
         super().__init__()
         dim = vocabulary.embeddings.shape[1]
         self.class_embeddings = vocabulary
@@ -40,9 +42,11 @@ class TextClassifier(BaseModule):
     def background_row(self) -> int:
         names = self.class_embeddings.names
         if BACKGROUND not in names:
-            raise ValueError('learned_background needs a class to stand for, but none of the '
-                             f"{len(names)} classes is called 'background'. Add it, or leave "
-                             'learned_background out.')
+            raise ValueError(
+                'learned_background needs a class to stand for, but none of the '
+                f"{len(names)} classes is called 'background'. Add it, or leave "
+                'learned_background out.'
+            )
         return names.index(BACKGROUND)
 
     def text(self) -> Tensor:
@@ -51,7 +55,7 @@ class TextClassifier(BaseModule):
         if self.background is None:
             return text
         row = self.background_row()
-        return torch.cat([text[:row], self.background[None], text[row + 1:]])
+        return torch.cat([text[:row], self.background[None], text[row + 1 :]])
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> logits (B, C, h, w), float32 under autocast too, so that losses and
@@ -78,8 +82,14 @@ class TextHead(HasVocabulary, BaseModule):
             when a training label is an unseen class.
     """
 
-    def __init__(self, head: dict, classes: str | Sequence[str], text: dict,
-                 unseen: str | Sequence[str] | None = None, learned_background: bool = False) -> None:
+    def __init__(
+        self,
+        head: dict,
+        classes: str | Sequence[str],
+        text: dict,
+        unseen: str | Sequence[str] | None = None,
+        learned_background: bool = False,
+    ) -> None:
         super().__init__()
         vocabulary = Vocabulary(classes, **text, unseen=unseen, least=2)
         count = len(vocabulary.classes)
@@ -87,9 +97,11 @@ class TextHead(HasVocabulary, BaseModule):
         self.head = MODELS.build({**head, 'num_classes': count, 'ignore_index': ignored})
         conv = getattr(self.head, 'conv_seg', None)
         if not hasattr(conv, 'in_channels'):
-            raise ValueError(f"head is a {head['type']}, which does not classify by a `conv_seg`; "
-                             'use one that does, e.g. FCNHead, PSPHead, DepthwiseSeparableASPPHead, '
-                             'UPerHead, SegformerHead or mmseg_zsclip.DeepLabV2Head.')
+            raise ValueError(
+                f'head is a {head["type"]}, which does not classify by a `conv_seg`; '
+                'use one that does, e.g. FCNHead, PSPHead, DepthwiseSeparableASPPHead, '
+                'UPerHead, SegformerHead or mmseg_zsclip.DeepLabV2Head.'
+            )
         self.head.conv_seg = TextClassifier(conv.in_channels, vocabulary, learned_background)
 
     @property
@@ -144,8 +156,9 @@ class TextHead(HasVocabulary, BaseModule):
         """As the head's own, for labels that `loss` or `SelfTrainedSegmentor` has checked."""
         return self.head.loss_by_feat(seg_logits, batch_data_samples)
 
-    def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict],
-                test_cfg: dict) -> Tensor:
+    def predict(
+        self, inputs: Sequence[Tensor], batch_img_metas: list[dict], test_cfg: dict
+    ) -> Tensor:
         return self.head.predict(inputs, batch_img_metas, test_cfg)
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -167,7 +180,8 @@ class DeepLabV2Head(BaseDecodeHead):
         super().__init__(**kwargs)
         self.branches = nn.ModuleList(
             nn.Conv2d(self.in_channels, self.channels, 3, padding=rate, dilation=rate)
-            for rate in dilations)
+            for rate in dilations
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         x = self._transform_inputs(inputs)

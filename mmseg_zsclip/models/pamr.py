@@ -4,6 +4,7 @@ Scores of a pixel become a mean of its neighbours', weighted by how alike their 
 and again. The constant `SHARPNESS` and the neighbours around the image are the released code's,
 which every published number used.
 """
+
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -16,8 +17,9 @@ SHARPNESS = 0.1  # of the local standard deviation; lower follows edges more clo
 CHUNK = 8  # classes at a time, which bounds the memory
 
 
-def refine(scores: Tensor, image: Tensor, steps: int = 10,
-           dilations: Sequence[int] = (8, 16)) -> Tensor:
+def refine(
+    scores: Tensor, image: Tensor, steps: int = 10, dilations: Sequence[int] = (8, 16)
+) -> Tensor:
     """Scores that follow the image's edges.
 
     Linear in the scores: logits, probabilities and sigmoids are all legal, and a map that is the
@@ -37,24 +39,29 @@ def refine(scores: Tensor, image: Tensor, steps: int = 10,
             which would spread.
     """
     if scores.shape[2:] != image.shape[2:] or len(scores) != len(image):
-        raise ValueError(f'scores are {tuple(scores.shape)}, the image is {tuple(image.shape)}: '
-                         'batch, height and width must be the same. Resize the scores first.')
+        raise ValueError(
+            f'scores are {tuple(scores.shape)}, the image is {tuple(image.shape)}: '
+            'batch, height and width must be the same. Resize the scores first.'
+        )
     if steps < 1 or not dilations or min(dilations) < 1:
-        raise ValueError(f'steps is {steps}, dilations is {tuple(dilations)}; legal values: at '
-                         'least 1 step, and at least one dilation of at least 1 pixel.')
+        raise ValueError(
+            f'steps is {steps}, dilations is {tuple(dilations)}; legal values: at '
+            'least 1 step, and at least one dilation of at least 1 pixel.'
+        )
     if not image.isfinite().all():
-        raise ValueError('the image holds NaN or infinity, which would spread over the scores. '
-                         'Repair it first.')
+        raise ValueError(
+            'the image holds NaN or infinity, which would spread over the scores. Repair it first.'
+        )
     weights = affinity(image.float(), dilations)
     out = torch.empty_like(scores)
     for start in range(0, scores.shape[1], CHUNK):
-        part = bounded(scores[:, start:start + CHUNK])
+        part = bounded(scores[:, start : start + CHUNK])
         for _ in range(steps):
             mean = torch.zeros_like(part)
             for weight, shifted in zip(weights, neighbours(part, dilations), strict=True):
                 mean.addcmul_(weight, shifted)  # in place: three times faster than a sum
             part = mean
-        out[:, start:start + CHUNK] = part
+        out[:, start : start + CHUNK] = part
     return out
 
 
@@ -71,11 +78,15 @@ def affinity(image: Tensor, dilations: Sequence[int]) -> Tensor:
     # p counts once a dilation, as in the released code
     count, own = 9 * len(dilations), len(dilations)
     mean = (own * image + sum(neighbours(image, dilations))) / count
-    variance = (own * (image - mean).square() + sum(
-        (shifted - mean).square() for shifted in neighbours(image, dilations))) / (count - 1)
+    variance = (
+        own * (image - mean).square()
+        + sum((shifted - mean).square() for shifted in neighbours(image, dilations))
+    ) / (count - 1)
     scale = SHARPNESS * variance.sqrt() + 1e-8
-    logits = [-((image - shifted).abs() / scale).mean(dim=1, keepdim=True)
-              for shifted in neighbours(image, dilations)]
+    logits = [
+        -((image - shifted).abs() / scale).mean(dim=1, keepdim=True)
+        for shifted in neighbours(image, dilations)
+    ]
     return torch.stack(logits).softmax(dim=0)
 
 
@@ -90,4 +101,4 @@ def neighbours(x: Tensor, dilations: Sequence[int]) -> Iterator[Tensor]:
             for dx in (-step, 0, step):
                 if dy or dx:
                     top, left = far + dy, far + dx
-                    yield x[:, :, top:top + height, left:left + width]
+                    yield x[:, :, top : top + height, left : left + width]

@@ -1,4 +1,5 @@
 """mmseg's data preprocessor with the image statistics that OpenAI's CLIP was trained with."""
+
 from collections.abc import Sequence
 
 from mmseg.models import SegDataPreProcessor

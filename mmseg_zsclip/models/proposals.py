@@ -1,4 +1,5 @@
 """What flows from a proposal generator to a mask classifier and on to the fusion: masks and scores."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,21 +21,27 @@ class Proposals:
     Raises:
         ValueError: parts of different P.
     """
+
     masks: Tensor
     object_scores: Tensor
     class_scores: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.masks.dim() != 3:
-            raise ValueError(f'masks of proposals are {tuple(self.masks.shape)}; expected (P, H, W).')
+            raise ValueError(
+                f'masks of proposals are {tuple(self.masks.shape)}; expected (P, H, W).'
+            )
         count = len(self.masks)
         if self.object_scores.shape != (count,):
-            raise ValueError(f'object_scores are {tuple(self.object_scores.shape)} for {count} '
-                             f'masks; expected ({count},).')
+            raise ValueError(
+                f'object_scores are {tuple(self.object_scores.shape)} for {count} '
+                f'masks; expected ({count},).'
+            )
         scores = self.class_scores
         if scores is not None and (scores.dim() != 2 or len(scores) != count):
-            raise ValueError(f'class_scores are {tuple(scores.shape)} for {count} masks; expected '
-                             f'({count}, C).')
+            raise ValueError(
+                f'class_scores are {tuple(scores.shape)} for {count} masks; expected ({count}, C).'
+            )
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -46,8 +53,9 @@ class Proposals:
         return cls(masks, masks.new_ones(len(masks)))
 
 
-def check_proposals(proposals: Sequence[Proposals], images: Tensor,
-                    classes: int | None = None) -> None:
+def check_proposals(
+    proposals: Sequence[Proposals], images: Tensor, classes: int | None = None
+) -> None:
     """That proposals are those of images (B, 3, H, W) and of a vocabulary.
 
     Raises:
@@ -55,29 +63,35 @@ def check_proposals(proposals: Sequence[Proposals], images: Tensor,
             masks with values outside [0, 1].
     """
     if len(proposals) != len(images):
-        raise ValueError(f'{len(proposals)} images have proposals, but the batch has {len(images)}.')
+        raise ValueError(
+            f'{len(proposals)} images have proposals, but the batch has {len(images)}.'
+        )
     size = tuple(images.shape[-2:])
     for i, one in enumerate(proposals):
         if tuple(one.masks.shape[1:]) != size:
             raise ValueError(
                 f'masks of image {i} are {" x ".join(map(str, one.masks.shape[1:]))} pixels, but the '
-                f'model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.')
+                f'model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.'
+            )
         if len(one) and not (one.masks.amin() >= 0 and one.masks.amax() <= 1):
             raise ValueError(
                 f'masks of image {i} range from {one.masks.amin():.3g} to {one.masks.amax():.3g}; '
-                'legal: probabilities from 0 to 1. Apply a sigmoid to logits.')
+                'legal: probabilities from 0 to 1. Apply a sigmoid to logits.'
+            )
         scores = one.class_scores
         if classes is not None and scores is not None and scores.shape[1] != classes:
             raise ValueError(
                 f'the generator scores {scores.shape[1]} classes, the vocabulary has {classes}. Give '
-                'generator and segmentor one vocabulary.')
+                'generator and segmentor one vocabulary.'
+            )
 
 
 def padded(masks: Sequence[Tensor]) -> Tensor:
     """Masks (P_i, H, W) of each image -> (B, max P_i, H, W), empty ones in the place of the missing."""
     count = max(map(len, masks))
-    return torch.stack([
-        torch.cat([one, one.new_zeros(count - len(one), *one.shape[1:])]) for one in masks])
+    return torch.stack(
+        [torch.cat([one, one.new_zeros(count - len(one), *one.shape[1:])]) for one in masks]
+    )
 
 
 __all__ = ['Proposals', 'check_proposals', 'padded']

@@ -2,6 +2,7 @@
 
 Source: MAFT, section 3; FreeSeg and ZegFormer for the text. See `given_proposals` for what a generator is.
 """
+
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -46,27 +47,42 @@ class QueryProposals(BaseModule):
 
     needs_labels = False
 
-    def __init__(self, backbone: dict, head: dict, text: dict | None = None,
-                 interaction: dict | None = None, statistics: Sequence | None = None,
-                 align_corners: bool = False, checkpoint: str | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        text: dict | None = None,
+        interaction: dict | None = None,
+        statistics: Sequence | None = None,
+        align_corners: bool = False,
+        checkpoint: str | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         from mmdet.models.layers import PixelDecoder  # with it mmdet's heads are found by name
+
         self.backbone, self.head = (  # ConfigDict: mmdet reads keys as attributes
-            ROOT.build(ConfigDict(part, _scope_='mmdet')) for part in (backbone, head))
+            ROOT.build(ConfigDict(part, _scope_='mmdet')) for part in (backbone, head)
+        )
         if self.head.num_classes != 1:
-            raise ValueError(f'the head has {self.head.num_classes} classes; a generator has one, an '
-                             'object: num_things_classes=1, num_stuff_classes=0. With `text` the '
-                             'classes come from the vocabulary.')
-        if interaction is not None and (text is None or isinstance(self.head.pixel_decoder,
-                                                                   PixelDecoder)):
-            raise ValueError('interaction needs `text`, the classifier whose embeddings it meets, and '
-                             'a head with several maps, mmdet.Mask2FormerHead.')
+            raise ValueError(
+                f'the head has {self.head.num_classes} classes; a generator has one, an '
+                'object: num_things_classes=1, num_stuff_classes=0. With `text` the '
+                'classes come from the vocabulary.'
+            )
+        if interaction is not None and (
+            text is None or isinstance(self.head.pixel_decoder, PixelDecoder)
+        ):
+            raise ValueError(
+                'interaction needs `text`, the classifier whose embeddings it meets, and '
+                'a head with several maps, mmdet.Mask2FormerHead.'
+            )
         if text is not None:
             self.head.cls_embed = TextClassifier(**text)
         if interaction is not None:
             self.head.pixel_decoder = InteractingPixelDecoder(
-                self.head.pixel_decoder, TextInteraction(**interaction))
+                self.head.pixel_decoder, TextInteraction(**interaction)
+            )
         self.no_object_weight = self.head.class_weight[-1]
         self.statistics = statistics
         self.align_corners = align_corners
@@ -82,9 +98,11 @@ class QueryProposals(BaseModule):
             super().init_weights()
             return
         content = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
-        saved = {key.removeprefix('generator.'): value
-                 for key, value in content.get('state_dict', content).items()
-                 if key.startswith('generator.')}
+        saved = {
+            key.removeprefix('generator.'): value
+            for key, value in content.get('state_dict', content).items()
+            if key.startswith('generator.')
+        }
         ours = self.state_dict()
         shapes = [key for key in ours if key in saved and saved[key].shape != ours[key].shape]
         missing, unexpected = ours.keys() - saved.keys(), saved.keys() - ours.keys()
@@ -93,7 +111,8 @@ class QueryProposals(BaseModule):
                 f'{self.checkpoint} is not of this generator: {len(missing)} tensors missing '
                 f'({sorted(missing)[:3]}), {len(unexpected)} unexpected ({sorted(unexpected)[:3]}), '
                 f'{len(shapes)} of another shape ({shapes[:3]}). Train stage 1 with the same '
-                '`generator`.')
+                '`generator`.'
+            )
         self.load_state_dict(saved)
         self.trained_on = (content.get('meta', {}).get('dataset_meta') or {}).get('classes')
 
@@ -105,12 +124,15 @@ class QueryProposals(BaseModule):
         """
         theirs = getattr(self, 'trained_on', None)
         if theirs is not None and list(theirs) != list(names):
-            first = next((pair for pair in zip(theirs, names, strict=False) if pair[0] != pair[1]),
-                         ('...', '...'))
+            first = next(
+                (pair for pair in zip(theirs, names, strict=False) if pair[0] != pair[1]),
+                ('...', '...'),
+            )
             raise ValueError(
                 f'{self.checkpoint} was trained on {len(theirs)} classes, the vocabulary has '
                 f'{len(names)}; first difference {first[0]!r} and {first[1]!r}. Classes unseen here '
-                'may have been seen there. Train stage 1 with this config\'s `classes`.')
+                "may have been seen there. Train stage 1 with this config's `classes`."
+            )
 
     def meet(self, text: Tensor) -> None:
         """Hand text embeddings (C, d) to the parts that read them; classes are theirs from now on."""
@@ -131,23 +153,46 @@ class QueryProposals(BaseModule):
         samples = []
         for meta in metas:
             rows, columns, _ = kept_part(meta, size)
-            samples.append(SegDataSample(metainfo={
-                **meta, 'batch_input_shape': size, 'img_shape': (rows.stop, columns.stop)}))
+            samples.append(
+                SegDataSample(
+                    metainfo={
+                        **meta,
+                        'batch_input_shape': size,
+                        'img_shape': (rows.stop, columns.stop),
+                    }
+                )
+            )
         return (*self.head(self.backbone(img), samples), samples)
 
-    def forward(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-                labels: Sequence[Tensor] | None = None) -> list[Proposals]:
+    def forward(
+        self,
+        img: Tensor,
+        metas: Sequence[Mapping],
+        text: Tensor,
+        labels: Sequence[Tensor] | None = None,
+    ) -> list[Proposals]:
         logits, masks, _ = self.outputs(img, metas, text)
         scores = logits[-1].float().softmax(dim=-1)[..., :-1]
-        masks = F.interpolate(masks[-1].float(), tuple(img.shape[2:]), mode='bilinear',
-                              align_corners=self.align_corners).sigmoid()
+        masks = F.interpolate(
+            masks[-1].float(),
+            tuple(img.shape[2:]),
+            mode='bilinear',
+            align_corners=self.align_corners,
+        ).sigmoid()
         if self.knows_text:
-            return [Proposals(one, one.new_ones(len(one)), row)
-                    for one, row in zip(masks, scores, strict=True)]
+            return [
+                Proposals(one, one.new_ones(len(one)), row)
+                for one, row in zip(masks, scores, strict=True)
+            ]
         return [Proposals(one, row[:, 0]) for one, row in zip(masks, scores, strict=True)]
 
-    def loss(self, img: Tensor, metas: Sequence[Mapping], text: Tensor,
-             targets: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    def loss(
+        self,
+        img: Tensor,
+        metas: Sequence[Mapping],
+        text: Tensor,
+        targets: Sequence[tuple[Tensor, Tensor]],
+    ) -> dict[str, Tensor]:
         """mmdet's losses after every layer.
 
         Args:
@@ -155,7 +200,11 @@ class QueryProposals(BaseModule):
             targets: of each image masks (K, H, W) bool and, (K,), which of those classes each is of.
         """
         logits, masks, samples = self.outputs(img, metas, text)
-        truth = [InstanceData(masks=maps.long(), labels=(
-            classes if self.knows_text else torch.zeros_like(classes))) for maps, classes in targets]
-        return self.head.loss_by_feat(
-            logits, masks, truth, [sample.metainfo for sample in samples])
+        truth = [
+            InstanceData(
+                masks=maps.long(),
+                labels=(classes if self.knows_text else torch.zeros_like(classes)),
+            )
+            for maps, classes in targets
+        ]
+        return self.head.loss_by_feat(logits, masks, truth, [sample.metainfo for sample in samples])

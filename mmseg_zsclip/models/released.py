@@ -1,4 +1,5 @@
 """Checkpoints of the authors' releases, renamed to ours: one pure function per method."""
+
 import re
 
 import torch
@@ -7,14 +8,20 @@ from torch import Tensor
 _ZEGCLIP_PROMPTS = ('backbone.prompt_embeddings', 'backbone.deep_prompt_embeddings')
 _ZEGCLIP = [  # pattern of a released key, ours; '' = no output depends on it, see models/zegclip.py
     (r'backbone\.(prompt_proj|prompt_norm)\.(.+)', r'backbone.\1.\2'),
-    (r'backbone\.(conv1|class_embedding|positional_embedding|ln_pre|transformer|ln_post|proj)\b(.*)',
-     r'backbone.visual.\1\2'),
+    (
+        r'backbone\.(conv1|class_embedding|positional_embedding|ln_pre|transformer|ln_post|proj)\b(.*)',
+        r'backbone.visual.\1\2',
+    ),
     (r'decode_head\.q_proj\.(.+)', r'decode_head.query_proj.\1'),
-    (r'decode_head\.decoder_1\.layers\.LAST\.multihead_attn\.([qk]\..+)',
-     r'decode_head.mask_attn.\1'),
+    (
+        r'decode_head\.decoder_1\.layers\.LAST\.multihead_attn\.([qk]\..+)',
+        r'decode_head.mask_attn.\1',
+    ),
     (r'decode_head\.decoder_1\.layers\.LAST\..+', ''),
-    (r'decode_head\.decoder_1\.layers\.(\d+)\.multihead_attn\.(.+)',
-     r'decode_head.layers.\1.attn.\2'),
+    (
+        r'decode_head\.decoder_1\.layers\.(\d+)\.multihead_attn\.(.+)',
+        r'decode_head.layers.\1.attn.\2',
+    ),
     (r'decode_head\.decoder_1\.layers\.(\d+)\.norm2\.(.+)', r'decode_head.layers.\1.norm1.\2'),
     (r'decode_head\.decoder_1\.layers\.(\d+)\.norm3\.(.+)', r'decode_head.layers.\1.norm2.\2'),
     (r'decode_head\.decoder_1\.layers\.(\d+)\.linear1\.(.+)', r'decode_head.layers.\1.ffn.0.\2'),
@@ -42,11 +49,16 @@ def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
         ValueError: keys that the rules do not know; lists them.
     """
     released = dict(released)
-    layers = {int(m[1]) for key in released
-              if (m := re.match(r'decode_head\.decoder_1\.layers\.(\d+)\.', key))}
+    layers = {
+        int(m[1])
+        for key in released
+        if (m := re.match(r'decode_head\.decoder_1\.layers\.(\d+)\.', key))
+    }
     if not layers:
-        raise ValueError("no 'decode_head.decoder_1.layers.*' key: this is no ZegCLIP checkpoint. "
-                         f'It has {len(released)} keys, e.g. {sorted(released)[:3]}.')
+        raise ValueError(
+            "no 'decode_head.decoder_1.layers.*' key: this is no ZegCLIP checkpoint. "
+            f'It has {len(released)} keys, e.g. {sorted(released)[:3]}.'
+        )
     ours = {}
     prompts = [released.pop(key) for key in _ZEGCLIP_PROMPTS if key in released]
     if prompts:
@@ -63,15 +75,18 @@ def maskclip(released: dict[str, Tensor], proj: Tensor) -> dict[str, Tensor]:
         ValueError: keys that the rules do not know; lists them.
     """
     ours = _rename(
-        {key.removeprefix('backbone.'): value for key, value in released.items()}, _MASKCLIP,
-        "a MaskCLIP ViT's")
+        {key.removeprefix('backbone.'): value for key, value in released.items()},
+        _MASKCLIP,
+        "a MaskCLIP ViT's",
+    )
     ours['visual.class_embedding'] = ours['visual.class_embedding'].flatten()
     ours['visual.positional_embedding'] = ours['visual.positional_embedding'].flatten(0, 1)
     return ours | {'visual.proj': proj.flatten(1).T.contiguous()}
 
 
-def _rename(released: dict[str, Tensor], rules: list[tuple[str, str]],
-            whose: str) -> dict[str, Tensor]:
+def _rename(
+    released: dict[str, Tensor], rules: list[tuple[str, str]], whose: str
+) -> dict[str, Tensor]:
     """Tensors under the names of the first rule that matches; an empty name drops the tensor."""
     ours, unknown = {}, []
     for key, value in released.items():
@@ -84,6 +99,7 @@ def _rename(released: dict[str, Tensor], rules: list[tuple[str, str]],
         else:
             unknown.append(key)
     if unknown:
-        raise ValueError(f'{len(unknown)} keys of the checkpoint are not {whose}: '
-                         f'{", ".join(sorted(unknown))}.')
+        raise ValueError(
+            f'{len(unknown)} keys of the checkpoint are not {whose}: {", ".join(sorted(unknown))}.'
+        )
     return ours

@@ -1,4 +1,5 @@
 """Scores of a photo a few rows at a time, so that labels alone never need those of every pixel."""
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ def kept_part(meta: Mapping, size: Sequence[int]) -> tuple[slice, slice, int | N
     """Of an image (H, W) that the model saw: its rows and columns that are no padding, and the
     dimension of (C, H, W) that was flipped, if any, by a sample's metadata as mmseg's."""
     left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
-    flip = (dict(horizontal=2, vertical=1)[meta['flip_direction']] if meta.get('flip') else None)
+    flip = dict(horizontal=2, vertical=1)[meta['flip_direction']] if meta.get('flip') else None
     return slice(top, size[0] - bottom), slice(left, size[1] - right), flip
 
 
@@ -34,6 +35,7 @@ class ScoreRows:
         align_corners: of both interpolations.
         meta: of the sample, as mmseg's: `ori_shape`, padding and flip.
     """
+
     parts: Sequence[Tensor]
     corners: Sequence[tuple[int, int]]
     window: tuple[int, int]
@@ -60,7 +62,8 @@ class ScoreRows:
     def down_window(self) -> Tensor:
         """Of a window's rows: (high, h)."""
         return interpolation([self.parts[0].shape[1], self.window[0]], self.align_corners).to(
-            self.parts[0])
+            self.parts[0]
+        )
 
     @cached_property
     def down_photo(self) -> Tensor:
@@ -98,16 +101,18 @@ class ScoreRows:
 
     def window_rows(self, part: Tensor, first: int, end: int) -> Tensor:
         """Finished rows of a window: (C, n, wide)."""
-        scores = self.interpolate(self.down_window[first:end],
-                                  lambda a, b: part[:, a:b], self.window[1])
+        scores = self.interpolate(
+            self.down_window[first:end], lambda a, b: part[:, a:b], self.window[1]
+        )
         return scores if self.finish is None else self.finish(scores[None])[0]
 
     def interpolate(self, down: Tensor, lines: Callable[[int, int], Tensor], width: int) -> Tensor:
         """Rows made by `down` (n, h) of those lines (C, k, w) that it takes: (C, n, width)."""
         used = lines_used(down)
         scores = down[:, used] @ lines(used.start, used.stop)
-        return F.interpolate(scores[None], (len(down), width), mode='bilinear',
-                             align_corners=self.align_corners)[0]
+        return F.interpolate(
+            scores[None], (len(down), width), mode='bilinear', align_corners=self.align_corners
+        )[0]
 
 
 def strips(maps: Sequence[ScoreRows]) -> Iterator[Tensor]:

@@ -1,4 +1,5 @@
 """The segmentor of every dense method here: mmseg's EncoderDecoder with batched sliding windows."""
+
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
@@ -32,14 +33,18 @@ def finite_or_named(scores: Tensor, images: Tensor, metas: Sequence[Mapping]) ->
     if not broken.any():
         return scores
     rows = broken.nonzero()[:, 0].tolist()
-    names = list(dict.fromkeys(
-        str(metas[i].get('img_path') or f'image {i} of the batch') for i in rows))
+    names = list(
+        dict.fromkeys(str(metas[i].get('img_path') or f'image {i} of the batch') for i in rows)
+    )
     if all(images[i].isfinite().all() for i in rows):
         raise ValueError(
             f'{", ".join(names)}: the image is finite, but the model makes NaN or infinity of it: '
-            'its weights are damaged or overflow. Check the checkpoint, or test without --amp.')
-    raise ValueError(f'{", ".join(names)}: the image that the model gets holds NaN or infinity. '
-                     "Repair or leave out the file, or look at the data_preprocessor's mean and std.")
+            'its weights are damaged or overflow. Check the checkpoint, or test without --amp.'
+        )
+    raise ValueError(
+        f'{", ".join(names)}: the image that the model gets holds NaN or infinity. '
+        "Repair or leave out the file, or look at the data_preprocessor's mean and std."
+    )
 
 
 def check_statistics(statistics: Sequence[Sequence[float]] | None, preprocessor: nn.Module) -> None:
@@ -55,21 +60,27 @@ def check_statistics(statistics: Sequence[Sequence[float]] | None, preprocessor:
         return
     wanted = [[255 * value for value in values] for values in statistics]
     found = [getattr(preprocessor, name).flatten().tolist() for name in ('mean', 'std')]
-    if all(abs(one - other) <= 1 for ours, theirs in zip(wanted, found, strict=True)
-           for one, other in zip(ours, theirs, strict=True)):
+    if all(
+        abs(one - other) <= 1
+        for ours, theirs in zip(wanted, found, strict=True)
+        for one, other in zip(ours, theirs, strict=True)
+    ):
         return
     mean, std = ([round(value, 3) for value in values] for values in wanted)
     given = ([round(value, 3) for value in values] for values in found)
     raise ValueError(
         'the CLIP was trained on images of other statistics than the data_preprocessor has: '
         'mean={} std={}. Write data_preprocessor=dict('.format(*given)
-        + f'mean={mean}, std={std}) in the config (RGB, 0 to 255).')
+        + f'mean={mean}, std={std}) in the config (RGB, 0 to 255).'
+    )
 
 
 def relabelled(data_samples: Sequence, labels: Tensor) -> list[SegDataSample]:
     """New samples with these labels (B, H, W); nothing is written into the old ones."""
-    return [SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
-            for one, sample in zip(labels, data_samples, strict=True)]
+    return [
+        SegDataSample(gt_sem_seg=PixelData(data=one[None]), metainfo=sample.metainfo)
+        for one, sample in zip(labels, data_samples, strict=True)
+    ]
 
 
 @MODELS.register_module()
@@ -105,8 +116,10 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
 
     def set_classes(self, *words, **options) -> None:
         if not hasattr(self.decode_head, 'set_classes'):
-            raise TypeError(f'{type(self.decode_head).__name__} has a fixed vocabulary; put it into '
-                            'a mmseg_zsclip.TextHead, or use another head of this package.')
+            raise TypeError(
+                f'{type(self.decode_head).__name__} has a fixed vocabulary; put it into '
+                'a mmseg_zsclip.TextHead, or use another head of this package.'
+            )
         self.decode_head.set_classes(*words, **options)
         self.follow_vocabulary()
 
@@ -135,9 +148,12 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
             return super().postprocess_result(seg_logits, data_samples)
         for scores, sample in zip(seg_logits, data_samples, strict=True):
             scores = self.of_the_photo(scores, sample.metainfo)
-            sample.set_data(dict(
-                seg_logits=PixelData(data=scores),
-                pred_sem_seg=PixelData(data=scores.argmax(dim=0, keepdim=True))))
+            sample.set_data(
+                dict(
+                    seg_logits=PixelData(data=scores),
+                    pred_sem_seg=PixelData(data=scores.argmax(dim=0, keepdim=True)),
+                )
+            )
         return data_samples
 
     def of_the_photo(self, scores: Tensor, meta: Mapping) -> Tensor:
@@ -159,12 +175,17 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
         check_test_cfg(self.test_cfg)
         head = self.inner_head
         resizes = getattr(type(head), 'predict_by_feat', None) is BaseDecodeHead.predict_by_feat
-        if (self.test_cfg.get('pamr') is not None or not self.in_two_steps or self.out_channels < 2
-                or not (resizes or hasattr(head, 'finish'))):
+        if (
+            self.test_cfg.get('pamr') is not None
+            or not self.in_two_steps
+            or self.out_channels < 2
+            or not (resizes or hasattr(head, 'finish'))
+        ):
             raise ValueError(
                 'test_cfg.keep_scores=False needs two classes or more, no pamr, and a head that '
                 f"predicts as mmseg's do; here are {self.out_channels} class(es), "
-                f"pamr={self.test_cfg.get('pamr')} and {type(head).__name__}. Remove keep_scores.")
+                f'pamr={self.test_cfg.get("pamr")} and {type(head).__name__}. Remove keep_scores.'
+            )
         metas = [sample.metainfo for sample in data_samples]
         image = tuple(inputs.shape[2:])
         sizes = (image, image)
@@ -177,8 +198,10 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
             for (i, *_), one in zip(places, scores, strict=True):
                 parts[i].append(one)
         finish = getattr(head, 'finish', None)
-        return [ScoreRows(part, corners, window, image, finish, self.align_corners, meta)
-                for part, meta in zip(parts, metas, strict=True)]
+        return [
+            ScoreRows(part, corners, window, image, finish, self.align_corners, meta)
+            for part, meta in zip(parts, metas, strict=True)
+        ]
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores as the head gives them: (B, 3, H, W) -> (B, C, H, W)."""
@@ -189,8 +212,10 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
             return scores
         legal = list(inspect.signature(refine).parameters)[2:]
         if not isinstance(options, dict) or set(options) - set(legal):
-            raise ValueError(f'test_cfg.pamr is {options}; legal: None for no refinement, or a dict '
-                             f'with any of {", ".join(legal)}.')
+            raise ValueError(
+                f'test_cfg.pamr is {options}; legal: None for no refinement, or a dict '
+                f'with any of {", ".join(legal)}.'
+            )
         return refine(scores, inputs, **options)
 
     @property
@@ -222,7 +247,8 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
         """
         if self.in_two_steps:
             return self.decode_head.predict_by_feat(
-                self.coarse(inputs, batch_img_metas), batch_img_metas)
+                self.coarse(inputs, batch_img_metas), batch_img_metas
+            )
         scores = super().encode_decode(inputs, batch_img_metas)
         return finite_or_named(scores, inputs, batch_img_metas)
 
@@ -236,14 +262,21 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
         turn = itertools.cycle(batch_img_metas)
 
         def window_metas(part: Tensor) -> list[dict]:
-            return [{**meta, 'img_shape': part.shape[2:]}
-                    for meta in itertools.islice(turn, len(part))]
+            return [
+                {**meta, 'img_shape': part.shape[2:]} for meta in itertools.islice(turn, len(part))
+            ]
 
         windows = (inputs, self.test_cfg.crop_size, self.test_cfg.stride)
         if not self.in_two_steps:
-            return mean_over_windows(*windows, lambda part: self.encode_decode(
-                part, window_metas(part)), self.window_batch)
+            return mean_over_windows(
+                *windows,
+                lambda part: self.encode_decode(part, window_metas(part)),
+                self.window_batch,
+            )
         shape = torch.Size(map(min, zip(self.test_cfg.crop_size, inputs.shape[2:], strict=True)))
         return mean_over_windows(
-            *windows, lambda part: self.coarse(part, window_metas(part)), self.window_batch,
-            lambda one: self.decode_head.predict_by_feat(one, [dict(img_shape=shape)]))
+            *windows,
+            lambda part: self.coarse(part, window_metas(part)),
+            self.window_batch,
+            lambda one: self.decode_head.predict_by_feat(one, [dict(img_shape=shape)]),
+        )

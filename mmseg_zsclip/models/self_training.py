@@ -2,6 +2,7 @@
 
 MaskCLIP+ (ECCV 2022, section 3.4 and Algorithm 1) is this segmentor with a MaskCLIP teacher.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -22,8 +23,14 @@ PHASES = ('supervised', 'guided', 'self')
 MODES = dict(unseen='transductive', all='annotation-free')  # `receive`, and HideUnseen's mode
 
 
-def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confidence: float = 0.0,
-            nothing: int = 255, align_corners: bool = False) -> Tensor:
+def best_of(
+    scores: Tensor,
+    rows: Sequence[int],
+    size: Sequence[int],
+    min_confidence: float = 0.0,
+    nothing: int = 255,
+    align_corners: bool = False,
+) -> Tensor:
     """Best of the chosen classes at every pixel.
 
     Args:
@@ -38,8 +45,9 @@ def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confid
     rows = torch.as_tensor(rows, device=scores.device)
     if not min_confidence:
         return rows[best_classes(scores[:, rows], [size], align_corners)]
-    scores = resize(bounded(scores[:, rows]), size=tuple(size), mode='bilinear',
-                    align_corners=align_corners)
+    scores = resize(
+        bounded(scores[:, rows]), size=tuple(size), mode='bilinear', align_corners=align_corners
+    )
     sure, best = scores.softmax(dim=1).max(dim=1)
     return rows[best].where(sure >= min_confidence, nothing)
 
@@ -47,9 +55,11 @@ def best_of(scores: Tensor, rows: Sequence[int], size: Sequence[int], min_confid
 def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     """Mean of 1 - cosine over positions; (B, d, h, w) and (B, d, h', w') -> scalar."""
     if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f'distill_weight compares features of {ours.shape[1]} channels with the '
-                         f"teacher's of {theirs.shape[1]}: both need text embeddings of one CLIP. "
-                         'Give head and teacher the same text tower, or leave distill_weight out.')
+        raise ValueError(
+            f'distill_weight compares features of {ours.shape[1]} channels with the '
+            f"teacher's of {theirs.shape[1]}: both need text embeddings of one CLIP. "
+            'Give head and teacher the same text tower, or leave distill_weight out.'
+        )
     theirs = resize(theirs.float(), size=ours.shape[-2:], mode='bilinear', align_corners=False)
     return (1 - F.cosine_similarity(ours.float(), theirs, dim=1)).mean()
 
@@ -84,8 +94,9 @@ class Teacher(nn.Module):
         return (img - mine.mean) / mine.std if mine._enable_normalize else img
 
     @torch.no_grad()
-    def scores(self, img: Tensor, confidence: bool = False,
-               feats: Sequence[Tensor] | None = None) -> Tensor:
+    def scores(
+        self, img: Tensor, confidence: bool = False, feats: Sequence[Tensor] | None = None
+    ) -> Tensor:
         """(B, 3, H, W), as it sees them -> (B, C, h, w), whose softmax is the confidence if asked:
         otherwise the head's own output, of which only the order counts, and which is made of
         `feats` where the tower has seen the images already."""
@@ -126,17 +137,26 @@ class SelfTrainedSegmentor(OneStageSegmentor):
             training must not see is in a batch.
     """
 
-    def __init__(self, teacher: dict | None = None, receive: str = 'unseen',
-                 min_confidence: float = 0.0, distill_weight: float = 0.0, **kwargs) -> None:
+    def __init__(
+        self,
+        teacher: dict | None = None,
+        receive: str = 'unseen',
+        min_confidence: float = 0.0,
+        distill_weight: float = 0.0,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if receive not in MODES:
-            raise ValueError(f"receive is {receive!r}; legal values: {', '.join(MODES)}.")
+            raise ValueError(f'receive is {receive!r}; legal values: {", ".join(MODES)}.')
         if not 0 <= min_confidence < 1:
-            raise ValueError(f'min_confidence is {min_confidence}; legal values: from 0 (off) to '
-                             'below 1.')
+            raise ValueError(
+                f'min_confidence is {min_confidence}; legal values: from 0 (off) to below 1.'
+            )
         if distill_weight and teacher is None:
-            raise ValueError(f'distill_weight is {distill_weight}, but there is no teacher to '
-                             'distil. Give `teacher`, or leave distill_weight out.')
+            raise ValueError(
+                f'distill_weight is {distill_weight}, but there is no teacher to '
+                'distil. Give `teacher`, or leave distill_weight out.'
+            )
         self.receive = receive
         self.min_confidence = min_confidence
         self.distill_weight = distill_weight
@@ -152,10 +172,11 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     @phase.setter
     def phase(self, phase: str) -> None:
         if phase not in PHASES:
-            raise ValueError(f"phase is {phase!r}; legal values: {', '.join(PHASES)}.")
+            raise ValueError(f'phase is {phase!r}; legal values: {", ".join(PHASES)}.')
         if phase == 'guided' and self.teacher is None:
-            raise ValueError("phase is 'guided', but the model has no `teacher`. Give one, or use "
-                             "'supervised'.")
+            raise ValueError(
+                "phase is 'guided', but the model has no `teacher`. Give one, or use 'supervised'."
+            )
         self._phase = phase
 
     def check_teacher(self) -> None:
@@ -163,9 +184,11 @@ class SelfTrainedSegmentor(OneStageSegmentor):
             return
         ours, theirs = self.vocabulary.names, self.teacher.vocabulary.names
         if ours != theirs:
-            raise ValueError(f'the teacher has {len(theirs)} classes ({", ".join(theirs[:3])}, ...), '
-                             f'the model {len(ours)} ({", ".join(ours[:3])}, ...): its labels would '
-                             'mean something else. Give both the same `classes`.')
+            raise ValueError(
+                f'the teacher has {len(theirs)} classes ({", ".join(theirs[:3])}, ...), '
+                f'the model {len(ours)} ({", ".join(ours[:3])}, ...): its labels would '
+                'mean something else. Give both the same `classes`.'
+            )
 
     def _apply(self, fn, *args, **kwargs) -> 'SelfTrainedSegmentor':
         if self.teacher is not None:
@@ -236,34 +259,49 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     def given_labels(self, data_samples: list) -> Tensor:
         """(B, H, W) int64, checked: no label that training must not see."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).squeeze(1)
-        check_labels(labels, self.vocabulary.classes, self.receivers,
-                     self.decode_head.ignore_index, MODES[self.receive])
+        check_labels(
+            labels,
+            self.vocabulary.classes,
+            self.receivers,
+            self.decode_head.ignore_index,
+            MODES[self.receive],
+        )
         return labels
 
-    def made_labels(self, given: Tensor, img: Tensor | None, logits: Tensor,
-                    theirs: Sequence[Tensor] | None) -> Tensor:
+    def made_labels(
+        self, given: Tensor, img: Tensor | None, logits: Tensor, theirs: Sequence[Tensor] | None
+    ) -> Tensor:
         """Pseudo-labels (B, H, W) of a batch; those of labelled pixels are not used."""
         if not (given == UNLABELLED).any():
             return given
         scores = logits
         if self.phase == 'guided':
             scores = self.teacher.scores(img, self.min_confidence > 0, theirs)
-        return best_of(scores, self.receivers, given.shape[1:], self.min_confidence,
-                       self.decode_head.ignore_index, self.align_corners)
+        return best_of(
+            scores,
+            self.receivers,
+            given.shape[1:],
+            self.min_confidence,
+            self.decode_head.ignore_index,
+            self.align_corners,
+        )
 
     def shares(self, given: Tensor, labels: Tensor, data_samples: list) -> dict[str, Tensor]:
         """For the log: the shares of all pixels that a human and the phase's labeller have labelled,
         and the latter's agreement with the truth that `HideUnseen(keep_truth=True)` has kept."""
         known = labels != self.decode_head.ignore_index
         made = known & (given == UNLABELLED)
-        count = dict(human=known & ~made, teacher=made & (self.phase == 'guided'),
-                     self=made & (self.phase == 'self'))
+        count = dict(
+            human=known & ~made,
+            teacher=made & (self.phase == 'guided'),
+            self=made & (self.phase == 'self'),
+        )
         result = {f'labelled_by_{who}': part.float().mean() for who, part in count.items()}
         truths = [sample.metainfo.get('hidden_seg_map') for sample in data_samples]
         if self.phase != 'supervised' and all(truth is not None for truth in truths):
             truth = torch.full_like(labels, self.decode_head.ignore_index)
             for row, one in zip(truth, truths, strict=True):  # label maps may have been padded
-                row[:one.shape[0], :one.shape[1]] = torch.as_tensor(one, device=row.device)
+                row[: one.shape[0], : one.shape[1]] = torch.as_tensor(one, device=row.device)
             made &= truth != self.decode_head.ignore_index
             result['agreement'] = ((truth == labels) & made).sum() / made.sum().clamp(min=1)
         return result

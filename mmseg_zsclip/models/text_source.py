@@ -1,17 +1,22 @@
 """What text embeddings were made from: names, templates and CLIP. Saved with them, compared at load."""
+
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from ..clip.prompts import get_templates
 
 
-def text_source(rows: Sequence[str], templates: str | Sequence[str], arch: str,
-                weights: str | None) -> dict:
+def text_source(
+    rows: Sequence[str], templates: str | Sequence[str], arch: str, weights: str | None
+) -> dict:
     """Plain data. A file of weights is its name, as its folder may move; None is a text tower that
     was left random."""
     return dict(
-        classes=list(rows), templates=templates if isinstance(templates, str) else list(templates),
-        arch=arch, weights=weights and PurePath(weights).name)
+        classes=list(rows),
+        templates=templates if isinstance(templates, str) else list(templates),
+        arch=arch,
+        weights=weights and PurePath(weights).name,
+    )
 
 
 def check_text_source(ours: Mapping, theirs: Mapping, place: str) -> None:
@@ -34,7 +39,8 @@ def check_text_source(ours: Mapping, theirs: Mapping, place: str) -> None:
                 f"the checkpoint's text embeddings ({place}) were made from {key} {there}, the "
                 f"config's are from {here}. Give the config what the checkpoint was trained with, "
                 'or compute them anew: StrictLoadHook new_classes=True (--cfg-options '
-                'custom_hooks.0.new_classes=True), which a run that goes on may not.')
+                'custom_hooks.0.new_classes=True), which a run that goes on may not.'
+            )
 
 
 def _same(key: str, theirs, ours) -> bool:

@@ -1,4 +1,5 @@
 """Test-time augmentation whose sample is one thing: prediction and scores are the same mean's."""
+
 from collections.abc import Iterable, Mapping, Sequence
 
 from mmengine.structures import PixelData
@@ -9,8 +10,17 @@ from torch import Tensor
 from ..registry import MODELS
 from .score_rows import best_labels
 
-OF_ONE_AUGMENTATION = ('flip', 'flip_direction', 'scale_factor', 'img_shape', 'pad_shape',
-                       'padding_size', 'img_padding_size', 'scale', 'keep_ratio')
+OF_ONE_AUGMENTATION = (
+    'flip',
+    'flip_direction',
+    'scale_factor',
+    'img_shape',
+    'pad_shape',
+    'padding_size',
+    'img_padding_size',
+    'scale',
+    'keep_ratio',
+)
 
 
 @MODELS.register_module()
@@ -64,10 +74,14 @@ class MeanTTAModel(SegTTAModel):
             del samples, confidences  # before the next ones are made
         for sample, total in zip(merged, totals, strict=True):
             total /= count
-            labels = (total.argmax(dim=0, keepdim=True) if len(total) > 1 else
-                      (total > self.module.decode_head.threshold).to(total))
-            sample.set_data(dict(seg_logits=PixelData(data=total),
-                                 pred_sem_seg=PixelData(data=labels)))
+            labels = (
+                total.argmax(dim=0, keepdim=True)
+                if len(total) > 1
+                else (total > self.module.decode_head.threshold).to(total)
+            )
+            sample.set_data(
+                dict(seg_logits=PixelData(data=total), pred_sem_seg=PixelData(data=labels))
+            )
         return merged
 
     def confidence(self, sample: SegDataSample) -> Tensor:
@@ -77,8 +91,10 @@ class MeanTTAModel(SegTTAModel):
             ValueError: a sample of labels alone.
         """
         if 'seg_logits' not in sample:
-            raise ValueError('test-time augmentation averages scores, but the sample has labels alone '
-                             '(pred_sem_seg). Let the model predict seg_logits.')
+            raise ValueError(
+                'test-time augmentation averages scores, but the sample has labels alone '
+                '(pred_sem_seg). Let the model predict seg_logits.'
+            )
         scores = sample.seg_logits.data
         return scores.softmax(dim=0) if len(scores) > 1 else scores.sigmoid()
 
@@ -88,8 +104,11 @@ def bare_sample(sample: SegDataSample) -> SegDataSample:
     one augmentation only."""
     meta = {key: value for key, value in sample.metainfo.items() if key not in OF_ONE_AUGMENTATION}
     shape = tuple(meta['ori_shape'])
-    out = SegDataSample(metainfo=dict(
-        meta, img_shape=shape, scale_factor=(1.0, 1.0), flip=False, flip_direction=None))
+    out = SegDataSample(
+        metainfo=dict(
+            meta, img_shape=shape, scale_factor=(1.0, 1.0), flip=False, flip_direction=None
+        )
+    )
     if 'gt_sem_seg' in sample:
         out.gt_sem_seg = sample.gt_sem_seg
     return out

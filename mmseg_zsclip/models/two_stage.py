@@ -3,6 +3,7 @@
 Source: MAFT, section 3, the "frozen CLIP" paradigm. What flows between the parts is `Proposals`; see
 `given_proposals` and `mask_classifiers` for what a generator and a classifier are.
 """
+
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -44,7 +45,7 @@ def instances_of(sample: SegDataSample, labels: Tensor) -> Tensor | None:
     if given is None:
         return None
     out = torch.zeros_like(labels)
-    out[:given.shape[0], :given.shape[1]] = torch.as_tensor(given.copy(), device=labels.device)
+    out[: given.shape[0], : given.shape[1]] = torch.as_tensor(given.copy(), device=labels.device)
     return out
 
 
@@ -75,14 +76,27 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             a stage 1 of other classes.
     """
 
-    def __init__(self, generator: dict, classifier: dict, classes: str | Sequence[str], text: dict,
-                 unseen: str | Sequence[str] | None = None, fusion: dict | None = None,
-                 scale: float = 100.0, empty_class: str | None = None,
-                 data_preprocessor: dict | None = None, test_cfg: dict | None = None,
-                 init_cfg: dict | None = None, **of_mmseg) -> None:
+    def __init__(
+        self,
+        generator: dict,
+        classifier: dict,
+        classes: str | Sequence[str],
+        text: dict,
+        unseen: str | Sequence[str] | None = None,
+        fusion: dict | None = None,
+        scale: float = 100.0,
+        empty_class: str | None = None,
+        data_preprocessor: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+        **of_mmseg,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        unknown = [key for key, value in of_mmseg.items()
-                   if key not in ('train_cfg', 'pretrained') or value]
+        unknown = [
+            key
+            for key, value in of_mmseg.items()
+            if key not in ('train_cfg', 'pretrained') or value
+        ]
         if unknown:
             raise TypeError(f'{type(self).__name__} knows no {", ".join(unknown)}.')
         if scale <= 0:
@@ -111,9 +125,11 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         if self.empty_class is not None:
             names = self.vocabulary.names
             if canonical(self.empty_class) not in names:
-                raise ValueError(f'empty_class is {self.empty_class!r}, which is none of the '
-                                 f'{len(names)} classes ({", ".join(names[:5])}, ...). Name one of '
-                                 'them, or None to ignore the pixels of an image without proposals.')
+                raise ValueError(
+                    f'empty_class is {self.empty_class!r}, which is none of the '
+                    f'{len(names)} classes ({", ".join(names[:5])}, ...). Name one of '
+                    'them, or None to ignore the pixels of an image without proposals.'
+                )
             self.nothing = names.index(canonical(self.empty_class))
 
     def init_weights(self) -> None:
@@ -142,8 +158,13 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             row[:, rows, columns] = one[:, rows, columns]
         return out
 
-    def propose(self, img: Tensor, data_samples: Sequence, of_photos: bool = True,
-                text: Tensor | None = None) -> tuple[list[Proposals], list[tuple[slice, slice]]]:
+    def propose(
+        self,
+        img: Tensor,
+        data_samples: Sequence,
+        of_photos: bool = True,
+        text: Tensor | None = None,
+    ) -> tuple[list[Proposals], list[tuple[slice, slice]]]:
         """Checked proposals of images (B, 3, H, W), and what of each is no padding.
 
         Args:
@@ -157,8 +178,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         if self.generator.needs_labels:
             labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
             if of_photos:
-                labels = [input_labels(one, meta, size, self.ignored)
-                          for one, meta in zip(labels, metas, strict=True)]
+                labels = [
+                    input_labels(one, meta, size, self.ignored)
+                    for one, meta in zip(labels, metas, strict=True)
+                ]
         text = self.vocabulary() if text is None else text
         proposals = self.generator(self.as_generator_sees(img, kept), metas, text, labels)
         check_proposals(proposals, img, len(text))
@@ -190,7 +213,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         size. An image without proposals has scores of 0."""
         data_samples = data_samples or self.bare_samples(inputs)
         for sample, (scores, masks) in zip(
-                data_samples, self.fused(inputs, data_samples), strict=True):
+            data_samples, self.fused(inputs, data_samples), strict=True
+        ):
             if self.test_cfg.get('keep_scores', True):
                 sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
             labels = semantic_labels(scores, masks, self.nothing)
@@ -207,8 +231,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
         for one in labels:
             check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
-        maps = [class_maps(one, self.ignored, instances_of(sample, one))
-                for one, sample in zip(labels, data_samples, strict=True)]
+        maps = [
+            class_maps(one, self.ignored, instances_of(sample, one))
+            for one, sample in zip(labels, data_samples, strict=True)
+        ]
         return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
@@ -218,12 +244,18 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             TypeError: a generator that does not train; "ground-truth leak", see `targets`.
         """
         if not hasattr(self.generator, 'loss'):
-            raise TypeError(f'{type(self.generator).__name__} has nothing to train. Use '
-                            'QueryProposals, or evaluate without training.')
+            raise TypeError(
+                f'{type(self.generator).__name__} has nothing to train. Use '
+                'QueryProposals, or evaluate without training.'
+            )
         metas = [sample.metainfo for sample in data_samples]
         kept = [kept_part(meta, tuple(inputs.shape[2:]))[:2] for meta in metas]
-        return self.generator.loss(self.as_generator_sees(inputs, kept), metas,
-                                   self.vocabulary()[self.seen], self.targets(data_samples))
+        return self.generator.loss(
+            self.as_generator_sees(inputs, kept),
+            metas,
+            self.vocabulary()[self.seen],
+            self.targets(data_samples),
+        )
 
     def bare_samples(self, inputs: Tensor) -> list:
         size = tuple(inputs.shape[2:])
@@ -235,8 +267,9 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: list) -> Tensor:
         """Scores (B, C, H, W) at the model's input size."""
-        return torch.stack([semantic_scores(*one)
-                            for one in self.fused(inputs, self.bare_samples(inputs))])
+        return torch.stack(
+            [semantic_scores(*one) for one in self.fused(inputs, self.bare_samples(inputs))]
+        )
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
         return self.encode_decode(inputs, data_samples)

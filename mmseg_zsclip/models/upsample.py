@@ -1,4 +1,5 @@
 """The best class of every pixel from coarse scores, without the scores of every class at every pixel."""
+
 from collections.abc import Sequence
 
 import torch
@@ -30,8 +31,9 @@ def contenders(scores: Tensor, support: tuple[int, int]) -> Tensor:
     return (most >= least.amax(dim=1, keepdim=True)).any(dim=3).any(dim=0)
 
 
-def best_classes(scores: Tensor, sizes: Sequence[Sequence[int]],
-                 align_corners: bool = False) -> Tensor:
+def best_classes(
+    scores: Tensor, sizes: Sequence[Sequence[int]], align_corners: bool = False
+) -> Tensor:
     """The argmax over classes after bilinear interpolation, strip by strip.
 
     Args:
@@ -56,22 +58,28 @@ def bounded(scores: Tensor) -> Tensor:
         ValueError: NaN among the scores.
     """
     if scores.isnan().any():
-        raise ValueError(f'{int(scores.isnan().sum())} of {scores.numel()} scores are NaN, of which no '
-                         'class is the best. Look at the image and at the weights.')
+        raise ValueError(
+            f'{int(scores.isnan().sum())} of {scores.numel()} scores are NaN, of which no '
+            'class is the best. Look at the image and at the weights.'
+        )
     return scores.float().clamp(-FAR, FAR)
 
 
 def _best_classes(scores: Tensor, sizes: Sequence[Sequence[int]], align_corners: bool) -> Tensor:
     batch, _, height, _ = scores.shape
-    down, across = (interpolation([size[side] for size in (scores.shape[-2:], *sizes)],
-                                  align_corners).to(scores.device) for side in (0, 1))
+    down, across = (
+        interpolation([size[side] for size in (scores.shape[-2:], *sizes)], align_corners).to(
+            scores.device
+        )
+        for side in (0, 1)
+    )
     high, wide = (int((matrix != 0).sum(dim=1).max()) for matrix in (down, across))
     may_win = contenders(scores, (high, wide))
     lines = (scores @ across.T).permute(2, 1, 0, 3)  # (h, C, B, W)
     labels = []
     for rows, used in row_strips(down, max(STRIP // (batch * scores.shape[1] * len(across)), 8)):
         first, end = min(used.start, height - high), used.stop
-        classes = may_win[:, first:max(end - high, first) + 1].any(dim=1).nonzero()[:, 0]
+        classes = may_win[:, first : max(end - high, first) + 1].any(dim=1).nonzero()[:, 0]
         part = lines[first:end, classes]
         strip = (down[rows, first:end] @ part.flatten(1)).unflatten(1, part.shape[1:])
         labels.append(classes[strip.argmax(dim=1)])

@@ -1,4 +1,5 @@
 """The vocabulary of a model: class names, which of them are unseen, and their text embeddings."""
+
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import NamedTuple, TypeVar
@@ -27,13 +28,16 @@ def check_one_clip(image: int, text: int) -> None:
         ValueError: they are of two CLIPs.
     """
     if image != text:
-        raise ValueError(f'features have {image} channels, text embeddings {text}: image and text '
-                         'tower must be of one CLIP. Give backbone and text the same arch and '
-                         'weights.')
+        raise ValueError(
+            f'features have {image} channels, text embeddings {text}: image and text '
+            'tower must be of one CLIP. Give backbone and text the same arch and '
+            'weights.'
+        )
 
 
-def text_rows(classes: Sequence[str],
-              background: str | Sequence[str]) -> tuple[list[str], int | None]:
+def text_rows(
+    classes: Sequence[str], background: str | Sequence[str]
+) -> tuple[list[str], int | None]:
     """Names to embed, and where those of the background begin (None where there are none).
 
     Raises:
@@ -41,19 +45,24 @@ def text_rows(classes: Sequence[str],
     """
     names, background = [canonical(name) for name in classes], load_classes(background)
     if BACKGROUND not in names:
-        raise ValueError(f'background={background} needs a class to stand for, but no class '
-                         f"is called 'background'. Add it to the {len(names)} classes.")
+        raise ValueError(
+            f'background={background} needs a class to stand for, but no class '
+            f"is called 'background'. Add it to the {len(names)} classes."
+        )
     both = sorted(set(names) & {canonical(name) for name in background})
     if both:
-        raise ValueError(f'{both} are classes and background names at once: no pixel could tell '
-                         'which. Take them out of background.')
+        raise ValueError(
+            f'{both} are classes and background names at once: no pixel could tell '
+            'which. Take them out of background.'
+        )
     start = names.index(BACKGROUND)
-    return [*classes[:start], *background, *classes[start + 1:]], start
+    return [*classes[:start], *background, *classes[start + 1 :]], start
 
 
 class ClassList(NamedTuple):
     """Checked names: of the C classes with their synonyms, of the R texts to embed, label values of
     the seen and the unseen classes, and the first row of the background's names, if it has some."""
+
     classes: list[str]
     rows: list[str]
     seen: list[int]
@@ -87,10 +96,16 @@ class Vocabulary(BaseModule):
         ValueError: unknown names, too few classes.
     """
 
-    def __init__(self, classes: str | Sequence[str], arch: str, weights: str | None = None,
-                 templates: str | Sequence[str] = 'single',
-                 unseen: str | Sequence[str] | None = None,
-                 background: str | Sequence[str] | None = None, least: int = 1) -> None:
+    def __init__(
+        self,
+        classes: str | Sequence[str],
+        arch: str,
+        weights: str | None = None,
+        templates: str | Sequence[str] = 'single',
+        unseen: str | Sequence[str] | None = None,
+        background: str | Sequence[str] | None = None,
+        least: int = 1,
+    ) -> None:
         super().__init__()
         self.arch = resolve_arch(arch, weights)  # as the image tower: the file is read once
         self.weights = weights
@@ -122,9 +137,13 @@ class Vocabulary(BaseModule):
         if not self.handed_in:
             self._embed(self.rows)
 
-    def set_classes(self, classes: str | Sequence[str], unseen: str | Sequence[str] | None = None,
-                    background: str | Sequence[str] | None = None,
-                    embeddings: Tensor | None = None) -> None:
+    def set_classes(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str] | None = None,
+        background: str | Sequence[str] | None = None,
+        embeddings: Tensor | None = None,
+    ) -> None:
         """Change the vocabulary; nothing is rebuilt.
 
         Args:
@@ -154,16 +173,23 @@ class Vocabulary(BaseModule):
         if not self.computed:
             raise RuntimeError(
                 f'the text embeddings of {len(self.classes)} classes were never computed; call '
-                'model.init_weights(), or load a checkpoint trained on these classes.')
+                'model.init_weights(), or load a checkpoint trained on these classes.'
+            )
         return self.embeddings
 
-    def _checked(self, classes: str | Sequence[str], unseen: str | Sequence[str] | None,
-                 background: str | Sequence[str] | None) -> ClassList:
+    def _checked(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str] | None,
+        background: str | Sequence[str] | None,
+    ) -> ClassList:
         names = load_classes(classes)
         if len(names) < self.least:
-            raise ValueError(f'{names[0]!r} is the only class, so every pixel would be it. Add what '
-                             "else may be there, e.g. a class 'background' with "
-                             "background=['sky', 'wall', ...].")
+            raise ValueError(
+                f'{names[0]!r} is the only class, so every pixel would be it. Add what '
+                "else may be there, e.g. a class 'background' with "
+                "background=['sky', 'wall', ...]."
+            )
         if background is None and BACKGROUND in map(canonical, names):
             background = self.background
         rows, start = text_rows(names, background) if background else (names, None)
@@ -181,8 +207,11 @@ class Vocabulary(BaseModule):
         text = load_text(self.arch, self.weights).to(self.embeddings.device)
         self.embeddings = class_embeddings(text, rows, self.templates)
         self.computed = True
-        print_log(f'text embeddings of {len(rows)} names from {self.arch.name} '
-                  f'({self.weights or "random weights"})', logger='current')
+        print_log(
+            f'text embeddings of {len(rows)} names from {self.arch.name} '
+            f'({self.weights or "random weights"})',
+            logger='current',
+        )
 
     def _normalised(self, given: Tensor, rows: Sequence[str]) -> Tensor:
         """Embeddings (R, d) that were handed in -> float32, of length 1."""
@@ -191,11 +220,13 @@ class Vocabulary(BaseModule):
             raise ValueError(
                 f'embeddings have shape {tuple(given.shape)}; {len(rows)} names and '
                 f'{self.arch.name} need ({len(rows)}, {self.arch.embed_dim}). Give one row a name, '
-                'in their order, of the same CLIP as the image tower.')
+                'in their order, of the same CLIP as the image tower.'
+            )
         length = given.norm(dim=1, keepdim=True)
         for i in (~(length.isfinite() & (length > 0)))[:, 0].nonzero()[:1, 0].tolist():
-            raise ValueError(f'the embedding of {rows[i]!r} (row {i}) is zero or not finite. Compute '
-                             'it anew.')
+            raise ValueError(
+                f'the embedding of {rows[i]!r} (row {i}) is zero or not finite. Compute it anew.'
+            )
         return F.normalize(given, dim=1)
 
     def check_source(self, saved: Mapping, place: str) -> None:
@@ -230,18 +261,24 @@ class HasVocabulary:
         """Label values of the other classes."""
         return self.vocabulary.unseen
 
-    def set_classes(self, classes: str | Sequence[str], unseen: str | Sequence[str] | None = None,
-                    background: str | Sequence[str] | None = None,
-                    embeddings: Tensor | None = None) -> None:
+    def set_classes(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str] | None = None,
+        background: str | Sequence[str] | None = None,
+        embeddings: Tensor | None = None,
+    ) -> None:
         """Change the vocabulary, see `Vocabulary.set_classes`. Nothing is rebuilt.
 
         Raises:
             ValueError: as there; `background`, where the method has no such names.
         """
         if background is not None and not self.folds_background:
-            raise ValueError(f'background={background!r}: {type(self).__name__} knows one text a '
-                             "class. Write the names as synonyms, 'background, sky, wall'; "
-                             'MaskCLIPHead takes them apart.')
+            raise ValueError(
+                f'background={background!r}: {type(self).__name__} knows one text a '
+                "class. Write the names as synonyms, 'background, sky, wall'; "
+                'MaskCLIPHead takes them apart.'
+            )
         self.vocabulary.set_classes(classes, unseen, background, embeddings)
         self.follow_vocabulary()
 
@@ -276,10 +313,12 @@ class OpenVocabulary(HasVocabulary):
     def follow_vocabulary(self) -> None:
         super().follow_vocabulary()
         self.dataset_meta = dict(
-            classes=tuple(self.vocabulary.names), palette=distinct_colours(self.num_classes))
+            classes=tuple(self.vocabulary.names), palette=distinct_colours(self.num_classes)
+        )
 
-    def with_classes(self, classes: str | Sequence[str],
-                     unseen: str | Sequence[str] | None = None, **options) -> 'OpenVocabulary':
+    def with_classes(
+        self, classes: str | Sequence[str], unseen: str | Sequence[str] | None = None, **options
+    ) -> 'OpenVocabulary':
         """This model with other words: what `set_classes` makes of it, and it stays as it is.
 
         Every weight is shared, none is copied. So a vocabulary can be the argument of a call,

@@ -6,6 +6,7 @@ Differs from the released code:
 - Parameters that no output depends on are not built: the release declares a self-attention in each
   decoder layer and, in the last one, values and a feed-forward network (see docs/paper_to_code.md).
 """
+
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -39,8 +40,10 @@ def query_terms(query: str | Sequence[str]) -> list[str]:
     """'t*g,t' or ['t*g', 't'] (what --cfg-options makes of it) -> ['t*g', 't'], checked."""
     terms = query.split(',') if isinstance(query, str) else list(query)
     if not terms or not set(terms) <= set(QUERY_TERMS):
-        raise ValueError(f'query is {query!r}; legal terms, joined by commas: '
-                         f"{', '.join(QUERY_TERMS)}. The paper's is 't*g,t'.")
+        raise ValueError(
+            f'query is {query!r}; legal terms, joined by commas: '
+            f"{', '.join(QUERY_TERMS)}. The paper's is 't*g,t'."
+        )
     return terms
 
 
@@ -88,8 +91,10 @@ class CrossAttention(nn.Module):
 
     def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
         """(B, C, d), (B, N, d) -> (B, C, d)."""
-        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for x in (self.q(queries), self.k(patches), self.v(patches)))  # Eq. 1
+        q, k, v = (
+            x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for x in (self.q(queries), self.k(patches), self.v(patches))
+        )  # Eq. 1
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         return self.proj(out.transpose(1, 2).flatten(2))
@@ -104,7 +109,8 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.norm1 = nn.LayerNorm(dim)
         self.ffn = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim))
+            nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
+        )
         self.norm2 = nn.LayerNorm(dim)
 
     def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
@@ -141,23 +147,39 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
             is an unseen class.
     """
 
-    def __init__(self, classes: str | Sequence[str], text: dict,
-                 unseen: str | Sequence[str] | None = None, in_channels: int | None = None,
-                 use_stages: int = 1, num_layers: int = 3, num_heads: int = 8, dropout: float = 0.1,
-                 query: str | Sequence[str] = 't*g,t', scores: str = 'sigmoid',
-                 seen_offset: float = 0.1, loss_decode: dict | Sequence[dict] | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        classes: str | Sequence[str],
+        text: dict,
+        unseen: str | Sequence[str] | None = None,
+        in_channels: int | None = None,
+        use_stages: int = 1,
+        num_layers: int = 3,
+        num_heads: int = 8,
+        dropout: float = 0.1,
+        query: str | Sequence[str] = 't*g,t',
+        scores: str = 'sigmoid',
+        seen_offset: float = 0.1,
+        loss_decode: dict | Sequence[dict] | None = None,
+        **kwargs,
+    ) -> None:
         terms = query_terms(query)
         if scores not in SCORES:
-            raise ValueError(f"scores is {scores!r}; legal values: {', '.join(SCORES)}. 'softmax' "
-                             'goes with an exclusive loss (CrossEntropyLoss).')
+            raise ValueError(
+                f"scores is {scores!r}; legal values: {', '.join(SCORES)}. 'softmax' "
+                'goes with an exclusive loss (CrossEntropyLoss).'
+            )
         vocabulary = Vocabulary(classes, **text, unseen=unseen)
         dim = vocabulary.embeddings.shape[1]
-        kwargs['ignore_index'] = legal_ignore(
-            len(vocabulary.classes), kwargs.get('ignore_index'))
-        super().__init__(in_channels=in_channels or dim, channels=dim,
-                         num_classes=len(vocabulary.classes), init_cfg=None,
-                         loss_decode=loss_decode or dict(type='mmseg_zsclip.MaskLoss'), **kwargs)
+        kwargs['ignore_index'] = legal_ignore(len(vocabulary.classes), kwargs.get('ignore_index'))
+        super().__init__(
+            in_channels=in_channels or dim,
+            channels=dim,
+            num_classes=len(vocabulary.classes),
+            init_cfg=None,
+            loss_decode=loss_decode or dict(type='mmseg_zsclip.MaskLoss'),
+            **kwargs,
+        )
         del self.conv_seg, self.dropout
         self.query = terms
         self.score = SCORES[scores]
@@ -166,11 +188,15 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
         self.use_stages = use_stages
         joint = use_stages == 1 and self.in_channels == dim
         self.input_projs = nn.ModuleList(
-            nn.Identity() if joint else nn.Sequential(
-                nn.Linear(self.in_channels, dim), nn.LayerNorm(dim)) for _ in range(use_stages))
+            nn.Identity()
+            if joint
+            else nn.Sequential(nn.Linear(self.in_channels, dim), nn.LayerNorm(dim))
+            for _ in range(use_stages)
+        )
         self.query_proj = nn.Linear(len(terms) * dim, dim)
         self.layers = nn.ModuleList(
-            DecoderLayer(dim, num_heads, dropout) for _ in range(num_layers - 1))
+            DecoderLayer(dim, num_heads, dropout) for _ in range(num_layers - 1)
+        )
         self.mask_attn = CrossAttention(dim, num_heads, dropout, masks_only=True)
 
     def init_weights(self) -> None:
@@ -188,15 +214,18 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
             maps, last = list(inputs), None
         if last is None and self.query != ['t']:
             raise ValueError(
-                f"query is {','.join(self.query)!r}, which needs the image embedding, but the "
+                f'query is {",".join(self.query)!r}, which needs the image embedding, but the '
                 f'backbone gave {len(inputs)} feature maps only. Use DeepPromptedViT as backbone, '
-                "or query='t'.")
+                "or query='t'."
+            )
         if len(maps) < self.use_stages:
-            raise ValueError(f'use_stages is {self.use_stages}, but the backbone gives {len(maps)} '
-                             'feature maps. Choose as many of its blocks by `out_indices`.')
+            raise ValueError(
+                f'use_stages is {self.use_stages}, but the backbone gives {len(maps)} '
+                'feature maps. Choose as many of its blocks by `out_indices`.'
+            )
         if self.use_stages == 1:
             return [self._transform_inputs(maps)], last
-        return maps[-self.use_stages:], last
+        return maps[-self.use_stages :], last
 
     def check_widths(self, maps: Sequence[Tensor], cls: Tensor | None, text: Tensor) -> None:
         if cls is not None:
@@ -205,8 +234,10 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
             if one.shape[1] != self.in_channels:
                 if self.in_channels == text.shape[1]:
                     check_one_clip(one.shape[1], text.shape[1])
-                raise ValueError(f'feature maps have {one.shape[1]} channels, but in_channels of the '
-                                 f'head is {self.in_channels}. Give in_channels={one.shape[1]}.')
+                raise ValueError(
+                    f'feature maps have {one.shape[1]} channels, but in_channels of the '
+                    f'head is {self.in_channels}. Give in_channels={one.shape[1]}.'
+                )
 
     def patch_embeddings(self, maps: Sequence[Tensor]) -> Tensor:
         """Feature maps (B, D, h, w) of the stages -> (B, h * w, d) of the first one's grid,
@@ -253,13 +284,15 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
         modules = list(modules) if isinstance(modules, nn.ModuleList) else [modules]
         terms, labels = {}, labels.squeeze(1)
         if self.align_corners or self.sampler or not all(hasattr(m, 'terms') for m in modules):
-            seg_logits = resize(seg_logits, size=labels.shape[1:], mode='bilinear',
-                                align_corners=self.align_corners)
+            seg_logits = resize(
+                seg_logits, size=labels.shape[1:], mode='bilinear', align_corners=self.align_corners
+            )
             terms['acc_seg'] = accuracy(seg_logits, labels, ignore_index=self.ignore_index)
         weight = self.sampler.sample(seg_logits, labels[:, None]) if self.sampler else None
         for module in modules:
             value = getattr(module, 'terms', module)(
-                seg_logits, labels, weight=weight, ignore_index=self.ignore_index)
+                seg_logits, labels, weight=weight, ignore_index=self.ignore_index
+            )
             value = value if isinstance(value, dict) else {module.loss_name: value}
             for name, term in value.items():
                 terms[name] = terms.get(name, 0) + term if 'loss' in name else term

@@ -4,6 +4,7 @@
 name and signature; a file is imported when mmcv asks for its op. Every other name is a function
 that raises `MissingOpError` when it is called, so that `import mmcv.ops` works.
 """
+
 import importlib
 import importlib.util
 from importlib.machinery import ModuleSpec
@@ -17,19 +18,29 @@ _FILES = {
     'boxes': ['bbox_overlaps'],
     'build_info': ['get_compiler_version', 'get_compiling_cuda_version'],
     'carafe': [
-        'carafe_forward', 'carafe_backward', 'carafe_naive_forward', 'carafe_naive_backward'],
+        'carafe_forward',
+        'carafe_backward',
+        'carafe_naive_forward',
+        'carafe_naive_backward',
+    ],
     'deform_attn': ['ms_deform_attn_forward', 'ms_deform_attn_backward'],
     'deform_conv': [
-        'deform_conv_forward', 'deform_conv_backward_input', 'deform_conv_backward_parameters',
-        'modulated_deform_conv_forward', 'modulated_deform_conv_backward'],
+        'deform_conv_forward',
+        'deform_conv_backward_input',
+        'deform_conv_backward_parameters',
+        'modulated_deform_conv_forward',
+        'modulated_deform_conv_backward',
+    ],
     'focal': [
-        'sigmoid_focal_loss_forward', 'sigmoid_focal_loss_backward',
-        'softmax_focal_loss_forward', 'softmax_focal_loss_backward'],
+        'sigmoid_focal_loss_forward',
+        'sigmoid_focal_loss_backward',
+        'softmax_focal_loss_forward',
+        'softmax_focal_loss_backward',
+    ],
     'masked_conv': ['masked_im2col_forward', 'masked_col2im_forward'],
     'nms': ['nms', 'softnms', 'nms_match'],
     'psa_mask': ['psamask_forward', 'psamask_backward'],
-    'roi': [
-        'roi_align_forward', 'roi_align_backward', 'roi_pool_forward', 'roi_pool_backward'],
+    'roi': ['roi_align_forward', 'roi_align_backward', 'roi_pool_forward', 'roi_pool_backward'],
 }
 OPS = {op: file for file, ops in _FILES.items() for op in ops}
 

@@ -1,14 +1,16 @@
 """Overlaps of axis-aligned boxes."""
+
 import torch
 
 
 def bbox_overlaps(
-        bboxes1: torch.Tensor,
-        bboxes2: torch.Tensor,
-        ious: torch.Tensor,
-        mode: int,
-        aligned: bool,
-        offset: int) -> None:
+    bboxes1: torch.Tensor,
+    bboxes2: torch.Tensor,
+    ious: torch.Tensor,
+    mode: int,
+    aligned: bool,
+    offset: int,
+) -> None:
     """Write IoU (mode 0) or intersection over the first box (mode 1) into `ious`.
 
     bboxes1 (M, 4), bboxes2 (N, 4) xyxy; `ious` is (M, N), or (M,) when `aligned` pairs them.

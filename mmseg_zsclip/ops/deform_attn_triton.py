@@ -5,6 +5,7 @@ four corners of each sample; channels lie along the fast axis, so a corner is on
 read. Sums are in float32 whatever the dtype. The gradient of `value` is scattered with atomics:
 its last bits may differ from run to run, as in mmcv's compiled op.
 """
+
 import torch
 import triton
 import triton.language as tl
@@ -39,9 +40,21 @@ def _corner(left, top, fx, fy, h, w, start, row_mask, CORNER: tl.constexpr):
 
 @triton.jit
 def _forward_kernel(
-        value, shapes, starts, locations, weights, output, keys, queries,
-        HEADS: tl.constexpr, CHANNELS: tl.constexpr, LEVELS: tl.constexpr, POINTS: tl.constexpr,
-        BLOCK_Q: tl.constexpr, BLOCK_D: tl.constexpr):
+    value,
+    shapes,
+    starts,
+    locations,
+    weights,
+    output,
+    keys,
+    queries,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    LEVELS: tl.constexpr,
+    POINTS: tl.constexpr,
+    BLOCK_Q: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+):
     batch = (tl.program_id(1) // HEADS).to(tl.int64)
     head = tl.program_id(1) % HEADS
     query = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q)
@@ -68,15 +81,30 @@ def _forward_kernel(
     tl.store(
         output + row[:, None] * CHANNELS + channel[None, :],
         total.to(output.dtype.element_ty),
-        mask=row_mask[:, None] & channel_mask[None, :])
+        mask=row_mask[:, None] & channel_mask[None, :],
+    )
 
 
 @triton.jit
 def _backward_kernel(
-        value, shapes, starts, locations, weights, grad_output,
-        grad_value, grad_locations, grad_weights, keys, queries,
-        HEADS: tl.constexpr, CHANNELS: tl.constexpr, LEVELS: tl.constexpr, POINTS: tl.constexpr,
-        BLOCK_Q: tl.constexpr, BLOCK_D: tl.constexpr):
+    value,
+    shapes,
+    starts,
+    locations,
+    weights,
+    grad_output,
+    grad_value,
+    grad_locations,
+    grad_weights,
+    keys,
+    queries,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    LEVELS: tl.constexpr,
+    POINTS: tl.constexpr,
+    BLOCK_Q: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+):
     batch = (tl.program_id(1) // HEADS).to(tl.int64)
     head = tl.program_id(1) % HEADS
     query = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q)
@@ -87,7 +115,9 @@ def _backward_kernel(
     base = (batch * keys * HEADS + head) * CHANNELS
     grad = tl.load(
         grad_output + row[:, None] * CHANNELS + channel[None, :],
-        mask=row_mask[:, None] & channel_mask[None, :], other=0.0).to(tl.float32)
+        mask=row_mask[:, None] & channel_mask[None, :],
+        other=0.0,
+    ).to(tl.float32)
     for level in range(LEVELS):
         h = tl.load(shapes + 2 * level).to(tl.int32)
         w = tl.load(shapes + 2 * level + 1).to(tl.int32)
@@ -116,11 +146,12 @@ def _backward_kernel(
 
 
 def forward(
-        value: torch.Tensor,
-        spatial_shapes: torch.Tensor,
-        level_starts: torch.Tensor,
-        locations: torch.Tensor,
-        weights: torch.Tensor) -> torch.Tensor:
+    value: torch.Tensor,
+    spatial_shapes: torch.Tensor,
+    level_starts: torch.Tensor,
+    locations: torch.Tensor,
+    weights: torch.Tensor,
+) -> torch.Tensor:
     """As `deform_attn.ms_deform_attn`, with integer tensors (L, 2) and (L,) on the same device."""
     inputs = [x.contiguous() for x in (value, spatial_shapes, level_starts, locations, weights)]
     batch, keys, heads, channels = value.shape
@@ -134,12 +165,13 @@ def forward(
 
 
 def backward(
-        value: torch.Tensor,
-        spatial_shapes: torch.Tensor,
-        level_starts: torch.Tensor,
-        locations: torch.Tensor,
-        weights: torch.Tensor,
-        grad_output: torch.Tensor) -> list[torch.Tensor]:
+    value: torch.Tensor,
+    spatial_shapes: torch.Tensor,
+    level_starts: torch.Tensor,
+    locations: torch.Tensor,
+    weights: torch.Tensor,
+    grad_output: torch.Tensor,
+) -> list[torch.Tensor]:
     """Return float32 gradients of value, locations and weights, of their shapes."""
     saved = (value, spatial_shapes, level_starts, locations, weights, grad_output)
     inputs = [x.contiguous() for x in saved]
@@ -171,8 +203,13 @@ def _launch(value: torch.Tensor, locations: torch.Tensor, tile: int) -> tuple:
     block_d = triton.next_power_of_2(channels)
     block_q = max(1, tile // block_d)
     sizes = {
-        'HEADS': heads, 'CHANNELS': channels, 'LEVELS': levels, 'POINTS': points,
-        'BLOCK_Q': block_q, 'BLOCK_D': block_d}
+        'HEADS': heads,
+        'CHANNELS': channels,
+        'LEVELS': levels,
+        'POINTS': points,
+        'BLOCK_Q': block_q,
+        'BLOCK_D': block_d,
+    }
     return (triton.cdiv(queries, block_q), batch * heads), sizes
 
 

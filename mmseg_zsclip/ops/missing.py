@@ -1,9 +1,11 @@
 """What happens when an op is called that only the compiled mmcv has."""
+
 from collections.abc import Iterable
 
 FULL_MMCV = (
     'pip uninstall -y mmcv-lite && pip install "setuptools<82" wheel && '
-    'pip install --no-build-isolation "mmcv==2.1.0"   (compiles: needs g++, and nvcc for a GPU)')
+    'pip install --no-build-isolation "mmcv==2.1.0"   (compiles: needs g++, and nvcc for a GPU)'
+)
 
 
 class MissingOpError(NotImplementedError):
@@ -17,7 +19,8 @@ def missing_op(name: str, ours: Iterable[str]):
         raise MissingOpError(
             f'mmcv op {name!r} was called, but mmcv-lite has no compiled ops and '
             f'mmseg_zsclip.ops has only: {", ".join(sorted(ours))}. '
-            f'Install the full mmcv: {FULL_MMCV}')
+            f'Install the full mmcv: {FULL_MMCV}'
+        )
 
     op.__name__ = op.__qualname__ = name
     return op

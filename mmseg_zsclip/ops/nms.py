@@ -1,4 +1,5 @@
 """Non-maximum suppression: torchvision's where it has it, plain loops for the rare kinds."""
+
 import torch
 from torchvision.ops import nms as torchvision_nms
 
@@ -7,10 +8,8 @@ from .recompute import at_least_float32
 
 
 def nms(
-        boxes: torch.Tensor,
-        scores: torch.Tensor,
-        iou_threshold: float,
-        offset: int = 0) -> torch.Tensor:
+    boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int = 0
+) -> torch.Tensor:
     """Return int64 indices of the kept boxes, best first.
 
     boxes (N, 4) xyxy, scores (N,). A box goes when its IoU with a better one is above the
@@ -22,14 +21,15 @@ def nms(
 
 
 def softnms(
-        boxes: torch.Tensor,
-        scores: torch.Tensor,
-        dets: torch.Tensor,
-        iou_threshold: float,
-        sigma: float,
-        min_score: float,
-        method: int,
-        offset: int) -> torch.Tensor:
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    dets: torch.Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> torch.Tensor:
     """Soft-NMS (Bodla et al. 2017): lower the scores of overlapping boxes instead of dropping.
 
     Writes (box, decayed score) of the kept boxes into the first rows of `dets` (N, 5) and returns
@@ -44,7 +44,7 @@ def softnms(
         left = left[left != best]
         iou = pairwise_iou(boxes[best][None], boxes[left], offset)[0]
         if method == 2:
-            decay = torch.exp(-iou**2 / sigma)
+            decay = torch.exp(-(iou**2) / sigma)
         else:
             decay = torch.where(iou >= iou_threshold, (1 - iou) * method, torch.ones_like(iou))
         scores[left] *= decay

@@ -1,4 +1,5 @@
 """Point-wise spatial attention masks (PSANet, Zhao et al. 2018) behind mmcv's entry points."""
+
 import torch
 
 from .recompute import gradients
@@ -6,8 +7,7 @@ from .recompute import gradients
 COLLECT = 0
 
 
-def psa_mask(
-        masks: torch.Tensor, psa_type: int, h_mask: int, w_mask: int) -> torch.Tensor:
+def psa_mask(masks: torch.Tensor, psa_type: int, h_mask: int, w_mask: int) -> torch.Tensor:
     """Unroll a window of weights around each pixel into weights over the whole map.
 
     masks (B, h_mask * w_mask, H, W) -> (B, H * W, H, W): distribute (1) has the source pixel
@@ -29,25 +29,26 @@ def psa_mask(
 
 
 def psamask_forward(
-        input: torch.Tensor,
-        output: torch.Tensor,
-        psa_type: int,
-        h_mask: int,
-        w_mask: int,
-        **sizes) -> None:
+    input: torch.Tensor, output: torch.Tensor, psa_type: int, h_mask: int, w_mask: int, **sizes
+) -> None:
     """Write the unrolled masks into `output`."""
     output.copy_(psa_mask(input, psa_type, h_mask, w_mask))
 
 
 def psamask_backward(
-        grad_output: torch.Tensor,
-        grad_input: torch.Tensor,
-        psa_type: int,
-        h_mask: int,
-        w_mask: int,
-        **sizes) -> None:
+    grad_output: torch.Tensor,
+    grad_input: torch.Tensor,
+    psa_type: int,
+    h_mask: int,
+    w_mask: int,
+    **sizes,
+) -> None:
     """Write the gradient of the window weights into `grad_input`."""
     # Unrolling is linear, so the values at which the gradient is taken do not matter.
-    grad_input.copy_(gradients(
-        lambda m: psa_mask(m, psa_type, h_mask, w_mask), [torch.zeros_like(grad_input)],
-        grad_output)[0])
+    grad_input.copy_(
+        gradients(
+            lambda m: psa_mask(m, psa_type, h_mask, w_mask),
+            [torch.zeros_like(grad_input)],
+            grad_output,
+        )[0]
+    )

@@ -1,13 +1,13 @@
 """Gradients of an op from its forward formula, for ops whose backward is called by hand."""
+
 from collections.abc import Callable, Sequence
 
 import torch
 
 
 def gradients(
-        formula: Callable[..., torch.Tensor],
-        inputs: Sequence[torch.Tensor],
-        grad_output: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    formula: Callable[..., torch.Tensor], inputs: Sequence[torch.Tensor], grad_output: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
     """Run `formula(*inputs)` again under autograd and return d(output . grad_output)/d(inputs)."""
     with torch.enable_grad():
         leaves = [x.detach().requires_grad_() for x in inputs]

@@ -1,4 +1,5 @@
 """Pooling of boxes out of feature maps. Boxes are (R, 5): image index, x1, y1, x2, y2."""
+
 import torch
 from torchvision.ops import roi_align
 
@@ -7,40 +8,42 @@ from .recompute import at_least_float32, gradients
 
 
 def roi_align_forward(
-        input: torch.Tensor,
-        rois: torch.Tensor,
-        output: torch.Tensor,
-        argmax_y: torch.Tensor,
-        argmax_x: torch.Tensor,
-        aligned_height: int,
-        aligned_width: int,
-        spatial_scale: float,
-        sampling_ratio: int,
-        pool_mode: int,
-        aligned: bool) -> None:
+    input: torch.Tensor,
+    rois: torch.Tensor,
+    output: torch.Tensor,
+    argmax_y: torch.Tensor,
+    argmax_x: torch.Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Write average-pooled boxes (R, C, aligned_height, aligned_width) into `output`."""
     if pool_mode == 0:
         raise MissingOpError(
             "roi_align with pool_mode='max' is not in mmseg_zsclip.ops, which has 'avg'. "
-            f"Use pool_mode='avg' or install the full mmcv: {FULL_MMCV}")
+            f"Use pool_mode='avg' or install the full mmcv: {FULL_MMCV}"
+        )
     size = (aligned_height, aligned_width)
     data, boxes = at_least_float32(input, rois)
-    output.copy_(
-        roi_align(data, boxes.to(data), size, spatial_scale, sampling_ratio, aligned))
+    output.copy_(roi_align(data, boxes.to(data), size, spatial_scale, sampling_ratio, aligned))
 
 
 def roi_align_backward(
-        grad_output: torch.Tensor,
-        rois: torch.Tensor,
-        argmax_y: torch.Tensor,
-        argmax_x: torch.Tensor,
-        grad_input: torch.Tensor,
-        aligned_height: int,
-        aligned_width: int,
-        spatial_scale: float,
-        sampling_ratio: int,
-        pool_mode: int,
-        aligned: bool) -> None:
+    grad_output: torch.Tensor,
+    rois: torch.Tensor,
+    argmax_y: torch.Tensor,
+    argmax_x: torch.Tensor,
+    grad_input: torch.Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Write the gradient of the feature map (B, C, H, W) into `grad_input`."""
     size = (aligned_height, aligned_width)
     grad, zeros, boxes = at_least_float32(grad_output, torch.zeros_like(grad_input), rois)
@@ -53,13 +56,14 @@ def roi_align_backward(
 
 
 def roi_pool_forward(
-        input: torch.Tensor,
-        rois: torch.Tensor,
-        output: torch.Tensor,
-        argmax: torch.Tensor,
-        pooled_height: int,
-        pooled_width: int,
-        spatial_scale: float) -> None:
+    input: torch.Tensor,
+    rois: torch.Tensor,
+    output: torch.Tensor,
+    argmax: torch.Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Write max-pooled boxes into `output` and flat H * W indices into `argmax` (-1: empty bin).
 
     mmcv's bins (floor and ceil of (x2 + 1) * scale) differ from torchvision's (rounded ends), so
@@ -88,21 +92,22 @@ def roi_pool_forward(
 
 
 def roi_pool_backward(
-        grad_output: torch.Tensor,
-        rois: torch.Tensor,
-        argmax: torch.Tensor,
-        grad_input: torch.Tensor,
-        pooled_height: int,
-        pooled_width: int,
-        spatial_scale: float) -> None:
+    grad_output: torch.Tensor,
+    rois: torch.Tensor,
+    argmax: torch.Tensor,
+    grad_input: torch.Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Add each bin's gradient to the pixel that was its maximum."""
     places = argmax.flatten(2).long()
     shares = grad_output.flatten(2) * (places >= 0)
     flat = torch.zeros_like(grad_input).flatten(2)
     image, channel = rois[:, 0].long(), torch.arange(flat.shape[1], device=flat.device)
     flat.index_put_(
-        (image[:, None, None], channel[None, :, None], places.clamp(min=0)), shares,
-        accumulate=True)
+        (image[:, None, None], channel[None, :, None], places.clamp(min=0)), shares, accumulate=True
+    )
     grad_input.copy_(flat.view_as(grad_input))
 
 

@@ -1,6 +1,7 @@
 """The toy world as a data set. Nothing is stored: its pictures and label maps have paths such as
 `toy://toy/128/images/val_000007.png`, and are drawn when mmengine's file client reads one. So
 every loader, hook and tool that reads photos and label maps reads these too."""
+
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -32,8 +33,10 @@ def toy_path(world: str, size: int, kind: str, split: str, index: int) -> str:
 def _draw(world: str, size: int, split: str, index: int) -> dict[str, bytes]:
     scene = World(world, size).scene(split, index)
     maps = (np.ascontiguousarray(scene.image[..., ::-1]), scene.semantic, scene.instance)
-    return {kind: cv2.imencode('.png', array, FAST)[1].tobytes()
-            for kind, array in zip(KINDS, maps, strict=True)}
+    return {
+        kind: cv2.imencode('.png', array, FAST)[1].tobytes()
+        for kind, array in zip(KINDS, maps, strict=True)
+    }
 
 
 @register_backend('toy', force=True, prefixes='toy')
@@ -52,7 +55,8 @@ class ToyBackend(BaseStorageBackend):
             raise FileNotFoundError(
                 f'no toy picture {filepath}: {error}. Legal: toy://WORLD/SIZE/KIND/SPLIT_INDEX.png,'
                 f' KIND one of {", ".join(KINDS)}, for example'
-                f' {toy_path("toy", 128, "images", "val", 7)}.') from error
+                f' {toy_path("toy", 128, "images", "val", 7)}.'
+            ) from error
 
     def get_text(self, filepath: str | Path, encoding: str = 'utf-8') -> str:
         raise ValueError(f'{filepath} is a picture; nothing of the toy world is text.')
@@ -76,11 +80,31 @@ class ToyDataset(SegDataset):
     """
 
     WORLD = 'toy'
-    METAINFO = metainfo(WORLD, palette=(
-        (120, 190, 235), (110, 180, 70), (30, 90, 170), (235, 210, 130), (95, 95, 100),
-        (140, 115, 95), (180, 60, 50), (20, 110, 40), (200, 30, 150), (240, 130, 20),
-        (250, 80, 100), (225, 235, 245), (245, 120, 200), (0, 200, 190), (90, 60, 200),
-        (255, 235, 0), (255, 175, 140), (130, 20, 110), (150, 50, 0), (170, 255, 60)))
+    METAINFO = metainfo(
+        WORLD,
+        palette=(
+            (120, 190, 235),
+            (110, 180, 70),
+            (30, 90, 170),
+            (235, 210, 130),
+            (95, 95, 100),
+            (140, 115, 95),
+            (180, 60, 50),
+            (20, 110, 40),
+            (200, 30, 150),
+            (240, 130, 20),
+            (250, 80, 100),
+            (225, 235, 245),
+            (245, 120, 200),
+            (0, 200, 190),
+            (90, 60, 200),
+            (255, 235, 0),
+            (255, 175, 140),
+            (130, 20, 110),
+            (150, 50, 0),
+            (170, 255, 60),
+        ),
+    )
 
     def __init__(
         self, split: str = 'train', size: int = 128, length: int | None = None, **kwargs
@@ -92,7 +116,8 @@ class ToyDataset(SegDataset):
         if self.length < 1:
             raise ValueError(
                 f'{name}: length {length} leaves no scene; legal: 1 and above, or None for'
-                f' {LENGTHS[split]}.')
+                f' {LENGTHS[split]}.'
+            )
         self.split = split
         self.world = World(self.WORLD, size)
         super().__init__(img_suffix='.png', **kwargs)
@@ -101,12 +126,18 @@ class ToyDataset(SegDataset):
         """One dict a scene: as mmseg's, and `instance_path`, `split` and `index`."""
         place = self.WORLD, self.world.size
         return [
-            dict(img_path=toy_path(*place, 'images', self.split, i),
-                 seg_map_path=toy_path(*place, 'annotations', self.split, i),
-                 instance_path=toy_path(*place, 'instances', self.split, i),
-                 split=self.split, index=i, label_map=self.label_map,
-                 reduce_zero_label=self.reduce_zero_label, seg_fields=[])
-            for i in range(self.length)]
+            dict(
+                img_path=toy_path(*place, 'images', self.split, i),
+                seg_map_path=toy_path(*place, 'annotations', self.split, i),
+                instance_path=toy_path(*place, 'instances', self.split, i),
+                split=self.split,
+                index=i,
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=[],
+            )
+            for i in range(self.length)
+        ]
 
     def scene(self, idx: int) -> Scene:
         """Picture, label map, things and their colours of sample `idx`."""

@@ -1,10 +1,11 @@
 """Writes scenes as the files that other tools read: PASCAL VOC, COCO panoptic, COCO instances.
 
-    ROOT/voc/   JPEGImages/*.jpg, SegmentationClass/*.png, SegmentationObject/*.png,
-                ImageSets/Segmentation/<split>.txt, classes.txt, unseen.txt
-    ROOT/coco/  <split>/*.jpg, annotations/panoptic_<split>/*.png,
-                annotations/{panoptic,instances}_<split>.json
+ROOT/voc/   JPEGImages/*.jpg, SegmentationClass/*.png, SegmentationObject/*.png,
+            ImageSets/Segmentation/<split>.txt, classes.txt, unseen.txt
+ROOT/coco/  <split>/*.jpg, annotations/panoptic_<split>/*.png,
+            annotations/{panoptic,instances}_<split>.json
 """
+
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -54,28 +55,36 @@ def export(
     unknown = [kind for kind in formats if kind not in FORMATS]
     if unknown or not formats:
         raise ValueError(
-            f'export: unknown formats {unknown}; give one or more of: {", ".join(FORMATS)}.')
+            f'export: unknown formats {unknown}; give one or more of: {", ".join(FORMATS)}.'
+        )
     if count < 1:
         raise ValueError(f'export: {count} scenes; legal: 1 and above.')
     world.rng('scene', split, 0)
     voc, coco = Path(root) / 'voc', Path(root) / 'coco'
     folders = {
         'voc': [voc / 'JPEGImages', voc / 'SegmentationClass', voc / 'SegmentationObject'],
-        'coco': [coco / split, coco / 'annotations' / f'panoptic_{split}']}
+        'coco': [coco / split, coco / 'annotations' / f'panoptic_{split}'],
+    }
     for kind in formats:
         for folder in folders[kind]:
             folder.mkdir(parents=True, exist_ok=True)
-    job = partial(_write_scene, world, split, [folders[kind] for kind in FORMATS],
-                  tuple(formats), border)
+    job = partial(
+        _write_scene, world, split, [folders[kind] for kind in FORMATS], tuple(formats), border
+    )
     scenes = list(range(count))
-    rows = (track_progress(job, scenes) if nproc <= 1
-            else track_parallel_progress(job, scenes, nproc, keep_order=True))
+    rows = (
+        track_progress(job, scenes)
+        if nproc <= 1
+        else track_parallel_progress(job, scenes, nproc, keep_order=True)
+    )
     print()
     if 'voc' in formats:
         write_names(load_classes(world.name), voc / 'classes.txt')
         write_names(load_unseen(world.name), voc / 'unseen.txt')
-        write_names([scene_name(split, i) for i in scenes],
-                    voc / 'ImageSets' / 'Segmentation' / f'{split}.txt')
+        write_names(
+            [scene_name(split, i) for i in scenes],
+            voc / 'ImageSets' / 'Segmentation' / f'{split}.txt',
+        )
     if 'coco' in formats:
         for kind, content in coco_files(world, split, rows).items():
             with whole_file(coco / 'annotations' / f'{kind}_{split}.json') as path:
@@ -105,9 +114,15 @@ def coco_categories(world: World) -> list[dict]:
     panoptic heads need them. `label` is the class index in the world."""
     order = sorted(range(len(world.classes)), key=lambda label: not world.is_thing[label])
     return [
-        dict(id=i, name=world.classes[label], label=label, isthing=int(world.is_thing[label]),
-             supercategory='thing' if world.is_thing[label] else 'stuff')
-        for i, label in enumerate(order, 1)]
+        dict(
+            id=i,
+            name=world.classes[label],
+            label=label,
+            isthing=int(world.is_thing[label]),
+            supercategory='thing' if world.is_thing[label] else 'stuff',
+        )
+        for i, label in enumerate(order, 1)
+    ]
 
 
 def coco_metainfo(world: World) -> dict:
@@ -116,8 +131,12 @@ def coco_metainfo(world: World) -> dict:
     rows = coco_categories(world)
     things = tuple(row['name'] for row in rows if row['isthing'])
     stuff = tuple(row['name'] for row in rows if not row['isthing'])
-    return dict(classes=things + stuff, thing_classes=things, stuff_classes=stuff,
-                palette=[tuple(colour) for colour in distinct_colours(len(rows))])
+    return dict(
+        classes=things + stuff,
+        thing_classes=things,
+        stuff_classes=stuff,
+        palette=[tuple(colour) for colour in distinct_colours(len(rows))],
+    )
 
 
 def coco_scene(scene: Scene) -> tuple[np.ndarray, list[dict]]:
@@ -140,27 +159,47 @@ def coco_files(world: World, split: str, rows: list[list[dict]]) -> dict[str, di
     takes 0 for "none"."""
     categories = coco_categories(world)
     ids = {row.pop('label'): row['id'] for row in categories}
-    images = [dict(id=i, file_name=f'{scene_name(split, i)}.jpg', width=world.size,
-                   height=world.size) for i in range(len(rows))]
+    images = [
+        dict(id=i, file_name=f'{scene_name(split, i)}.jpg', width=world.size, height=world.size)
+        for i in range(len(rows))
+    ]
     panoptic, instances = [], []
     for image, segments in zip(images, rows, strict=True):
-        infos = [dict(id=s['id'], category_id=ids[s['label']], area=s['area'], bbox=s['bbox'],
-                      iscrowd=0) for s in segments]
-        panoptic.append(dict(image_id=image['id'], segments_info=infos,
-                             file_name=image['file_name'].replace('.jpg', '.png')))
+        infos = [
+            dict(id=s['id'], category_id=ids[s['label']], area=s['area'], bbox=s['bbox'], iscrowd=0)
+            for s in segments
+        ]
+        panoptic.append(
+            dict(
+                image_id=image['id'],
+                segments_info=infos,
+                file_name=image['file_name'].replace('.jpg', '.png'),
+            )
+        )
         for segment, info in zip(segments, infos, strict=True):
             if segment['isthing']:
-                instances.append(info | dict(
-                    id=len(instances) + 1, image_id=image['id'],
-                    segmentation=segment['segmentation']))
+                instances.append(
+                    info
+                    | dict(
+                        id=len(instances) + 1,
+                        image_id=image['id'],
+                        segmentation=segment['segmentation'],
+                    )
+                )
     common = dict(info=dict(description=f'{world!r}, {split}'), licenses=[], images=images)
     things = [row for row in categories if row['isthing']]
-    return dict(panoptic=common | dict(categories=categories, annotations=panoptic),
-                instances=common | dict(categories=things, annotations=instances))
+    return dict(
+        panoptic=common | dict(categories=categories, annotations=panoptic),
+        instances=common | dict(categories=things, annotations=instances),
+    )
 
 
 def _write_scene(
-    world: World, split: str, folders: list[list[Path]], formats: tuple[str, ...], border: int,
+    world: World,
+    split: str,
+    folders: list[list[Path]],
+    formats: tuple[str, ...],
+    border: int,
     index: int,
 ) -> list[dict]:
     """Returns the segments for `coco_files`; none when only VOC is written."""
@@ -183,5 +222,6 @@ def _save(array: np.ndarray, path: Path, palette: bool = False) -> None:
     if palette:
         image.putpalette(PALETTE)
     with whole_file(path) as partial_path:
-        image.save(partial_path, format='PNG' if path.suffix == '.png' else 'JPEG',
-                   quality=JPEG_QUALITY)
+        image.save(
+            partial_path, format='PNG' if path.suffix == '.png' else 'JPEG', quality=JPEG_QUALITY
+        )

@@ -226,10 +226,7 @@ def umbrella(rng: Rng) -> list[Part]:
     rim, top = rng.uniform(-0.08, 0.02), -0.48
     x = np.linspace(-0.5, 0.5, 5)
     dome = ellipse(0, rim, 0.5, rim - top, 0.5, 1.0, 24)
-    scallops = [
-        ellipse((a + b) / 2, rim, (b - a) / 2, 0.05, 0.5, 1.0, 7)
-        for a, b in pairwise(x)
-    ]
+    scallops = [ellipse((a + b) / 2, rim, (b - a) / 2, 0.05, 0.5, 1.0, 7) for a, b in pairwise(x)]
     canopy = np.concatenate([dome, np.concatenate(scallops)[::-1]])
     middle = np.concatenate([points(-0.25, rim - 0.02, 0, top), points(0.25, rim - 0.02)])
     hook = np.concatenate(

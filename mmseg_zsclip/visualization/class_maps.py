@@ -1,4 +1,5 @@
 """Where each class query looks: a picture per test image, the classes' scores side by side."""
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def tile(image: np.ndarray | Image.Image, title: str) -> Image.Image:
     out.paste(image, (0, TITLE))
     font = ImageFont.load_default(20)
     ImageDraw.Draw(out).text(
-        (4, TITLE // 2), elide(title, font, out.width - 8), 'black', font, anchor='lm')
+        (4, TITLE // 2), elide(title, font, out.width - 8), 'black', font, anchor='lm'
+    )
     return out
 
 
@@ -66,17 +68,21 @@ class ClassMapsHook(PictureHook):
         """
         sample, (classes, palette, unseen) = sample.cpu(), shown
         if 'seg_logits' not in sample:
-            raise ValueError('the model predicts labels alone, so there is no score to show: '
-                             'test_cfg.keep_scores is False. Remove it.')
+            raise ValueError(
+                'the model predicts labels alone, so there is no score to show: '
+                'test_cfg.keep_scores is False. Remove it.'
+            )
         image = read_photo(sample.img_path, dataset)
         maps = label_maps(sample, len(classes))
         tiles = [tile(image, Path(sample.img_path).stem)]
         for name, labels in maps.items():
             small = shrink(labels, SIDE // SCALE, cv2.INTER_NEAREST)
             tiles.append(tile(paint(small, classes, palette, unseen), name))
-        shares = sum(np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
-                     for labels in maps.values())
-        most = [i for i in np.argsort(-shares, kind='stable') if shares[i]][:self.limit]
+        shares = sum(
+            np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
+            for labels in maps.values()
+        )
+        most = [i for i in np.argsort(-shares, kind='stable') if shares[i]][: self.limit]
         scores = sample.seg_logits.data[most].numpy()
         backdrop = shrink(image, SIDE)
         for i, one in zip(most, scores, strict=True):

@@ -1,4 +1,5 @@
 """A picture per test image: photo, truth where there is one, prediction, and a legend."""
+
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -60,8 +61,11 @@ def read_photo(path: str, dataset: object) -> np.ndarray:
 
 def label_maps(sample, num_classes: int) -> dict[str, np.ndarray]:
     """`truth`, unless no pixel of it is labelled, and `prediction`: (H, W) labels."""
-    maps = {name: getattr(sample, key).data[0].cpu().numpy() for name, key in
-            (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg')) if key in sample}
+    maps = {
+        name: getattr(sample, key).data[0].cpu().numpy()
+        for name, key in (('truth', 'gt_sem_seg'), ('prediction', 'pred_sem_seg'))
+        if key in sample
+    }
     truth = maps.get('truth')
     if truth is not None and not ((truth >= 0) & (truth < num_classes)).any():
         del maps['truth']
@@ -81,8 +85,9 @@ def overlay(photo: np.ndarray, maps: Mapping[str, np.ndarray], shown: Shown) -> 
     photo = cv2.resize(photo, (width, height), interpolation=how)
     tiles = {'photo': Image.fromarray(photo)}
     for title, labels in maps.items():
-        rows, columns = (np.arange(n) * size // n for n, size in
-                         zip((height, width), labels.shape, strict=True))
+        rows, columns = (
+            np.arange(n) * size // n for n, size in zip((height, width), labels.shape, strict=True)
+        )
         tiles[title] = paint(labels[rows][:, columns], *shown, scale=1, photo=photo)
     step = max(width, NARROWEST) + GAP
     entries, note = legend_entries(maps, shown)
@@ -100,8 +105,13 @@ def overlay(photo: np.ndarray, maps: Mapping[str, np.ndarray], shown: Shown) -> 
 def legend_entries(maps: Mapping[str, np.ndarray], shown: Shown) -> tuple[list[int], str]:
     """Classes in the maps, those with most pixels first, and what is said below them."""
     count = len(shown.classes)
-    pixels = sum((np.bincount(labels[(labels >= 0) & (labels < count)].astype(int),
-                              minlength=count) for labels in maps.values()), np.zeros(count, int))
+    pixels = sum(
+        (
+            np.bincount(labels[(labels >= 0) & (labels < count)].astype(int), minlength=count)
+            for labels in maps.values()
+        ),
+        np.zeros(count, int),
+    )
     found = [int(i) for i in np.argsort(-pixels, kind='stable') if pixels[i]]
     notes = []
     if len(found) > LISTED:
@@ -125,7 +135,9 @@ def legend(entries: Sequence[int], note: str, shown: Shown, width: int) -> Image
         x, y = round(at % per_row * column), GAP + at // per_row * ROW
         swatch = paint(np.full((16, 24), label), *shown, names=False, scale=1)
         out.paste(swatch, (x + 4, y + 4))
-        draw.text((x + 34, y + ROW // 2), elide(name, font, column - 40), 'black', font, anchor='lm')
+        draw.text(
+            (x + 34, y + ROW // 2), elide(name, font, column - 40), 'black', font, anchor='lm'
+        )
     if note:
         draw.text((4, (rows - 1) * ROW + GAP + ROW // 2), note, (90, 90, 90), font, anchor='lm')
     return out
@@ -144,8 +156,9 @@ class PictureHook(Hook):
     def before_test(self, runner: Runner) -> None:
         self.names = OutputNames(runner.test_dataloader.dataset)
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence | None = None
+    ) -> None:
         shown, dataset = shown_classes(runner), runner.test_dataloader.dataset
         for sample in outputs:
             picture = self.picture(sample, shown, dataset)

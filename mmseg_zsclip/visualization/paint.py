@@ -1,4 +1,5 @@
 """Label maps as pictures that need no eye for colour: names inside, unseen classes hatched."""
+
 import base64
 import io
 from collections.abc import Collection, Sequence
@@ -13,9 +14,15 @@ OPAQUE = 0.6  # of colours over a photo
 NAMED = 0.012  # share of the picture from which a region gets its name
 
 
-def paint(labels: np.ndarray, classes: Sequence[str], palette: Sequence[Sequence[int]],
-          unseen: Collection[str], names: bool = True, scale: int = SCALE,
-          photo: np.ndarray | None = None) -> Image.Image:
+def paint(
+    labels: np.ndarray,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    unseen: Collection[str],
+    names: bool = True,
+    scale: int = SCALE,
+    photo: np.ndarray | None = None,
+) -> Image.Image:
     """A label map in colours, `scale` times enlarged, outlined, with the names of large regions;
     those of unseen classes are striped and their names end with a star.
 
@@ -59,16 +66,24 @@ def write_names(image: Image.Image, regions: Sequence[tuple[str, tuple[float, fl
         x, y = min(max(x, half), image.width - half), min(max(y, high), image.height - high)
         if all(abs(x - a) >= half + b or abs(y - c) >= 2 * high for a, b, c in taken):
             taken.append((x, half, y))
-            draw.text((x, y), name, (255, 255, 255), font, anchor='mm', stroke_width=2,
-                      stroke_fill=(20, 20, 20))
+            draw.text(
+                (x, y),
+                name,
+                (255, 255, 255),
+                font,
+                anchor='mm',
+                stroke_width=2,
+                stroke_fill=(20, 20, 20),
+            )
 
 
 def elide(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     """`text`, its end replaced by dots where it is wider than `width` pixels; '' if none fits."""
     if font.getlength(text) <= width:
         return text
-    kept = next((n for n in range(len(text) - 1, 0, -1)
-                 if font.getlength(f'{text[:n]}...') <= width), 0)
+    kept = next(
+        (n for n in range(len(text) - 1, 0, -1) if font.getlength(f'{text[:n]}...') <= width), 0
+    )
     return f'{text[:kept]}...' if kept else ''
 
 
@@ -78,8 +93,9 @@ def stripe_colours(colours: np.ndarray) -> np.ndarray:
     return np.where(light[:, None], colours * 0.35, 255 - (255 - colours) * 0.35).astype(np.uint8)
 
 
-def named_regions(labels: np.ndarray, classes: Sequence[str],
-                  unseen: Collection[str]) -> list[tuple[str, tuple[float, float]]]:
+def named_regions(
+    labels: np.ndarray, classes: Sequence[str], unseen: Collection[str]
+) -> list[tuple[str, tuple[float, float]]]:
     """Name and innermost point (x, y) of every connected region that is large enough."""
     out = []
     for label in np.unique(labels):

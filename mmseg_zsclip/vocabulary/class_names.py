@@ -1,5 +1,6 @@
 """What a class name is: synonyms by comma, the first the canonical one. The one place that splits
 them; imports nothing, so that CLIP, data sets and models read it alike."""
+
 from collections.abc import Sequence
 
 
@@ -18,8 +19,9 @@ def folded(name: str) -> str:
     return ''.join(c for c in name.lower() if c not in ' -_')
 
 
-def class_synonyms(names: Sequence[str], where: str = 'the given list',
-                   lines: bool = False) -> list[list[str]]:
+def class_synonyms(
+    names: Sequence[str], where: str = 'the given list', lines: bool = False
+) -> list[list[str]]:
     """The names of every class, in order.
 
     Args:
@@ -33,8 +35,10 @@ def class_synonyms(names: Sequence[str], where: str = 'the given list',
             twice, or two classes with one first name, whatever its case: the second could never win.
     """
     if isinstance(names, str):
-        raise TypeError(f'class names must be a list, got the single string {names!r}; write [name] '
-                        'for one class')
+        raise TypeError(
+            f'class names must be a list, got the single string {names!r}; write [name] '
+            'for one class'
+        )
     if len(names) == 0 or (lines and list(names) == ['']):
         raise ValueError(f'{where} holds no class. Give at least one class name.')
     seen, out = {}, []
@@ -45,7 +49,8 @@ def class_synonyms(names: Sequence[str], where: str = 'the given list',
         if key in seen:
             raise ValueError(
                 f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does not'
-                ' matter). Give each class its own first name.')
+                ' matter). Give each class its own first name.'
+            )
         seen[key] = i
         out.append(synonyms)
     return out
@@ -60,11 +65,11 @@ def _checked(name: str, place: str) -> list[str]:
     if shown.startswith('#') or not shown.isprintable():
         raise ValueError(
             f'{place}, {name!r}, has a tab, a comment or an invisible character. Write the name'
-            ' alone, synonyms by comma.')
+            ' alone, synonyms by comma.'
+        )
     synonyms = split_names(name)
     if not all(synonyms):
-        raise ValueError(
-            f"{place}, {name!r}, has an empty synonym. Write 'cat' or 'cat, kitten'.")
+        raise ValueError(f"{place}, {name!r}, has an empty synonym. Write 'cat' or 'cat, kitten'.")
     if len({synonym.lower() for synonym in synonyms}) < len(synonyms):
         raise ValueError(f'{place}, {name!r}, has a synonym twice. Keep one.')
     return synonyms

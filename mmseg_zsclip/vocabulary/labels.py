@@ -35,7 +35,8 @@ def ignore_index(num_classes: int) -> int:
     """
     if not 1 <= num_classes <= IGNORE_LARGE:
         raise ValueError(
-            f'a label map cannot hold {num_classes} classes: 1 to {IGNORE_LARGE} can be stored.')
+            f'a label map cannot hold {num_classes} classes: 1 to {IGNORE_LARGE} can be stored.'
+        )
     return IGNORE if num_classes < IGNORE else IGNORE_LARGE
 
 
@@ -51,12 +52,14 @@ def legal_ignore(num_classes: int, given: int | None = None) -> int:
         raise ValueError(
             f'ignore_index is {given}, which is one of the {num_classes} classes (0 to '
             f'{num_classes - 1}): it would never be trained. Leave ignore_index out, which makes '
-            f'it {ignore_index(num_classes)}.')
+            f'it {ignore_index(num_classes)}.'
+        )
     return given
 
 
-def check_labels(labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int], ignored: int,
-                 mode: str) -> None:
+def check_labels(
+    labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int], ignored: int, mode: str
+) -> None:
     """That a batch's labels are classes, none of them hidden from training.
 
     Args:
@@ -74,11 +77,13 @@ def check_labels(labels: 'Tensor', classes: Sequence[str], hidden: Sequence[int]
         raise ValueError(
             f'labels run from {int(known.min())} to {int(known.max())}, but there are '
             f'{len(classes)} classes (0 to {len(classes) - 1}; {ignored} is ignored). Check '
-            'reduce_zero_label and the converter of the data set.')
+            'reduce_zero_label and the converter of the data set.'
+        )
     found = known.bincount(minlength=len(classes))
     leaked = [canonical(classes[i]) for i in hidden if found[i]]
     if leaked:
         raise ValueError(
             f'ground-truth leak: labels of {leaked} reached the loss, which training must not see. '
             f"Put dict(type='mmseg_zsclip.HideUnseen', ..., mode={mode!r}) behind LoadLabels in "
-            'the training pipeline.')
+            'the training pipeline.'
+        )

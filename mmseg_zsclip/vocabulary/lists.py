@@ -9,6 +9,7 @@ ADE20K-847 (572/275: unseen = in at most 10 training images) as in ZegFormer, CV
 MaskCLIP's web photos (ECCV 2022, appendix); `background26` of SCLIP's release (ECCV 2024,
 `configs/cls_voc21.txt`), and `background25` without "bed", which is a class of COCO-Object.
 """
+
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,20 +94,29 @@ def split_indices(
     found = {}
     for name in unseen:
         key = canonical(name)
-        i = next((t[k] for t, k in zip(tables, (key, key, folded(key), folded(key)), strict=True)
-                  if k in t), None)
+        i = next(
+            (
+                t[k]
+                for t, k in zip(tables, (key, key, folded(key), folded(key)), strict=True)
+                if k in t
+            ),
+            None,
+        )
         if i is None:
             raise ValueError(
                 f'unseen class {name!r} is not one of the {len(classes)} classes.'
-                f' {_nearest(name, [canonical(c) for c in classes])}')
+                f' {_nearest(name, [canonical(c) for c in classes])}'
+            )
         if i in found:
             raise ValueError(
-                f'unseen class {name!r} is given twice (also as {found[i]!r}). Name each once.')
+                f'unseen class {name!r} is given twice (also as {found[i]!r}). Name each once.'
+            )
         found[i] = name
     if classes and len(found) == len(classes):
         raise ValueError(
             f'all {len(classes)} classes are unseen: nothing is left to train on.'
-            ' Leave at least one class seen.')
+            ' Leave at least one class seen.'
+        )
     return tuple(i for i in range(len(classes)) if i not in found), tuple(sorted(found))
 
 
@@ -119,11 +129,13 @@ def _read_lines(source: str | Path, shipped: list[str], ending: str, what: str) 
     else:
         raise ValueError(
             f'unknown {what} {source!r}. {_nearest(source, shipped)}'
-            ' A file of your own must end in .txt, one class a line.')
+            ' A file of your own must end in .txt, one class a line.'
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f'{what} file {source} does not exist. Write one class a line, or use a shipped name:'
-            f' {", ".join(shipped)}.')
+            f' {", ".join(shipped)}.'
+        )
     return read_text(path).rstrip().split('\n')
 
 
@@ -135,10 +147,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         text = '\0' if content[:2] in (b'\xff\xfe', b'\xfe\xff') else None
         if text is None:
-            line = content[:error.start].count(b'\n') + 1
+            line = content[: error.start].count(b'\n') + 1
             raise ValueError(
                 f'{path}, line {line}: byte {content[error.start]:#x} is not UTF-8. Save the file as'
-                ' UTF-8.') from error
+                ' UTF-8.'
+            ) from error
     if '\0' in text:
         raise ValueError(f'{path}, line 1: this is UTF-16 or no text. Save the file as UTF-8.')
     return text.replace('\r\n', '\n').replace('\r', '\n')

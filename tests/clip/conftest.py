@@ -1,4 +1,5 @@
 """Tiny CLIPs: ours, and open_clip's with the same sizes and random weights."""
+
 import pytest
 import torch
 
@@ -12,11 +13,22 @@ TINY_RESNET = CLIPArch('tiny-resnet', 16, 64, (1, 2, 1, 1), 8, None, 4, 24, 2, 2
 def open_clip_twin(arch, seed=0):
     """open_clip's CLIP of the same sizes; every tensor random, batch statistics included."""
     from open_clip.model import CLIP
-    vision = dict(image_size=arch.image_size, layers=arch.vision_layers, width=arch.vision_width,
-                  mlp_ratio=arch.vision_mlp_ratio, patch_size=arch.patch_size,
-                  head_width=arch.vision_width * (32 if arch.is_resnet else 1) // arch.vision_heads)
-    text = dict(context_length=arch.context_length, vocab_size=arch.vocab_size,
-                width=arch.text_width, heads=arch.text_heads, layers=arch.text_layers)
+
+    vision = dict(
+        image_size=arch.image_size,
+        layers=arch.vision_layers,
+        width=arch.vision_width,
+        mlp_ratio=arch.vision_mlp_ratio,
+        patch_size=arch.patch_size,
+        head_width=arch.vision_width * (32 if arch.is_resnet else 1) // arch.vision_heads,
+    )
+    text = dict(
+        context_length=arch.context_length,
+        vocab_size=arch.vocab_size,
+        width=arch.text_width,
+        heads=arch.text_heads,
+        layers=arch.text_layers,
+    )
     torch.manual_seed(seed)
     model = CLIP(arch.embed_dim, vision, text, quick_gelu=arch.activation == 'quick_gelu').eval()
     for name, value in model.state_dict().items():

@@ -30,11 +30,23 @@ NOT_PUBLISHED = {'ViT-XS-8', 'ViT-T-8', 'RN-T'}
 @pytest.mark.parametrize('name', [name for name in ARCHS if name not in NOT_PUBLISHED])
 def test_our_table_equals_open_clips(name):
     import open_clip
+
     assert ARCHS[name] == arch_from_config(name, open_clip.get_model_config(name))
 
 
-@pytest.mark.parametrize('name', ['ViT-B-16', 'ViT-L-14-336', 'ViT-H-14', 'RN50', 'RN50x64',
-                                  'ViT-B-16-plus-240', 'ViT-g-14', 'ViT-bigG-14'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'ViT-B-16',
+        'ViT-L-14-336',
+        'ViT-H-14',
+        'RN50',
+        'RN50x64',
+        'ViT-B-16-plus-240',
+        'ViT-g-14',
+        'ViT-bigG-14',
+    ],
+)
 def test_real_sizes_have_open_clips_tensors(name):
     arch = get_arch(name)
     with torch.device('meta'):
@@ -43,9 +55,15 @@ def test_real_sizes_have_open_clips_tensors(name):
     assert ours == {k: v.shape for k, v in theirs.state_dict().items()}
 
 
-@pytest.mark.parametrize(('name', 'count'), [
-    ('ViT-B-32', 151_277_313), ('ViT-B-16', 149_620_737), ('ViT-L-14', 427_616_513),
-    ('RN50', 102_007_137)])
+@pytest.mark.parametrize(
+    ('name', 'count'),
+    [
+        ('ViT-B-32', 151_277_313),
+        ('ViT-B-16', 149_620_737),
+        ('ViT-L-14', 427_616_513),
+        ('RN50', 102_007_137),
+    ],
+)
 def test_parameter_counts_are_the_published_ones(name, count):
     with torch.device('meta'):
         assert sum(p.numel() for p in CLIP(get_arch(name)).parameters()) == count
@@ -70,8 +88,15 @@ def test_statistics_in_255_are_those_in_1():
 def test_plain_names_of_open_clip_all_build():
     names = plain_names()
     assert {'ViT-bigG-14', 'ViT-g-14', 'ViT-H-14-378', 'RN50-quickgelu'} <= set(names)
-    assert not {'ViT-B-16-SigLIP', 'convnext_base', 'coca_ViT-B-32', 'ViT-L-14-CLIPA',
-                'roberta-ViT-B-32', 'ViT-H-14-worldwide', 'ViT-M-16-alt'} & set(names)
+    assert not {
+        'ViT-B-16-SigLIP',
+        'convnext_base',
+        'coca_ViT-B-32',
+        'ViT-L-14-CLIPA',
+        'roberta-ViT-B-32',
+        'ViT-H-14-worldwide',
+        'ViT-M-16-alt',
+    } & set(names)
     assert all(isinstance(get_arch(name), CLIPArch) for name in names)
 
 
@@ -88,10 +113,17 @@ def test_unknown_name_lists_the_legal_ones_nearest_first():
         get_arch('ViT-B-61')
 
 
-@pytest.mark.parametrize(('name', 'reason'), [
-    ('ViT-B-16-SigLIP', 'timm_model_name'), ('roberta-ViT-B-32', 'hf_model_name'),
-    ('coca_ViT-B-32', 'multimodal_cfg'), ('ViT-L-14-CLIPA', 'pool_type'),
-    ('ViT-H-14-worldwide', 'hf_tokenizer_name'), ('ViT-M-16-alt', 'ls_init_value')])
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('ViT-B-16-SigLIP', 'timm_model_name'),
+        ('roberta-ViT-B-32', 'hf_model_name'),
+        ('coca_ViT-B-32', 'multimodal_cfg'),
+        ('ViT-L-14-CLIPA', 'pool_type'),
+        ('ViT-H-14-worldwide', 'hf_tokenizer_name'),
+        ('ViT-M-16-alt', 'ls_init_value'),
+    ],
+)
 def test_towers_that_are_not_plain_list_those_that_are(name, reason):
     with pytest.raises(ValueError, match=f'not a plain ViT.*{reason}.*Names that work: ViT-B-32'):
         get_arch(name)
@@ -128,6 +160,7 @@ def test_unknown_tag_lists_the_tags():
 
 def test_open_clip_too_old_to_know_activations_is_an_error(monkeypatch):
     import open_clip
+
     monkeypatch.setattr(open_clip, 'get_pretrained_cfg', lambda name, tag: dict(url='x'))
     with pytest.raises(RuntimeError, match=r"pip install -U 'open_clip_torch>=2.29'"):
         published('ViT-B-16', 'openai')
@@ -135,6 +168,7 @@ def test_open_clip_too_old_to_know_activations_is_an_error(monkeypatch):
 
 def test_without_open_clip_the_error_says_how_to_install_it(monkeypatch):
     import sys
+
     monkeypatch.setitem(sys.modules, 'open_clip', None)
     with pytest.raises(ImportError, match=r"pip install 'open_clip_torch>=2.29'"):
         plain_names()
@@ -167,19 +201,26 @@ def test_a_folder_named_toy_does_not_hide_the_embedded_weights(tmp_path, monkeyp
     load_clip('ViT-T-8', 'toy')
 
 
-@pytest.mark.parametrize(('name', 'weights'), [
-    ('RN-T', 'toy-dense'), ('ViT-B-16', 'toy'), (None, 'toy')])
+@pytest.mark.parametrize(
+    ('name', 'weights'), [('RN-T', 'toy-dense'), ('ViT-B-16', 'toy'), (None, 'toy')]
+)
 def test_embedded_weights_of_another_architecture_list_what_there_is(name, weights):
-    with pytest.raises(ValueError, match=f"no embedded weights '{weights}' of architecture {name!r}"
-                       "; the package holds 'toy' of 'ViT-T-8', 'toy-dense' of 'ViT-T-8', 'toy' of"
-                       " 'RN-T'"):
+    with pytest.raises(
+        ValueError,
+        match=f"no embedded weights '{weights}' of architecture {name!r}"
+        "; the package holds 'toy' of 'ViT-T-8', 'toy-dense' of 'ViT-T-8', 'toy' of"
+        " 'RN-T'",
+    ):
         load_clip(name, weights)
 
 
 def test_an_installation_without_the_embedded_weights_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(archs, 'EMBEDDED_FOLDER', tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"vit_dense.pt, which holds the weights 'toy-dense'"
-                       r" of 'ViT-T-8', is not in this installation; install mmseg_zsclip again"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"vit_dense.pt, which holds the weights 'toy-dense'"
+        r" of 'ViT-T-8', is not in this installation; install mmseg_zsclip again",
+    ):
         embedded('ViT-T-8', 'toy-dense')
     assert embedded('ViT-T-8', 'openai') is None
 

@@ -31,6 +31,7 @@ def drop(*starts):
     def change(state):
         for key in [key for key in state if key.startswith(starts)]:
             del state[key]
+
     return change
 
 
@@ -48,13 +49,18 @@ def test_a_dropped_block_is_an_error_that_lists_its_tensors(tmp_path):
 def test_weights_that_are_not_finite_name_the_tensor(tmp_path, value):
     def change(state):
         state['visual.conv1.weight'][0, 0, 0, :2] = value
-    with pytest.raises(ValueError, match=r'a\.pt: 2 of \d+ values of visual.conv1.weight are NaN or'):
+
+    with pytest.raises(
+        ValueError, match=r'a\.pt: 2 of \d+ values of visual.conv1.weight are NaN or'
+    ):
         load_clip(TINY_VIT, write(tmp_path / 'a.pt', change), 'gelu')
 
 
 def test_unexpected_tensors_are_listed_and_long_lists_are_counted(tmp_path):
-    path = write(tmp_path / 'a.pt', lambda s: s.update(
-        {f'visual.adapter.{i}': torch.zeros(1) for i in range(30)}))
+    path = write(
+        tmp_path / 'a.pt',
+        lambda s: s.update({f'visual.adapter.{i}': torch.zeros(1) for i in range(30)}),
+    )
     with pytest.raises(ValueError, match=r'30 unexpected:(?s:.*)adapter.0\n(?s:.*)and 10 more'):
         load_clip(TINY_VIT, path, 'gelu')
 
@@ -71,13 +77,19 @@ def test_another_resolution_names_both_shapes(tmp_path):
         load_clip(TINY_VIT, path, 'gelu')
 
 
-@pytest.mark.parametrize(('file', 'asked', 'kinds'), [
-    (TINY_RESNET, TINY_VIT, (r'ModifiedResNet .*4x3x3x3', r'ViT .*32x3x8x8')),
-    (TINY_VIT, TINY_RESNET, (r'ViT .*32x3x8x8', r'ModifiedResNet .*4x3x3x3'))])
+@pytest.mark.parametrize(
+    ('file', 'asked', 'kinds'),
+    [
+        (TINY_RESNET, TINY_VIT, (r'ModifiedResNet .*4x3x3x3', r'ViT .*32x3x8x8')),
+        (TINY_VIT, TINY_RESNET, (r'ViT .*32x3x8x8', r'ModifiedResNet .*4x3x3x3')),
+    ],
+)
 def test_resnet_weights_in_a_vit_name_both_kinds(file, asked, kinds, tmp_path):
     path = write(tmp_path / 'a.pt', arch=file)
-    with pytest.raises(ValueError, match='weights of another architecture. They are of a '
-                       f'{kinds[0]}.*is a {kinds[1]}'):
+    with pytest.raises(
+        ValueError,
+        match=f'weights of another architecture. They are of a {kinds[0]}.*is a {kinds[1]}',
+    ):
         load_clip(asked, path, 'gelu')
 
 
@@ -120,12 +132,13 @@ def test_unrecorded_activation_must_be_stated(tmp_path):
 def test_a_published_tag_decides_activation_and_statistics(tmp_path, monkeypatch):
     path = write(tmp_path / 'a.pt')
     facts = Published(
-        'tiny-vit', 'openai', 'http://x/a.pt', '', 'quick_gelu', (.5,) * 3, (.25,) * 3)
+        'tiny-vit', 'openai', 'http://x/a.pt', '', 'quick_gelu', (0.5,) * 3, (0.25,) * 3
+    )
     monkeypatch.setattr(checkpoint, 'published', lambda name, tag: facts)
     monkeypatch.setattr('mmseg_zsclip.clip.download.fetch_published', lambda facts: path)
     read = read_weights(TINY_VIT, 'openai')
     assert read.arch.activation == 'quick_gelu'
-    assert (read.mean, read.std) == ((.5,) * 3, (.25,) * 3)
+    assert (read.mean, read.std) == ((0.5,) * 3, (0.25,) * 3)
     assert read_weights(TINY_VIT, path, 'gelu').mean == CLIP_MEAN
 
 
@@ -133,6 +146,7 @@ def test_missing_batch_counters_are_the_only_tensors_filled_in(tmp_path):
     def change(state):
         for key in [key for key in state if key.endswith('num_batches_tracked')]:
             del state[key]
+
     path = write(tmp_path / 'a.pt', change, TINY_RESNET)
     model = load_clip(TINY_RESNET, path, 'gelu')
     assert model.visual.bn1.num_batches_tracked == 0
@@ -247,16 +261,23 @@ def test_saved_file_is_small_whole_and_plain(tmp_path, monkeypatch):
     def fail(content, path):
         path.write_bytes(b'half')
         raise OSError('disk full')
+
     monkeypatch.setattr(torch, 'save', fail)
     with pytest.raises(OSError, match='disk full'):
         save_clip(model, tmp_path / 'b.pt')
     assert sorted(p.name for p in tmp_path.iterdir()) == ['half.pt', 'new']
 
 
-@pytest.mark.parametrize(('rows', 'message'), [
-    (torch.ones(7, dtype=torch.bool), r'rows is torch.bool of shape \(7,\)'),
-    (torch.tensor([5, 6]), r'rows is torch.int64 of shape \(2,\); expected bool \(49408,\), true'),
-])
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        (torch.ones(7, dtype=torch.bool), r'rows is torch.bool of shape \(7,\)'),
+        (
+            torch.tensor([5, 6]),
+            r'rows is torch.int64 of shape \(2,\); expected bool \(49408,\), true',
+        ),
+    ],
+)
 def test_rows_to_store_must_be_marks_of_the_whole_vocabulary(rows, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         save_clip(CLIP(TINY_VIT), tmp_path / 'a.pt', rows=rows)

@@ -144,7 +144,8 @@ def test_file_put_by_hand_is_checked_too(tmp_path):
 
 @pytest.mark.parametrize('name', ['ZSCLIP_OFFLINE', 'HF_HUB_OFFLINE'])
 def test_offline_switch_makes_no_connection_and_says_where_to_put_the_file(
-        name, server, tmp_path, monkeypatch):
+    name, server, tmp_path, monkeypatch
+):
     monkeypatch.setenv(name, '1')
     assert is_offline()
     url = server.put('/a.pt')
@@ -158,6 +159,7 @@ def test_offline_switch_makes_no_connection_and_says_where_to_put_the_file(
 def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError('Network is unreachable')
+
     monkeypatch.setattr(socket, 'create_connection', refuse)
     with pytest.raises(DownloadError, match=r'cannot reach http://x/a.pt: .*unreachable. No net'):
         fetch('http://x/a.pt', tmp_path / 'a.pt')
@@ -177,14 +179,24 @@ def hub(server, monkeypatch, names, etag=SHA, repo='org/name'):
     monkeypatch.setenv('HF_ENDPOINT', server.url)
     for name in names:
         server.put(f'/storage/{name}')
-        server.put(f'/{repo}/resolve/main/{name}', b'', 302, X_Linked_Etag=f'"{etag}"',
-                   Location=f'{server.url}/storage/{name}')
+        server.put(
+            f'/{repo}/resolve/main/{name}',
+            b'',
+            302,
+            X_Linked_Etag=f'"{etag}"',
+            Location=f'{server.url}/storage/{name}',
+        )
 
 
-@pytest.mark.parametrize('names', [
-    ('open_clip_config.json', 'open_clip_model.safetensors'),
-    ('open_clip_config.json', 'open_clip_pytorch_model.bin'),
-    ('config.json', 'model.safetensors'), ('config.json', 'pytorch_model.bin')])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('open_clip_config.json', 'open_clip_model.safetensors'),
+        ('open_clip_config.json', 'open_clip_pytorch_model.bin'),
+        ('config.json', 'model.safetensors'),
+        ('config.json', 'pytorch_model.bin'),
+    ],
+)
 def test_hub_folders_in_any_layout(names, server, monkeypatch):
     hub(server, monkeypatch, names)
     folder = fetch_hub('hf-hub:org/name')
@@ -257,7 +269,9 @@ def test_processes_of_one_run_download_once(server, tmp_path):
     assert server.asked == ['/a.pt']
 
 
-@pytest.mark.parametrize('record', [b'', b'\n', b'only-one-word', b'\xff\xfe\x00\x01', b'x  y  1 2'])
+@pytest.mark.parametrize(
+    'record', [b'', b'\n', b'only-one-word', b'\xff\xfe\x00\x01', b'x  y  1 2']
+)
 def test_a_damaged_record_of_a_good_file_is_passed_over(tmp_path, record):
     path = tmp_path / 'a.pt'
     path.write_bytes(BODY)
@@ -272,6 +286,7 @@ def test_a_good_file_in_a_cache_that_is_read_only_is_used(tmp_path, monkeypatch)
 
     def closed(*args):
         raise PermissionError(13, 'Permission denied')
+
     monkeypatch.setattr(download, 'whole_file', closed)
     verify(path, SHA)
     assert not (tmp_path / 'a.pt.sha256').exists()
@@ -279,10 +294,16 @@ def test_a_good_file_in_a_cache_that_is_read_only_is_used(tmp_path, monkeypatch)
         verify(path, '0' * 64)
 
 
-@pytest.mark.parametrize(('name', 'body', 'kind'), [
-    ('a.pt', b'<!DOCTYPE html><html>please log in</html>', 'a web page'),
-    ('a.safetensors', b'\x89PNG\r\n\x1a\n', 'a PNG picture'), ('a.bin', b'', 'an empty file'),
-    ('a.pt', b'not found', 'a text file'), ('config.json', b'<html></html>', 'a web page')])
+@pytest.mark.parametrize(
+    ('name', 'body', 'kind'),
+    [
+        ('a.pt', b'<!DOCTYPE html><html>please log in</html>', 'a web page'),
+        ('a.safetensors', b'\x89PNG\r\n\x1a\n', 'a PNG picture'),
+        ('a.bin', b'', 'an empty file'),
+        ('a.pt', b'not found', 'a text file'),
+        ('config.json', b'<html></html>', 'a web page'),
+    ],
+)
 def test_what_is_no_weights_is_not_kept_as_weights(server, tmp_path, name, body, kind):
     with pytest.raises(DownloadError, match=f'answered with {kind}.*Nothing was kept'):
         fetch(server.put(f'/{name}', body), tmp_path / name)
@@ -292,17 +313,24 @@ def test_what_is_no_weights_is_not_kept_as_weights(server, tmp_path, name, body,
 @pytest.fixture
 def https(monkeypatch):
     """https:// addresses are answered without TLS, so that a local server can stand for any."""
-    monkeypatch.setattr(urllib.request.HTTPSHandler, 'https_open', lambda self, request: (
-        self.do_open(HTTPConnection, request)))
+    monkeypatch.setattr(
+        urllib.request.HTTPSHandler,
+        'https_open',
+        lambda self, request: self.do_open(HTTPConnection, request),
+    )
 
 
 @pytest.mark.parametrize('digest', ['', SHA], ids=['no digest', 'digest'])
-def test_a_redirect_from_https_to_http_is_refused_before_it_is_asked(server, https, digest, tmp_path):
+def test_a_redirect_from_https_to_http_is_refused_before_it_is_asked(
+    server, https, digest, tmp_path
+):
     secure = server.url.replace('http:', 'https:')
     away = server.put('/away.pt')
     server.put('/hop.pt', b'', 302, Location=away)
     server.put('/a.pt', b'', 302, Location=f'{secure}/hop.pt')
-    with pytest.raises(DownloadError, match=r'hop.pt redirects to http://\S+/away.pt, which is not h'):
+    with pytest.raises(
+        DownloadError, match=r'hop.pt redirects to http://\S+/away.pt, which is not h'
+    ):
         fetch(f'{secure}/a.pt', tmp_path / 'a.pt', digest)
     assert '/away.pt' not in server.asked
     assert files(tmp_path) == []
@@ -318,6 +346,7 @@ def test_redirects_within_https_are_followed(server, https, tmp_path):
 @pytest.mark.parametrize('read', ['checkpoint', 'hub'])
 def test_every_way_to_download_refuses_a_redirect_to_http(read, server, https, monkeypatch):
     from mmseg_zsclip.checkpoints import CheckpointError, read_checkpoint
+
     secure = server.url.replace('http:', 'https:')
     for path in ('/a.pth', '/org/name/resolve/main/open_clip_config.json'):
         server.put(path, b'', 302, Location=server.put(f'/away{path}'))

@@ -23,8 +23,11 @@ from mmseg_zsclip.vocabulary.lists import canonical, load_classes, vocabularies
 
 from .conftest import TINY_VIT
 
-SHARED = Path(os.environ.get(
-    'ZSCLIP_SHARED', Path(__file__).resolve().parents[3] / 'shared')) / 'data' / 'clip_vitb16'
+SHARED = (
+    Path(os.environ.get('ZSCLIP_SHARED', Path(__file__).resolve().parents[3] / 'shared'))
+    / 'data'
+    / 'clip_vitb16'
+)
 
 
 @pytest.fixture(scope='module')
@@ -38,9 +41,18 @@ def embed(tower, sentence):
     return F.normalize(tower(tokenize([sentence]))[0], dim=-1)
 
 
-@pytest.mark.parametrize(('name', 'count'), [
-    ('none', 1), ('single', 1), ('imagenet', 80), ('vild', 85), ('vild14', 14),
-    ('zegclip', 1), ('zegclip15', 15)])
+@pytest.mark.parametrize(
+    ('name', 'count'),
+    [
+        ('none', 1),
+        ('single', 1),
+        ('imagenet', 80),
+        ('vild', 85),
+        ('vild14', 14),
+        ('zegclip', 1),
+        ('zegclip15', 15),
+    ],
+)
 def test_template_sets_have_their_published_sizes(name, count):
     templates = get_templates(name)
     assert len(set(templates)) == len(templates) == count
@@ -50,6 +62,7 @@ def test_template_sets_have_their_published_sizes(name, count):
 def test_vild14_is_mmsegs_vild():
     pytest.importorskip('mmseg_zsclip.compat')
     from mmseg.utils import get_predefined_templates
+
     assert get_templates('vild14') == tuple(get_predefined_templates('vild'))
     assert set(get_templates('imagenet')) == set(get_predefined_templates('imagenet'))
 
@@ -90,7 +103,8 @@ def test_memory_stays_that_of_a_chunk_with_many_classes(tower):
 
 def test_braces_in_a_name_are_text(tower):
     torch.testing.assert_close(
-        class_embeddings(tower, ['a {x} b'], ['the {}'])[0], embed(tower, 'the a {x} b'))
+        class_embeddings(tower, ['a {x} b'], ['the {}'])[0], embed(tower, 'the a {x} b')
+    )
 
 
 def test_autocast_does_not_lower_the_precision(tower):
@@ -99,14 +113,17 @@ def test_autocast_does_not_lower_the_precision(tower):
     assert torch.equal(low, class_embeddings(tower, ['cat']))
 
 
-@pytest.mark.parametrize(('names', 'message'), [
-    ([], 'holds no class'),
-    (['cat', ''], r"class 1 is empty \(''\)"),
-    (['cat', ' , dog'], "class 1, ' , dog', has an empty synonym"),
-    (['cat', 'dog', 'Cat , kitten'], "'Cat' names both class 0 and class 2"),
-    (['cat, kitten, CAT'], 'has a synonym twice'),
-    (['dog ' * 80], "'a photo of a dog dog .*' has 87 tokens; CLIP reads at most 77"),
-])
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ([], 'holds no class'),
+        (['cat', ''], r"class 1 is empty \(''\)"),
+        (['cat', ' , dog'], "class 1, ' , dog', has an empty synonym"),
+        (['cat', 'dog', 'Cat , kitten'], "'Cat' names both class 0 and class 2"),
+        (['cat, kitten, CAT'], 'has a synonym twice'),
+        (['dog ' * 80], "'a photo of a dog dog .*' has 87 tokens; CLIP reads at most 77"),
+    ],
+)
 def test_bad_names_are_named(tower, names, message):
     with pytest.raises(ValueError, match=message):
         class_embeddings(tower, names)
@@ -119,12 +136,15 @@ def test_names_of_another_type(tower):
         class_embeddings(tower, 'cat')
 
 
-@pytest.mark.parametrize(('templates', 'message'), [
-    ('vlid', "unknown template set 'vlid'; legal: none, single"),
-    ([], 'templates is empty'),
-    (['a photo'], "'a photo' has 0 '{}'"),
-    (['{} of {}'], "'{} of {}' has 2 '{}'"),
-])
+@pytest.mark.parametrize(
+    ('templates', 'message'),
+    [
+        ('vlid', "unknown template set 'vlid'; legal: none, single"),
+        ([], 'templates is empty'),
+        (['a photo'], "'a photo' has 0 '{}'"),
+        (['{} of {}'], "'{} of {}' has 2 '{}'"),
+    ],
+)
 def test_bad_templates_are_named(tower, templates, message):
     with pytest.raises(ValueError, match=message):
         class_embeddings(tower, ['cat'], templates)
@@ -166,11 +186,17 @@ def test_published_rows_follow_our_class_order():
     assert torch.equal((coco @ load_shared('coco_multi').T).argmax(1), torch.arange(171))
 
 
-@pytest.mark.parametrize(('rows', 'classes', 'templates'), [
-    ('voc12_single', 'voc20', 'zegclip'), ('coco_single', 'coco_stuff171', 'zegclip'),
-    ('coco_multi', 'coco_stuff171', 'zegclip15')])
+@pytest.mark.parametrize(
+    ('rows', 'classes', 'templates'),
+    [
+        ('voc12_single', 'voc20', 'zegclip'),
+        ('coco_single', 'coco_stuff171', 'zegclip'),
+        ('coco_multi', 'coco_stuff171', 'zegclip15'),
+    ],
+)
 def test_names_order_and_templates_reproduce_the_published_embeddings(
-        rows, classes, templates, monkeypatch):
+    rows, classes, templates, monkeypatch
+):
     expected = load_shared(rows)
     monkeypatch.setenv('ZSCLIP_OFFLINE', '1')
     try:
@@ -200,7 +226,7 @@ def test_words_that_a_small_tower_never_saw_are_named_once():
     assert "nothing to it: 'kitten', 'Zebra', 'crossing'. " in str(warning.message)
     assert 'known_words(load_text(arch, weights)) lists' in str(warning.message)
     assert out.isfinite().all()
-    with pytest.warns(UserWarning, match=r", \.\.\. \(\d+ in all\)"):
+    with pytest.warns(UserWarning, match=r', \.\.\. \(\d+ in all\)'):
         class_embeddings(tower, load_classes('ade150'))
 
 
@@ -212,10 +238,21 @@ def test_unknown_words_of_templates_do_not_warn(tower):
 
 
 def test_known_words_can_be_listed(tower):
-    assert {'cat', 'red', 'bus', 'paras-', 'ol'} <= set(known_words(narrow_tower(
-        'cat red bus parasol'))) <= {'cat', 'red', 'bus', 'paras-', 'ol', '!-'}
+    assert (
+        {'cat', 'red', 'bus', 'paras-', 'ol'}
+        <= set(known_words(narrow_tower('cat red bus parasol')))
+        <= {'cat', 'red', 'bus', 'paras-', 'ol', '!-'}
+    )
     assert len(known_words(tower)) > 49000
 
 
 def test_all_sets_are_tested():
-    assert set(TEMPLATES) == {'none', 'single', 'imagenet', 'vild', 'vild14', 'zegclip', 'zegclip15'}
+    assert set(TEMPLATES) == {
+        'none',
+        'single',
+        'imagenet',
+        'vild',
+        'vild14',
+        'zegclip',
+        'zegclip15',
+    }

@@ -15,8 +15,11 @@ def towers():
     return ours, theirs
 
 
-@pytest.mark.parametrize('size', [(64, 64), (96, 160), (32, 64), (75, 101)],
-                         ids=['native', 'non-square', 'smaller', 'no multiple of the stride'])
+@pytest.mark.parametrize(
+    'size',
+    [(64, 64), (96, 160), (32, 64), (75, 101)],
+    ids=['native', 'non-square', 'smaller', 'no multiple of the stride'],
+)
 @torch.no_grad()
 def test_equals_open_clip_at_any_size(towers, size):
     ours, theirs = towers
@@ -68,8 +71,9 @@ def test_stages_have_their_widths_and_strides(towers):
 def test_stem_parts_hold_all_parameters_outside_stages_and_pool(towers):
     tower = towers[0]
     parts = [*tower.stem_parts, *tower.stages, tower.attnpool]
-    assert (sum(p.numel() for part in parts for p in part.parameters())
-            == sum(p.numel() for p in tower.parameters()))
+    assert sum(p.numel() for part in parts for p in part.parameters()) == sum(
+        p.numel() for p in tower.parameters()
+    )
 
 
 def test_image_smaller_than_a_cell():

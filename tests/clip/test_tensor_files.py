@@ -7,7 +7,6 @@ from mmseg_zsclip.clip.tensor_files import ScriptState, UnreadableFile, inside, 
 
 
 class Net(torch.nn.Module):
-
     def __init__(self):
         super().__init__()
         self.layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
@@ -34,8 +33,10 @@ def test_torchscript_read_as_data_equals_torchs_own_loader(make, tmp_path, monke
 def test_a_small_archive_that_inflates_to_much_is_refused_unread(tmp_path):
     path = tmp_path / 'a.pt'
     torch.save({'w': torch.zeros(2_000_000)}, path)
-    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(
-            tmp_path / 'b.pt', 'w', zipfile.ZIP_DEFLATED) as small:
+    with (
+        zipfile.ZipFile(path) as whole,
+        zipfile.ZipFile(tmp_path / 'b.pt', 'w', zipfile.ZIP_DEFLATED) as small,
+    ):
         for name in whole.namelist():
             small.writestr(name, whole.read(name))
     with pytest.raises(UnreadableFile, match='is compressed, which torch.save never does'):
@@ -54,7 +55,7 @@ def test_an_entry_twice_is_refused(tmp_path):
 @pytest.mark.parametrize('zipped', [True, False])
 def test_damage_anywhere_is_an_error_that_names_the_file(zipped, tmp_path):
     path = tmp_path / 'a.pth'
-    torch.save({'w': torch.arange(50.)}, path, _use_new_zipfile_serialization=zipped)
+    torch.save({'w': torch.arange(50.0)}, path, _use_new_zipfile_serialization=zipped)
     whole = path.read_bytes()
     for cut in range(0, len(whole), 37):
         path.write_bytes(whole[:cut])

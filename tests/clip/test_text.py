@@ -33,5 +33,5 @@ def test_gradients_flow_to_learned_words():
     words = text.embed(tokens).detach().requires_grad_()
     text.encode(words, tokens.argmax(-1)).sum().backward()
     eot = int(tokens.argmax(-1))
-    assert words.grad[0, :eot + 1].abs().sum(-1).min() > 0
-    assert words.grad[0, eot + 1:].abs().sum() == 0
+    assert words.grad[0, : eot + 1].abs().sum(-1).min() > 0
+    assert words.grad[0, eot + 1 :].abs().sum() == 0

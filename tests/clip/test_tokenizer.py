@@ -6,6 +6,7 @@ from mmseg_zsclip.clip.tokenizer import token_count, tokenize
 
 def test_equals_open_clip():
     import open_clip
+
     texts = ['a photo of a cat.', 'Ein Hähnchen, $5 & more', '', 'naïve café’s']
     assert torch.equal(tokenize(texts), open_clip.tokenize(texts))
     assert tokenize(texts, 16).shape == (4, 16)

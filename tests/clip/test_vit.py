@@ -11,6 +11,7 @@ from .conftest import TINY_VIT, open_clip_twin
 @pytest.fixture(scope='module', params=['gelu', 'quick_gelu'])
 def towers(request):
     from dataclasses import replace
+
     arch = replace(TINY_VIT, activation=request.param, vision_mlp_ratio=3.0)
     theirs = open_clip_twin(arch).visual
     theirs.output_tokens = True
@@ -19,8 +20,11 @@ def towers(request):
     return ours, theirs
 
 
-@pytest.mark.parametrize('size', [(32, 32), (40, 64), (16, 24), (50, 70)],
-                         ids=['native', 'non-square', 'smaller', 'no multiple of the patch'])
+@pytest.mark.parametrize(
+    'size',
+    [(32, 32), (40, 64), (16, 24), (50, 70)],
+    ids=['native', 'non-square', 'smaller', 'no multiple of the patch'],
+)
 @torch.no_grad()
 def test_equals_open_clip_at_any_size(towers, size):
     ours, theirs = towers
@@ -39,7 +43,8 @@ def test_equals_open_clip_at_any_size(towers, size):
     x, found = ours.embed(img)
     assert found == grid
     torch.testing.assert_close(
-        ours.project(ours.transformer(x))[:, 1:], tokens @ theirs.proj, rtol=1e-5, atol=1e-5)
+        ours.project(ours.transformer(x))[:, 1:], tokens @ theirs.proj, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_image_smaller_than_a_patch():
@@ -52,11 +57,12 @@ def test_logits_and_values_come_from_public_parts_without_computing_twice(towers
     block = towers[0].blocks[0]
     x = torch.randn(2, 5, 32)
     q, k, v = block.attn.qkv(x)
-    weights = (q @ k.mT / q.shape[-1]**0.5).softmax(-1)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
     by_hand = block.attn.out_proj((weights @ v).transpose(1, 2).flatten(2))
     torch.testing.assert_close(block.attn(x), by_hand)
     torch.testing.assert_close(
-        block.attn.values(x), block.attn.out_proj(v.transpose(1, 2).flatten(2)))
+        block.attn.values(x), block.attn.out_proj(v.transpose(1, 2).flatten(2))
+    )
     itself = torch.eye(5, dtype=torch.bool)
     torch.testing.assert_close(block.attn.attend(q, k, v, itself), block.attn.values(x))
 
@@ -99,7 +105,8 @@ def test_a_mask_of_the_context_hides_it(towers):
     mask[..., 2:] = False
     for hidden in (mask, torch.zeros(mask.shape).masked_fill(~mask, float('-inf'))):
         torch.testing.assert_close(
-            block.cross(x, [context], hidden), block.cross(x, [context[:, :2]]))
+            block.cross(x, [context], hidden), block.cross(x, [context[:, :2]])
+        )
     assert not torch.allclose(block.cross(x, [context]), block.cross(x, [context[:, :2]]))
 
 

@@ -1,4 +1,5 @@
 """The worked examples of docs/add_a_dataset.md do what the page says."""
+
 import re
 import textwrap
 from pathlib import Path
@@ -19,7 +20,9 @@ PAGE = (Path(__file__).parents[2] / 'docs' / 'add_a_dataset.md').read_text()
 
 def block(name: str) -> str:
     """The indented text below its first line `# name`."""
-    found, = re.findall(rf'^    # {re.escape(name)}\n((?:    .*\n|\n(?=    [^#\n]))+)', PAGE, re.MULTILINE)
+    (found,) = re.findall(
+        rf'^    # {re.escape(name)}\n((?:    .*\n|\n(?=    [^#\n]))+)', PAGE, re.MULTILINE
+    )
     return textwrap.dedent(found)
 
 
@@ -29,7 +32,8 @@ def photos(root: Path, *folders: str) -> None:
         for name in 'ab':
             values = np.array([[0, 1], [2, 0]], np.uint8)
             Image.fromarray(values if 'labels' in folder else np.stack([values] * 3, -1)).save(
-                root / folder / f'{name}.png')
+                root / folder / f'{name}.png'
+            )
 
 
 def test_photos_of_another_layout(tmp_path, capsys):

@@ -1,4 +1,5 @@
 """Every base config of a data set: parsed, consistent, and its loaders build."""
+
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def test_the_data_sets_say_the_classes_of_the_config(config):
     unseen = load_unseen(config.unseen, classes)
     for _, _, dataset in parts(config):
         assert [canonical(name) for name in dataset.metainfo['classes']] == [
-            canonical(name) for name in classes]
+            canonical(name) for name in classes
+        ]
         assert list(dataset.metainfo['unseen']) == unseen
         for evaluator in (config.val_evaluator, config.test_evaluator):
             metric = METRICS.build(evaluator)
@@ -69,9 +71,11 @@ def test_training_hides_the_unseen_classes_before_anything_looks_and_tests_hide_
             assert types.index('Resize') < at
 
 
-@pytest.mark.parametrize('path', [
-    p for p in CONFIGS if p.stem not in ('camvid_by_drive', 'toy', 'toy_target')],
-    ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    'path',
+    [p for p in CONFIGS if p.stem not in ('camvid_by_drive', 'toy', 'toy_target')],
+    ids=lambda p: p.stem,
+)
 def test_the_folder_comes_from_the_environment(path, monkeypatch):
     variable = path.read_text().split("data_root = '{{$")[1].split(':')[0]
     assert variable.startswith('ZSCLIP_')

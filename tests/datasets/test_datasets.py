@@ -1,4 +1,5 @@
 """Every data set on a folder of two photos, and on the real samples where they are at hand."""
+
 import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
@@ -21,8 +22,7 @@ ALL = {
     'COCOObjectDataset': ('coco_object', 0, '.jpg', '_instanceTrainIds.png'),
     'ADE150Dataset': ('ade150', 1, '.jpg', '.png'),
     'ADE847Dataset': ('ade847', 0, '.jpg', '.png'),
-    'CityscapesDataset': (
-        'cityscapes', 0, '_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
+    'CityscapesDataset': ('cityscapes', 0, '_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
     'CamVidDataset': ('camvid', 0, '.jpg', '.png'),
 }
 PREFIX = dict(img_path='img', seg_map_path='ann')
@@ -43,6 +43,7 @@ def folder(tmp_path):
             target = tmp_path / 'ann' / f'{stem}{seg_map_suffix}'
             write_label_file(np.array(labels, np.uint8), target)
         return str(tmp_path)
+
     return make
 
 
@@ -54,12 +55,24 @@ def test_every_data_set_is_in_the_table():
 @pytest.mark.parametrize('name', ALL)
 def test_data_set(name, folder):
     source, zero, img_suffix, seg_map_suffix = ALL[name]
-    root = folder(['b', 'a'], img_suffix, seg_map_suffix, [[zero, zero + 1], [255, zero]]
-                  if len(load_classes(source)) < 255 else [[0, 1], [2, 0]])
-    dataset = DATASETS.build(dict(
-        type=f'mmseg_zsclip.{name}', data_root=root, data_prefix=PREFIX, pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='mmseg_zsclip.LoadLabels', classes=source), dict(type='PackSegInputs')]))
+    root = folder(
+        ['b', 'a'],
+        img_suffix,
+        seg_map_suffix,
+        [[zero, zero + 1], [255, zero]] if len(load_classes(source)) < 255 else [[0, 1], [2, 0]],
+    )
+    dataset = DATASETS.build(
+        dict(
+            type=f'mmseg_zsclip.{name}',
+            data_root=root,
+            data_prefix=PREFIX,
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmseg_zsclip.LoadLabels', classes=source),
+                dict(type='PackSegInputs'),
+            ],
+        )
+    )
     assert len(dataset) == 2
     names = dataset.metainfo['classes']
     assert list(names) == [canonical(c) for c in load_classes(source)]
@@ -91,23 +104,29 @@ def test_a_missing_list_names_the_converter(folder):
 
 def test_own_classes_of_a_large_set_are_refused(folder):
     with pytest.raises(ValueError, match='cannot map its 847 classes to 2 others'):
-        datasets.ADE847Dataset(data_root=folder(['a']), data_prefix=PREFIX,
-                               metainfo=dict(classes=('wall', 'sky')))
+        datasets.ADE847Dataset(
+            data_root=folder(['a']), data_prefix=PREFIX, metainfo=dict(classes=('wall', 'sky'))
+        )
 
 
 def test_own_data_set_by_classes_alone(folder):
     """Users' 18: any folder, classes in the config."""
-    dataset = DATASETS.build(dict(
-        type='mmseg_zsclip.SegDataset', data_root=folder(['a']), data_prefix=PREFIX,
-        metainfo=dict(classes=['w', 'x', 'y', 'z']), pipeline=[
-            dict(type='mmseg_zsclip.LoadLabels', classes=['w', 'x', 'y', 'z'])]))
+    dataset = DATASETS.build(
+        dict(
+            type='mmseg_zsclip.SegDataset',
+            data_root=folder(['a']),
+            data_prefix=PREFIX,
+            metainfo=dict(classes=['w', 'x', 'y', 'z']),
+            pipeline=[dict(type='mmseg_zsclip.LoadLabels', classes=['w', 'x', 'y', 'z'])],
+        )
+    )
     assert dataset[0]['gt_seg_map'].tolist() == [[0, 1], [2, 3]]
     assert isinstance(dataset, SegDataset)
 
 
 def test_drives(folder):
     root = folder(['0001TP_1', '0016E5_1', '0016E5_2'])
-    dataset = datasets.CamVidDataset(data_root=root, data_prefix=PREFIX, drives=('0016E5', ))
+    dataset = datasets.CamVidDataset(data_root=root, data_prefix=PREFIX, drives=('0016E5',))
     assert len(dataset) == 2
     with pytest.raises(ValueError, match='no photo of drive 0006R0. Drives in .*: 0001TP, 0016E5'):
         datasets.CamVidDataset(data_root=root, data_prefix=PREFIX, drives=('0016E5', '0006R0'))
@@ -133,7 +152,8 @@ def test_real_voc_sample(shared):
 def test_real_ade20k_sample(shared):
     dataset = datasets.ADE150Dataset(
         data_root=str(shared / 'data' / 'ade20k_sample'),
-        data_prefix=dict(img_path='images', seg_map_path='annotations'))
+        data_prefix=dict(img_path='images', seg_map_path='annotations'),
+    )
     values = load(dataset, 'ade150')
     assert len(values) == 3
     assert all(v[v != 255].max() < 150 and len(v) > 3 for v in values)
@@ -142,11 +162,18 @@ def test_real_ade20k_sample(shared):
 def test_real_camvid(shared):
     root = str(shared / 'data' / 'camvid')
     counts = {}
-    for drives in (None, ('0001TP', '0016E5'), ('0006R0', )):
-        counts[drives] = len(datasets.CamVidDataset(
-            data_root=root, drives=drives,
-            data_prefix=dict(img_path='images/train', seg_map_path='annotations/train')))
+    for drives in (None, ('0001TP', '0016E5'), ('0006R0',)):
+        counts[drives] = len(
+            datasets.CamVidDataset(
+                data_root=root,
+                drives=drives,
+                data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
+            )
+        )
     assert list(counts.values()) == [367, 266, 101]
-    val = datasets.CamVidDataset(data_root=root, indices=5, data_prefix=dict(
-        img_path='images/val', seg_map_path='annotations/val'))
+    val = datasets.CamVidDataset(
+        data_root=root,
+        indices=5,
+        data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
+    )
     assert set(np.concatenate(load(val, 'camvid'))) >= set(range(9))

@@ -15,14 +15,16 @@ def store(path, values, dtype=np.uint8):
 def test_written_files_are_whole_or_absent(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError('disk full')
+
     monkeypatch.setattr(Image.Image, 'save', fail)
     with pytest.raises(OSError, match='disk full'):
         store(tmp_path / 'a.png', [[1]])
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(('dtype', 'values'), [
-    (np.uint8, [[0, 200, 255]]), (np.uint16, [[0, 300, 65535]])])
+@pytest.mark.parametrize(
+    ('dtype', 'values'), [(np.uint8, [[0, 200, 255]]), (np.uint16, [[0, 300, 65535]])]
+)
 def test_stored_values_come_back(tmp_path, dtype, values):
     assert read_label_file(store(tmp_path / 'a.png', values, dtype)).tolist() == values
 
@@ -75,8 +77,7 @@ def message_of(reader, path):
 def test_values_outside_the_classes_name_file_and_values(tmp_path):
     message = message_of(LabelReader(11), store(tmp_path / 'a.png', [[10, 11, 60, 255]]))
     assert 'a.png holds 11, 60; legal: 0 to 10 (11 classes) and 255 (ignored).' in message
-    message = message_of(
-        LabelReader(20, reduce_zero_label=True), store(tmp_path / 'a.png', [[21]]))
+    message = message_of(LabelReader(20, reduce_zero_label=True), store(tmp_path / 'a.png', [[21]]))
     assert 'holds 21; legal: 1 to 20 (20 classes, 0 = ignored) and 255' in message
 
 
@@ -106,9 +107,14 @@ def test_what_is_no_label_map_is_refused(tmp_path):
     assert 'cannot be read as an image' in message_of(reader, str(tmp_path / 'half.png'))
 
 
-@pytest.mark.parametrize(('values', 'dtype', 'shown'), [
-    ([[-3, 0]], np.int32, 'holds -3;'), ([[70000, 0]], np.int32, 'holds 70000;'),
-    ([[0, -3, -40000]], np.int32, 'holds -40000, -3;')])
+@pytest.mark.parametrize(
+    ('values', 'dtype', 'shown'),
+    [
+        ([[-3, 0]], np.int32, 'holds -3;'),
+        ([[70000, 0]], np.int32, 'holds 70000;'),
+        ([[0, -3, -40000]], np.int32, 'holds -40000, -3;'),
+    ],
+)
 def test_values_of_wide_maps_are_named_as_they_are(tmp_path, values, dtype, shown):
     Image.fromarray(np.array(values, dtype)).save(tmp_path / 'b.tif')
     assert shown in message_of(LabelReader(3), str(tmp_path / 'b.tif'))

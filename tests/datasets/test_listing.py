@@ -1,4 +1,5 @@
 """Which photos of a folder are taken: none is left out without a word."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from mmseg_zsclip.datasets.listing import left_out, photos_in
 @pytest.fixture
 def build(tmp_path):
     """Photos of these names, each with a label map, and the data set over them."""
+
     def make(*names, lines=None, **kwargs):
         for name in names:
             path = tmp_path / 'images' / name
@@ -23,8 +25,13 @@ def build(tmp_path):
             (tmp_path / 'list.txt').write_bytes(lines)
             kwargs['ann_file'] = 'list.txt'
         return SegDataset(
-            data_root=str(tmp_path), metainfo=dict(classes=['sky', 'road']), pipeline=[],
-            data_prefix=dict(img_path='images', seg_map_path='labels'), **kwargs)
+            data_root=str(tmp_path),
+            metainfo=dict(classes=['sky', 'road']),
+            pipeline=[],
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            **kwargs,
+        )
+
     return make
 
 
@@ -40,7 +47,8 @@ def test_every_ending_is_taken_or_what_is_left_out_is_named(build, caplog):
     assert names(build(*files, img_suffix=None)) == sorted(files)
     assert names(build(*files)) == ['a.jpg']
     assert left_out(['a.jpg', 'b.JPG', 'c.jpeg', 'd.jpeg', 'notes.txt'], ['a.jpg']) == (
-        '1 .JPG, 2 .jpeg')
+        '1 .JPG, 2 .jpeg'
+    )
 
 
 def test_two_photos_of_one_name_are_an_error_that_names_both(build):
@@ -54,12 +62,18 @@ def test_a_list_of_names_may_have_endings_a_mark_and_any_line_ends(build, lines)
     assert names(build('a.jpg', 'b.jpg', 'c.jpg', lines=lines)) == ['b.jpg', 'a.jpg']
 
 
-@pytest.mark.parametrize(('lines', 'message'), [
-    (b'a\n\nb\n', 'list.txt, line 2 is empty'), (b'a\nnone\n', "line 2: 'none' names no photo in"),
-    (b'a labels/a.png\n', 'line 1: .*Only its first word is one'),
-    (b'a\na.jpg\n', "line 2: 'a.jpg' is listed in line 1 already"),
-    ('ä\n'.encode('latin-1'), 'line 1: byte 0xe4 is not UTF-8'),
-    ('a\n'.encode('utf-16'), 'this is UTF-16'), (b'', 'no image ending in .*listed by')])
+@pytest.mark.parametrize(
+    ('lines', 'message'),
+    [
+        (b'a\n\nb\n', 'list.txt, line 2 is empty'),
+        (b'a\nnone\n', "line 2: 'none' names no photo in"),
+        (b'a labels/a.png\n', 'line 1: .*Only its first word is one'),
+        (b'a\na.jpg\n', "line 2: 'a.jpg' is listed in line 1 already"),
+        ('ä\n'.encode('latin-1'), 'line 1: byte 0xe4 is not UTF-8'),
+        ('a\n'.encode('utf-16'), 'this is UTF-16'),
+        (b'', 'no image ending in .*listed by'),
+    ],
+)
 def test_a_line_that_names_no_photo_is_named(build, lines, message):
     with pytest.raises(ValueError, match=message):
         build('a.jpg', 'b.jpg', lines=lines)

@@ -1,4 +1,5 @@
 """No two photos share the name of what is made from them, and flat folders keep plain names."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -20,8 +21,14 @@ def names(*folders):
 
 def build(root, **kwargs):
     init_default_scope('mmseg')
-    return SegDataset(data_root=str(root), data_prefix=dict(img_path='images'), pipeline=[],
-                      metainfo=dict(classes=['a', 'b']), test_mode=True, **kwargs)
+    return SegDataset(
+        data_root=str(root),
+        data_prefix=dict(img_path='images'),
+        pipeline=[],
+        metainfo=dict(classes=['a', 'b']),
+        test_mode=True,
+        **kwargs,
+    )
 
 
 def photos(root, *places):
@@ -31,22 +38,25 @@ def photos(root, *places):
     return root
 
 
-@pytest.mark.parametrize(('folder', 'given', 'expected'), [
-    ('img', ['img/1.jpg', 'img/2.b.png'], ['1', '2.b']),
-    ('img', ['img/a/1.jpg', 'img/b/1.jpg', 'img/1.jpg'], ['a/1', 'b/1', '1']),
-    ('img/', ['img/a/1.jpg', 'img//a/2.jpg'], ['a/1', 'a/2']),
-    (None, ['/x/a/1.jpg', '/x/b/1.jpg'], ['a/1', 'b/1']),
-    ('', ['/x/a/1.jpg', '/x/a/2.jpg'], ['1', '2']),
-    ('img', ['img/1.jpg', 'img/1.png', 'img/2.jpg'], ['1.jpg', '1.png', '2']),
-    ('img', ['img/1.jpg', 'img/1.png', 'img/1.jpg.jpg'], ['1.jpg', '1.png', '1.jpg.jpg']),
-    ('img', ['img/a/1.jpg', 'img/../out/1.jpg'], ['img/a/1', 'out/1']),
-    ('/x/img', ['/y/1.jpg', '/y/2.jpg'], ['1', '2']),
-    ('toy://w/9/images', ['toy://w/9/images/t_1.png'], ['t_1']),
-    (None, ['s3://b/a/1.jpg', 's3://b/b/1.jpg'], ['a/1', 'b/1']),
-    ('img', ['img/cat.jpg', 'img/Cat.jpg', 'img/CAT.jpg'], ['cat', 'Cat~2', 'CAT~3']),
-    ('img', ['img/a/1.jpg', 'img/A/1.jpg', 'img/a/1~2.jpg'], ['a/1', 'A/1~3', 'a/1~2']),
-    ('img', ['img/1.jpg', 'img/1.JPG'], ['1.jpg', '1.JPG~2']),
-])
+@pytest.mark.parametrize(
+    ('folder', 'given', 'expected'),
+    [
+        ('img', ['img/1.jpg', 'img/2.b.png'], ['1', '2.b']),
+        ('img', ['img/a/1.jpg', 'img/b/1.jpg', 'img/1.jpg'], ['a/1', 'b/1', '1']),
+        ('img/', ['img/a/1.jpg', 'img//a/2.jpg'], ['a/1', 'a/2']),
+        (None, ['/x/a/1.jpg', '/x/b/1.jpg'], ['a/1', 'b/1']),
+        ('', ['/x/a/1.jpg', '/x/a/2.jpg'], ['1', '2']),
+        ('img', ['img/1.jpg', 'img/1.png', 'img/2.jpg'], ['1.jpg', '1.png', '2']),
+        ('img', ['img/1.jpg', 'img/1.png', 'img/1.jpg.jpg'], ['1.jpg', '1.png', '1.jpg.jpg']),
+        ('img', ['img/a/1.jpg', 'img/../out/1.jpg'], ['img/a/1', 'out/1']),
+        ('/x/img', ['/y/1.jpg', '/y/2.jpg'], ['1', '2']),
+        ('toy://w/9/images', ['toy://w/9/images/t_1.png'], ['t_1']),
+        (None, ['s3://b/a/1.jpg', 's3://b/b/1.jpg'], ['a/1', 'b/1']),
+        ('img', ['img/cat.jpg', 'img/Cat.jpg', 'img/CAT.jpg'], ['cat', 'Cat~2', 'CAT~3']),
+        ('img', ['img/a/1.jpg', 'img/A/1.jpg', 'img/a/1~2.jpg'], ['a/1', 'A/1~3', 'a/1~2']),
+        ('img', ['img/1.jpg', 'img/1.JPG'], ['1.jpg', '1.JPG~2']),
+    ],
+)
 def test_photos_of_one_name_in_two_folders_have_names_of_their_own(folder, given, expected):
     assert names((folder, given)) == expected
 
@@ -77,8 +87,11 @@ def test_the_toy_world_keeps_plain_names():
 def test_unknown_photos_are_named_by_their_stem_and_the_second_of_a_stem_is_an_error(tmp_path):
     for names in (OutputNames(), OutputNames(SimpleNamespace())):
         assert names.name('a/1.jpg') == names.name('a/1.jpg') == '1'
-        with pytest.raises(ValueError, match="made from 'b/1.jpg' would overwrite what was made from "
-                           "'a/1.jpg': both are named '1'.*zsclip test"):
+        with pytest.raises(
+            ValueError,
+            match="made from 'b/1.jpg' would overwrite what was made from "
+            "'a/1.jpg': both are named '1'.*zsclip test",
+        ):
             names.place(tmp_path, 'b/1.jpg')
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,5 @@
 """Photos are read by one rule, upright, and a damaged one is named."""
+
 import io
 
 import cv2
@@ -27,6 +28,7 @@ def save(path, orientation=None, kind='PNG', **options):
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_is_applied_as_every_viewer_does(tmp_path, kind, orientation):
     from PIL import ImageOps
+
     path = save(tmp_path / 'a', orientation, kind)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert('RGB'), int)
     ours = read_photo(path, 'rgb')
@@ -39,6 +41,7 @@ def test_exif_is_applied_as_every_viewer_does(tmp_path, kind, orientation):
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'P', 'CMYK', 'RGBA', 'I;16'])
 def test_pixels_of_sound_photos_are_those_of_mmcv(tmp_path, kind, mode):
     import mmcv
+
     if (kind == 'JPEG') != (mode in ('CMYK', 'L')) and mode != 'RGB':
         pytest.skip(f'{kind} has no {mode}, or it is tried as the other kind')
     image = Image.fromarray(PIXELS.astype(np.uint8))
@@ -58,19 +61,34 @@ def bomb(path):
     import zlib
 
     def chunk(name, data):
-        return struct.pack('>I', len(data)) + name + data + struct.pack(
-            '>I', zlib.crc32(name + data))
+        return (
+            struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        )
+
     path.write_bytes(
-        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0))
-        + chunk(b'IDAT', zlib.compress(b'0')) + chunk(b'IEND', b''))
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0))
+        + chunk(b'IDAT', zlib.compress(b'0'))
+        + chunk(b'IEND', b'')
+    )
 
 
-@pytest.mark.parametrize(('content', 'words'), [
-    (b'', 'is empty'), (b'hello', 'cannot be decoded'), (None, 'does not exist'),
-    ('folder', 'cannot be read'), ('bomb', 'too many pixels'),
-    ('half.JPEG', 'truncated or damaged'), ('half.PNG', 'truncated or damaged'),
-    ('half.WEBP', 'damaged'), ('half.BMP', 'truncated or damaged'),
-    ('thumb', 'damaged'), ('float', 'holds fractions')])
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'', 'is empty'),
+        (b'hello', 'cannot be decoded'),
+        (None, 'does not exist'),
+        ('folder', 'cannot be read'),
+        ('bomb', 'too many pixels'),
+        ('half.JPEG', 'truncated or damaged'),
+        ('half.PNG', 'truncated or damaged'),
+        ('half.WEBP', 'damaged'),
+        ('half.BMP', 'truncated or damaged'),
+        ('thumb', 'damaged'),
+        ('float', 'holds fractions'),
+    ],
+)
 def test_a_bad_photo_is_named(tmp_path, content, words):
     path = tmp_path / 'photo.x'
     if content == 'folder':
@@ -82,7 +100,7 @@ def test_a_bad_photo_is_named(tmp_path, content, words):
     elif content == 'thumb':  # whose thumbnail has an end of its own
         small, exif = io.BytesIO(), Image.Exif()
         Image.new('RGB', (8, 8)).save(small, 'JPEG')
-        exif[0x927c] = small.getvalue()
+        exif[0x927C] = small.getvalue()
         save(path, kind='JPEG', exif=exif)
         path.write_bytes(path.read_bytes()[:-200])
     elif isinstance(content, str):
@@ -106,8 +124,11 @@ def loaded(photo, labels):
 def test_a_label_map_of_another_size_is_an_error(tmp_path, size):
     photo = save(tmp_path / 'photo.png')
     write_label_file(np.zeros(size, np.uint8), tmp_path / 'label.png')
-    with pytest.raises(ValueError, match=rf'label\.png has {size[1]} x {size[0]} pixels.*'
-                       r'photo\.png 96 x 64'):
+    with pytest.raises(
+        ValueError,
+        match=rf'label\.png has {size[1]} x {size[0]} pixels.*'
+        r'photo\.png 96 x 64',
+    ):
         loaded(photo, tmp_path / 'label.png')
 
 
@@ -128,10 +149,16 @@ def test_sizes_are_compared_after_a_resize_too(tmp_path):
 
     def build():
         return SegDataset(
-            data_root=str(tmp_path), data_prefix=dict(img_path='img', seg_map_path='ann'),
-            metainfo=dict(classes=['a', 'b']), pipeline=[
-                dict(type='mmcv.LoadImageFromFile'), dict(type='mmcv.Resize', scale=(48, 32)),
-                dict(type='mmseg_zsclip.LoadLabels', classes=['a', 'b'])])
+            data_root=str(tmp_path),
+            data_prefix=dict(img_path='img', seg_map_path='ann'),
+            metainfo=dict(classes=['a', 'b']),
+            pipeline=[
+                dict(type='mmcv.LoadImageFromFile'),
+                dict(type='mmcv.Resize', scale=(48, 32)),
+                dict(type='mmseg_zsclip.LoadLabels', classes=['a', 'b']),
+            ],
+        )
+
     write_label_file(np.zeros((64, 96), np.uint8), tmp_path / 'ann' / 'a.png')
     assert build()[0]['gt_seg_map'].shape == (64, 96)
     write_label_file(np.zeros((32, 48), np.uint8), tmp_path / 'ann' / 'a.png')
@@ -143,20 +170,29 @@ def test_nan_in_an_image_of_fractions_is_named(tmp_path):
     with pytest.raises(ValueError, match='a.npy holds NaN or infinity in 2 of 12 values'):
         check_finite('a.npy', np.array([[[np.nan, 1, np.inf]] * 1] + [[[0, 0, 0]]] * 3))
     path = str(tmp_path / 'a.tiff')
-    cv2.imwrite(path, np.full((4, 4, 3), np.nan, np.float32),
-                [cv2.IMWRITE_TIFF_COMPRESSION, 1])  # none: OpenCV 4 would make numbers of NaN
+    cv2.imwrite(
+        path, np.full((4, 4, 3), np.nan, np.float32), [cv2.IMWRITE_TIFF_COMPRESSION, 1]
+    )  # none: OpenCV 4 would make numbers of NaN
     with pytest.raises(ValueError, match='a.tiff holds NaN'):
         LoadPhoto(color_type='unchanged').transform(dict(img_path=path))
 
 
 def test_255_is_a_class_of_300_for_every_step_that_pads():
     from mmseg_zsclip.registry import DATASETS
+
     names = [f'name {i}' for i in range(300)]
-    data = DATASETS.build(dict(
-        type='mmseg_zsclip.SegDataset', lazy_init=True, metainfo=dict(classes=names), pipeline=[
-            dict(type='mmseg.RandomCrop', crop_size=(4, 4)),
-            dict(type='mmseg.RandomRotate', prob=1, degree=9),
-            dict(type='mmcv.Pad', size=(8, 8))]))
+    data = DATASETS.build(
+        dict(
+            type='mmseg_zsclip.SegDataset',
+            lazy_init=True,
+            metainfo=dict(classes=names),
+            pipeline=[
+                dict(type='mmseg.RandomCrop', crop_size=(4, 4)),
+                dict(type='mmseg.RandomRotate', prob=1, degree=9),
+                dict(type='mmcv.Pad', size=(8, 8)),
+            ],
+        )
+    )
     crop, rotate, pad = data.pipeline.transforms
     assert crop.ignore_index == rotate.seg_pad_val == pad.pad_val['seg'] == 65535
     assert data.ignore_index == 65535

@@ -31,6 +31,7 @@ def test_wrong_files_are_counted_and_the_first_named(tmp_path):
 def test_raw_coco_ids_score_zero_no_more(tmp_path):
     """Raw files whose ids stay below 171 look legal one by one."""
     from mmseg_zsclip.datasets.label_files import COCO_HOLES
+
     legal = [i for i in range(171) if i not in COCO_HOLES]
     rng = np.random.default_rng(0)
     paths = store(tmp_path, rng.choice(legal, (60, 2, 40)))

@@ -1,4 +1,5 @@
 """Which labels a data set hides is chosen in one place, also inside wrappers."""
+
 import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
@@ -11,16 +12,25 @@ UNSEEN = ['boat', 'flower', 'umbrella', 'sand', 'cloud']
 
 
 def toy(*pipeline):
-    return dict(type='mmseg_zsclip.ToyDataset', length=2, pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='mmseg_zsclip.LoadLabels', classes='toy'),
-        *pipeline, dict(type='RandomCrop', crop_size=(64, 64)), dict(type='PackSegInputs')])
+    return dict(
+        type='mmseg_zsclip.ToyDataset',
+        length=2,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.LoadLabels', classes='toy'),
+            *pipeline,
+            dict(type='RandomCrop', crop_size=(64, 64)),
+            dict(type='PackSegInputs'),
+        ],
+    )
 
 
 def build(mode, dataset=None, **kwargs):
     init_default_scope('mmseg')
     hide = dict(type='mmseg_zsclip.HideUnseen', classes='toy', unseen='toy')
-    return DATASETS.build(dict(
-        type='mmseg_zsclip.hide_labels', mode=mode, dataset=dataset or toy(hide), **kwargs))
+    return DATASETS.build(
+        dict(type='mmseg_zsclip.hide_labels', mode=mode, dataset=dataset or toy(hide), **kwargs)
+    )
 
 
 @pytest.mark.parametrize(('mode', 'value'), [('inductive', 255), ('transductive', UNLABELLED)])
@@ -62,9 +72,17 @@ def test_a_pipeline_that_hides_nothing_is_refused():
 
 
 def test_photos_without_labels_are_unlabelled():
-    data = DATASETS.build(dict(type='mmseg_zsclip.ToyDataset', length=1, pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='mmseg_zsclip.NoLabels'),
-        dict(type='PackSegInputs')]))
+    data = DATASETS.build(
+        dict(
+            type='mmseg_zsclip.ToyDataset',
+            length=1,
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmseg_zsclip.NoLabels'),
+                dict(type='PackSegInputs'),
+            ],
+        )
+    )
     labels = data[0]['data_samples'].gt_sem_seg.data
     assert labels.shape == (1, 128, 128)
     assert (labels == UNLABELLED).all()

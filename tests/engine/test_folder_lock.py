@@ -1,4 +1,5 @@
 """One training a folder; full disks and closed folders are named."""
+
 import errno
 import os
 import subprocess
@@ -21,10 +22,17 @@ with in_use(sys.argv[1]):
 
 def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_killed(tmp_path):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    first = subprocess.Popen([sys.executable, '-c', HOLD, str(tmp_path)], env=env, text=True,
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    first = subprocess.Popen(
+        [sys.executable, '-c', HOLD, str(tmp_path)],
+        env=env,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert first.stdout.readline() == 'held\n'
-    with pytest.raises(RunError, match=f'{tmp_path} is in use by a training, process {first.pid} on'):
+    with pytest.raises(
+        RunError, match=f'{tmp_path} is in use by a training, process {first.pid} on'
+    ):
         in_use(tmp_path).__enter__()
     first.kill()
     first.wait()
@@ -32,9 +40,10 @@ def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_kil
         pass
 
 
-@pytest.mark.parametrize(('number', 'way'), [
-    (errno.ENOSPC, 'It needs 5.0 MB.*are free in .*free some'),
-    (errno.EROFS, 'Make .* writable')])
+@pytest.mark.parametrize(
+    ('number', 'way'),
+    [(errno.ENOSPC, 'It needs 5.0 MB.*are free in .*free some'), (errno.EROFS, 'Make .* writable')],
+)
 def test_a_disk_that_takes_nothing_is_named_and_nothing_half_stays(tmp_path, number, way):
     (tmp_path / 'a.pth').write_text('old')
 
@@ -42,6 +51,7 @@ def test_a_disk_that_takes_nothing_is_named_and_nothing_half_stays(tmp_path, num
         with whole_file(tmp_path / 'a.pth', lambda: 5_000_000) as partial:
             partial.write_text('half')
             raise OSError(number, os.strerror(number))
+
     with pytest.raises(WriteError, match=rf'a\.pth cannot be written: .*{way}.*half-written'):
         fail_half_way()
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']

@@ -1,4 +1,5 @@
 """Loggers that refuse names, and the best checkpoint by this package's own metrics."""
+
 import json
 import posixpath
 import re
@@ -27,8 +28,11 @@ class StrictVisBackend(BaseVisBackend):
         return self
 
     def add_scalar(self, name, value, step=0, **kwargs):
-        if not re.fullmatch(r'[/\w.\- ]*', name) or posixpath.normpath(name) != name or (
-                name.startswith(('/', '..')) or name == '.'):
+        if (
+            not re.fullmatch(r'[/\w.\- ]*', name)
+            or posixpath.normpath(name) != name
+            or (name.startswith(('/', '..')) or name == '.')
+        ):
             raise ValueError(f"Invalid metric name: '{name}'")
         self.seen.add(name)
 
@@ -40,13 +44,16 @@ class StrictVisBackend(BaseVisBackend):
 @pytest.fixture
 def zero_shot(training):
     """The training of these tests, scored by this package's metric, with a strict logger."""
+
     def make(steps=6, **checkpoint):
         cfg = training(steps)
         evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=['tree', 'car'])
         cfg.val_evaluator = evaluator
         cfg.test_dataloader, cfg.test_evaluator, cfg.test_cfg = cfg.val_dataloader, evaluator, {}
-        cfg.visualizer = dict(type='SegLocalVisualizer', vis_backends=[
-            dict(type='LocalVisBackend'), dict(type='StrictVisBackend')])
+        cfg.visualizer = dict(
+            type='SegLocalVisualizer',
+            vis_backends=[dict(type='LocalVisBackend'), dict(type='StrictVisBackend')],
+        )
         cfg.default_hooks.checkpoint.update(checkpoint)
         StrictVisBackend.seen = set()
         return cfg
@@ -59,8 +66,9 @@ def test_a_logger_that_refuses_names_stops_no_run(zero_shot):
     runner = build_runner(cfg)
     runner.train()
     assert {'mIoU', 'mIoU_S', 'mIoU_U', 'hIoU', 'pAcc_S', 'loss', 'decode.loss_ce', 'lr'} <= (
-        StrictVisBackend.seen)
-    file, = Path(cfg.work_dir).glob('*/vis_data/scalars.json')
+        StrictVisBackend.seen
+    )
+    (file,) = Path(cfg.work_dir).glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert any({'mIoU(S)', 'mIoU(U)'} <= set(row) for row in rows)
     StrictVisBackend.seen = set()
@@ -68,10 +76,22 @@ def test_a_logger_that_refuses_names_stops_no_run(zero_shot):
     assert not any('(' in name for name in StrictVisBackend.seen)
 
 
-@pytest.mark.parametrize(('name', 'legal'), [
-    ('mIoU(S)', 'mIoU_S'), ('PQ(th)', 'PQ_th'), ('AP50(novel)', 'AP50_novel'),
-    ('val/IoU: sky', 'val/IoU_ sky'), ('a//b', 'a/b'), ('/a', 'a'), ('../a', 'a'), ('./a', 'a'),
-    ('Größe [%]', 'Gr_e'), ('loss', 'loss'), ('(%)', 'unnamed')])
+@pytest.mark.parametrize(
+    ('name', 'legal'),
+    [
+        ('mIoU(S)', 'mIoU_S'),
+        ('PQ(th)', 'PQ_th'),
+        ('AP50(novel)', 'AP50_novel'),
+        ('val/IoU: sky', 'val/IoU_ sky'),
+        ('a//b', 'a/b'),
+        ('/a', 'a'),
+        ('../a', 'a'),
+        ('./a', 'a'),
+        ('Größe [%]', 'Gr_e'),
+        ('loss', 'loss'),
+        ('(%)', 'unnamed'),
+    ],
+)
 def test_every_name_becomes_a_legal_one(name, legal, tmp_path):
     assert legal_name(name) == legal
     StrictVisBackend(str(tmp_path)).add_scalar(legal, 1.0)
@@ -88,14 +108,18 @@ def test_the_best_checkpoint_by_hiou_and_by_unseen_survives_a_resume(zero_shot):
     build_runner(cfg).train()
     folder = Path(cfg.work_dir)
     assert {path.name for path in folder.glob('best_*')} == {
-        'best_hIoU_iter_3.pth', 'best_mIoU(U)_iter_3.pth'}
+        'best_hIoU_iter_3.pth',
+        'best_mIoU(U)_iter_3.pth',
+    }
     longer = zero_shot(steps=9, save_best=best)
     longer.resume = True
     runner = build_runner(longer)
     runner.train()
     found = sorted(path.name for path in folder.glob('best_*'))
     assert [re.sub(r'\d+', 'N', name) for name in found] == [
-        'best_hIoU_iter_N.pth', 'best_mIoU(U)_iter_N.pth']
+        'best_hIoU_iter_N.pth',
+        'best_mIoU(U)_iter_N.pth',
+    ]
     info = runner.message_hub.runtime_info
     assert {Path(info[f'best_ckpt_{key}']).name for key in best} == set(found)
     assert 'hIoU' in evaluate(longer, folder / found[0])

@@ -4,16 +4,21 @@ from torch import nn
 
 
 def build(model, **paramwise):
-    return build_optim_wrapper(model, dict(
-        constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
-        optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.5),
-        paramwise_cfg=dict(norm_decay_mult=0.0, **paramwise)))
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
+            optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.5),
+            paramwise_cfg=dict(norm_decay_mult=0.0, **paramwise),
+        ),
+    )
 
 
 @pytest.fixture
 def model():
-    model = nn.ModuleDict(dict(
-        backbone=nn.Linear(2, 2), norm=nn.LayerNorm(2), decode_head=nn.Linear(2, 3)))
+    model = nn.ModuleDict(
+        dict(backbone=nn.Linear(2, 2), norm=nn.LayerNorm(2), decode_head=nn.Linear(2, 3))
+    )
     model['backbone'].requires_grad_(False)
     return model
 
@@ -45,13 +50,22 @@ def test_frozen_parameters_stay_out_and_options_apply(model):
 
 def test_mixed_precision_of_a_cpu_is_bfloat16_alone(model, monkeypatch):
     monkeypatch.setattr('mmseg_zsclip.engine.optim.get_device', lambda: 'cpu')
-    with pytest.raises(ValueError, match="dtype of AmpOptimWrapper is 'float16'; a CPU has 'bfloat16'"):
-        build_optim_wrapper(model, dict(
-            type='mmseg_zsclip.AmpOptimWrapper', dtype='float16', optimizer=dict(type='SGD', lr=1.0)))
+    with pytest.raises(
+        ValueError, match="dtype of AmpOptimWrapper is 'float16'; a CPU has 'bfloat16'"
+    ):
+        build_optim_wrapper(
+            model,
+            dict(
+                type='mmseg_zsclip.AmpOptimWrapper',
+                dtype='float16',
+                optimizer=dict(type='SGD', lr=1.0),
+            ),
+        )
 
 
 def test_counts_are_logged(model, caplog):
     from mmengine.logging import MMLogger
+
     logger = MMLogger.get_instance('optim-test')
     logger.addHandler(caplog.handler)
     build(model)

@@ -1,4 +1,5 @@
 """A run looks at a sample of its data before it begins."""
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,8 @@ def with_preflight(cfg, folder):
 
 
 def test_a_training_says_what_it_looked_at_and_draws_no_random_number(
-        training, photo_folder, tmp_path):
+    training, photo_folder, tmp_path
+):
     runner = with_preflight(training(), photo_folder)
     hook = next(one for one in runner.hooks if type(one).__name__ == 'PreflightHook')
     runner._train_loop = runner.build_train_loop(runner._train_loop)
@@ -32,7 +34,8 @@ def test_a_training_says_what_it_looked_at_and_draws_no_random_number(
 
 @pytest.mark.parametrize('part', ['img', 'ann'])
 def test_data_that_is_wrong_stops_a_run_before_its_first_step(
-        training, photo_folder, tmp_path, part):
+    training, photo_folder, tmp_path, part
+):
     folder = tmp_path / 'data'
     for name in ('img', 'ann'):
         (folder / name).mkdir(parents=True)

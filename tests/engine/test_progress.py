@@ -1,4 +1,5 @@
 """A long task shows how far it is, in a terminal and in a log."""
+
 import io
 from types import SimpleNamespace
 
@@ -13,8 +14,10 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(('seconds', 'text'), [
-    (6.6, '7 s'), (59.7, '1 min 00 s'), (125, '2 min 05 s'), (3725, '1 h 02 min')])
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [(6.6, '7 s'), (59.7, '1 min 00 s'), (125, '2 min 05 s'), (3725, '1 h 02 min')],
+)
 def test_durations_are_read_at_a_glance(seconds, text):
     assert duration(seconds) == text
 

@@ -1,4 +1,5 @@
 """A run that was killed, moved or damaged goes on, or says why not."""
+
 import copy
 import json
 import shutil
@@ -31,6 +32,7 @@ def kill_after(cfg, steps, monkeypatch):
         original(hook, runner, *args, **kwargs)
         if runner.iter + 1 == steps:
             raise Killed
+
     with monkeypatch.context() as patch:
         patch.setattr(WholeCheckpointHook, 'after_train_iter', die)
         with pytest.raises(Killed):
@@ -48,10 +50,12 @@ def tensors(content):
     return [t for one in inner for t in tensors(one)] if isinstance(content, dict | list) else []
 
 
-@pytest.mark.parametrize('loader', [
-    {}, dict(num_workers=2), dict(num_workers=2, persistent_workers=True)])
+@pytest.mark.parametrize(
+    'loader', [{}, dict(num_workers=2), dict(num_workers=2, persistent_workers=True)]
+)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
-        training, tmp_path, monkeypatch, loader):
+    training, tmp_path, monkeypatch, loader
+):
     run(training(folder=tmp_path / 'whole', **loader))
     cfg = training(folder=tmp_path / 'cut', **loader)
     kill_after(cfg, 4, monkeypatch)
@@ -64,7 +68,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
 
 
 def test_the_newest_that_loads_is_taken_whatever_last_checkpoint_says(
-        training, tmp_path, monkeypatch):
+    training, tmp_path, monkeypatch
+):
     cfg = training(every=1)
     cfg.default_hooks.checkpoint.max_keep_ckpts = 3
     kill_after(cfg, 4, monkeypatch)
@@ -104,7 +109,9 @@ def test_no_kill_while_saving_leaves_a_folder_without_a_whole_checkpoint(trainin
                 Path(path).with_name(f'.{Path(path).name}.partial').write_bytes(b'half')
                 raise Killed
             return whole_file(path, *args)
+
         return half
+
     for at in range(2, 6):  # second checkpoint, its note, the third, its note
         moments.clear()
         shutil.rmtree(cfg.work_dir, ignore_errors=True)
@@ -129,8 +136,11 @@ def test_another_runs_weights_are_refused_with_the_difference(training, monkeypa
         patch.setattr(WholeCheckpointHook, 'after_train_iter', _die)
         with pytest.raises(Killed):
             run(other)
-    with pytest.raises(RunError, match=r'saved nothing that loads; iter_6.pth is of an earlier run '
-                                       r'\(optim_wrapper.optimizer.lr: 0.01 -> 0.5\)'):
+    with pytest.raises(
+        RunError,
+        match=r'saved nothing that loads; iter_6.pth is of an earlier run '
+        r'\(optim_wrapper.optimizer.lr: 0.01 -> 0.5\)',
+    ):
         run(other, resume=True)
     with pytest.raises(RunError, match='another config'):
         run(other, resume=str(Path(cfg.work_dir) / 'iter_6.pth'))
@@ -161,17 +171,24 @@ def test_a_finished_run_says_so_and_draws_no_batch(training, caplog):
     assert 'finished at iteration 6 of 6; nothing to do' in log
 
 
-@pytest.mark.parametrize('schedule', [
-    [dict(type='PolyLR', power=0.9, eta_min=1e-6)], [dict(type='CosineAnnealingLR', eta_min=0.0)],
-    [dict(type='LinearLR', start_factor=0.1, begin=0, end=3), dict(type='PolyLR', begin=3)],
-    [dict(type='LinearLR', start_factor=1e-3, begin=0, end=12)]])
+@pytest.mark.parametrize(
+    'schedule',
+    [
+        [dict(type='PolyLR', power=0.9, eta_min=1e-6)],
+        [dict(type='CosineAnnealingLR', eta_min=0.0)],
+        [dict(type='LinearLR', start_factor=0.1, begin=0, end=3), dict(type='PolyLR', begin=3)],
+        [dict(type='LinearLR', start_factor=1e-3, begin=0, end=12)],
+    ],
+)
 def test_a_longer_resumed_run_has_the_rates_of_a_run_of_that_length(
-        training, tmp_path, monkeypatch, schedule):
+    training, tmp_path, monkeypatch, schedule
+):
     def rates(cfg, **how):
         seen = {}
 
         def note(hook, runner, *args, **kwargs):
             seen[runner.iter] = [g['lr'] for g in runner.optim_wrapper.param_groups]
+
         with monkeypatch.context() as patch:
             patch.setattr(WholeCheckpointHook, 'before_train_iter', note)
             run(cfg, **how)
@@ -181,10 +198,12 @@ def test_a_longer_resumed_run_has_the_rates_of_a_run_of_that_length(
         cfg = training(steps=steps, folder=tmp_path / folder)
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.param_scheduler = [
-            dict(dict(by_epoch=False, end=steps), **one) for one in copy.deepcopy(schedule)]
+            dict(dict(by_epoch=False, end=steps), **one) for one in copy.deepcopy(schedule)
+        ]
         if 'CosineAnnealingLR' in str(schedule):
             cfg.param_scheduler[0].T_max = steps
         return cfg
+
     whole = rates(config(8, 'whole'))
     run(config(4, 'grown'))
     grown = rates(config(8, 'grown'), resume=True)
@@ -226,10 +245,18 @@ def test_the_best_checkpoint_is_replaced_after_the_new_one_is_there(training, tm
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
-    for name in ('iter_9.pth', 'iter_10.pth', 'iter_x.pth', 'epoch_11.pth', '.iter_12.pth.1.partial'):
+    for name in (
+        'iter_9.pth',
+        'iter_10.pth',
+        'iter_x.pth',
+        'epoch_11.pth',
+        '.iter_12.pth.1.partial',
+    ):
         (tmp_path / name).touch()
     assert [path.name for path in saved_checkpoints(tmp_path, 'iter_{}.pth')] == [
-        'iter_10.pth', 'iter_9.pth']
+        'iter_10.pth',
+        'iter_9.pth',
+    ]
 
 
 def test_an_interval_may_be_a_share_of_the_training(training):

@@ -1,4 +1,5 @@
 """The switch of phases in whole runs: at its iteration, after a resume, and its errors."""
+
 import copy
 
 import pytest
@@ -16,40 +17,83 @@ STATISTICS = dict(type='SegDataPreProcessor', mean=[120.0] * 3, std=[60.0] * 3, 
 
 def config(folder, work_dir, max_iters=4, switch=0.5, **model):
     dataset = dict(
-        type='BaseSegDataset', data_root=str(folder), img_suffix='.png', seg_map_suffix='.png',
-        metainfo=dict(classes=CLASSES), data_prefix=dict(img_path='img', seg_map_path='ann'),
+        type='BaseSegDataset',
+        data_root=str(folder),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(classes=CLASSES),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='mmseg_zsclip.LoadLabels', classes=CLASSES),
             dict(type='mmseg_zsclip.HideUnseen', classes=CLASSES, unseen=['tree', 'car']),
-            dict(type='RandomCrop', crop_size=(32, 32)), dict(type='PackSegInputs')])
-    return Config(dict(
-        default_scope='mmseg', custom_imports=dict(imports=['mmseg_zsclip']),
-        work_dir=str(work_dir), model=dict(
-            type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=STATISTICS,
-            backbone=dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8,
-                          norm_cfg=dict(type='BN')),
-            decode_head=dict(
-                type='mmseg_zsclip.TextHead', classes=CLASSES, unseen=['tree', 'car'], text=TEXT,
-                head=dict(type='mmseg_zsclip.DeepLabV2Head', in_channels=64, in_index=3, channels=8,
-                          dilations=(1, 2), dropout_ratio=0.0, loss_decode=dict(
-                              type='CrossEntropyLoss', avg_non_ignore=True))),
-            teacher=dict(
-                type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
-                backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
-                decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=CLASSES, text=TEXT),
-                test_cfg=dict(mode='whole')),
-            test_cfg=dict(mode='whole')) | model,
-        train_dataloader=dict(
-            batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler', shuffle=True),
-            dataset=dict(type='mmseg_zsclip.hide_labels', mode='transductive', keep_truth=True,
-                         dataset=dataset)),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01)),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
-        custom_hooks=[dict(type='mmseg_zsclip.StrictLoadHook'),
-                      dict(type='mmseg_zsclip.SelfTrainingHook', switch=switch)],
-        log_processor=dict(by_epoch=False), log_level='WARNING', randomness=dict(seed=0)))
+            dict(type='RandomCrop', crop_size=(32, 32)),
+            dict(type='PackSegInputs'),
+        ],
+    )
+    return Config(
+        dict(
+            default_scope='mmseg',
+            custom_imports=dict(imports=['mmseg_zsclip']),
+            work_dir=str(work_dir),
+            model=dict(
+                type='mmseg_zsclip.SelfTrainedSegmentor',
+                data_preprocessor=STATISTICS,
+                backbone=dict(
+                    type='ResNetV1c',
+                    depth=18,
+                    base_channels=8,
+                    stem_channels=8,
+                    norm_cfg=dict(type='BN'),
+                ),
+                decode_head=dict(
+                    type='mmseg_zsclip.TextHead',
+                    classes=CLASSES,
+                    unseen=['tree', 'car'],
+                    text=TEXT,
+                    head=dict(
+                        type='mmseg_zsclip.DeepLabV2Head',
+                        in_channels=64,
+                        in_index=3,
+                        channels=8,
+                        dilations=(1, 2),
+                        dropout_ratio=0.0,
+                        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+                    ),
+                ),
+                teacher=dict(
+                    type='mmseg_zsclip.OneStageSegmentor',
+                    data_preprocessor=STATISTICS,
+                    backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
+                    decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=CLASSES, text=TEXT),
+                    test_cfg=dict(mode='whole'),
+                ),
+                test_cfg=dict(mode='whole'),
+            )
+            | model,
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=0,
+                sampler=dict(type='InfiniteSampler', shuffle=True),
+                dataset=dict(
+                    type='mmseg_zsclip.hide_labels',
+                    mode='transductive',
+                    keep_truth=True,
+                    dataset=dataset,
+                ),
+            ),
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
+            custom_hooks=[
+                dict(type='mmseg_zsclip.StrictLoadHook'),
+                dict(type='mmseg_zsclip.SelfTrainingHook', switch=switch),
+            ],
+            log_processor=dict(by_epoch=False),
+            log_level='WARNING',
+            randomness=dict(seed=0),
+        )
+    )
 
 
 def train(cfg):
@@ -81,7 +125,7 @@ def test_a_run_resumed_in_the_middle_is_in_the_right_phase(photo_folder, tmp_pat
     cfg = config(photo_folder, tmp_path, max_iters=stop, switch=2)
     assert train(cfg)[0] == ['guided', 'guided', 'self'][:stop]
     cfg.train_cfg.max_iters, cfg.resume = 4, True
-    assert train(cfg)[0] == ['self', 'self'][stop - 2:]
+    assert train(cfg)[0] == ['self', 'self'][stop - 2 :]
 
 
 def test_a_longer_resumed_run_keeps_the_switch_of_the_first(photo_folder, tmp_path):

@@ -1,4 +1,5 @@
 """A checkpoint of one vocabulary is tested on another."""
+
 import json
 from types import SimpleNamespace
 
@@ -11,8 +12,12 @@ from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.engine import SetClassesHook
 from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
-SHORT = {'test_dataloader.dataset.length': 2, 'test_dataloader.num_workers': 0,
-         'test_dataloader.persistent_workers': False, 'log_level': 'WARNING'}
+SHORT = {
+    'test_dataloader.dataset.length': 2,
+    'test_dataloader.num_workers': 0,
+    'test_dataloader.persistent_workers': False,
+    'log_level': 'WARNING',
+}
 
 
 @pytest.fixture
@@ -25,10 +30,11 @@ def trained(tmp_path):
 
 def test_a_toy_checkpoint_is_scored_on_the_target_world(trained, tmp_path):
     metrics = evaluate(
-        load_config('toy_to_target', work_dir=tmp_path / 'test', options=SHORT), trained)
+        load_config('toy_to_target', work_dir=tmp_path / 'test', options=SHORT), trained
+    )
     assert 'mIoU' in metrics
     assert 'mIoU(U)' not in metrics
-    written, = (tmp_path / 'test').rglob('metrics.json')
+    (written,) = (tmp_path / 'test').rglob('metrics.json')
     names = [row['name'] for row in json.loads(written.read_text())['per_class']]
     assert names == [canonical(name) for name in load_classes('toy_target')]
 
@@ -72,8 +78,11 @@ def test_the_model_gets_the_classes_behind_test_time_augmentation():
 
 def test_classes_in_another_order_are_refused_before_a_test(trained, tmp_path):
     cfg = load_config('toy_inductive', work_dir=tmp_path / 'test', options=SHORT)
-    names = list(cfg.model.decode_head.classes) if not isinstance(
-        cfg.model.decode_head.classes, str) else load_classes(cfg.model.decode_head.classes)
+    names = (
+        list(cfg.model.decode_head.classes)
+        if not isinstance(cfg.model.decode_head.classes, str)
+        else load_classes(cfg.model.decode_head.classes)
+    )
     cfg.model.decode_head.classes = [names[1], names[0], *names[2:]]
     with pytest.raises(ValueError, match='differ first at 0'):
         evaluate(cfg, silent(trained, tmp_path))
@@ -91,16 +100,29 @@ WORDS = ['sky', 'grass', 'sea', 'sand', 'house', 'tree', 'car', 'boat']
 
 
 def of(classes, tmp_path, **options):
-    cfg = load_config('toy_inductive', work_dir=tmp_path, options={
-        **SHORT, 'model.decode_head.classes': classes, 'model.decode_head.unseen': ['boat'],
-        'model.decode_head.text.weights': 'toy', **options})
+    cfg = load_config(
+        'toy_inductive',
+        work_dir=tmp_path,
+        options={
+            **SHORT,
+            'model.decode_head.classes': classes,
+            'model.decode_head.unseen': ['boat'],
+            'model.decode_head.text.weights': 'toy',
+            **options,
+        },
+    )
     return build_runner(cfg)
 
 
 def checkpoint_of(runner, path):
     names = runner.model.vocabulary.classes
-    torch.save(dict(meta=dict(dataset_meta=dict(classes=tuple(map(canonical, names)))),
-                    state_dict=runner.model.state_dict()), path)
+    torch.save(
+        dict(
+            meta=dict(dataset_meta=dict(classes=tuple(map(canonical, names)))),
+            state_dict=runner.model.state_dict(),
+        ),
+        path,
+    )
     return str(path)
 
 
@@ -109,8 +131,11 @@ def test_a_checkpoint_of_the_same_classes_in_another_order_is_refused(tmp_path):
     runner.model.init_weights()
     path = checkpoint_of(runner, tmp_path / 'a.pth')
     other = of(WORDS[::-1], tmp_path)
-    with pytest.raises(ValueError, match="differ first at 0: 'boat' in the model .8 classes., 'sky' in "
-                       'the data.*new_classes=True'):
+    with pytest.raises(
+        ValueError,
+        match="differ first at 0: 'boat' in the model .8 classes., 'sky' in "
+        'the data.*new_classes=True',
+    ):
         other.load_checkpoint(path)
     runner.load_checkpoint(path)
 
@@ -145,12 +170,21 @@ def saved_by(runner, path):
 TEXT = 'model.decode_head.text'
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    ({f'{TEXT}.templates': 'vild14'}, "from templates 'single', the config's are from 'vild14'"),
-    ({f'{TEXT}.templates': ['a {}.']}, r"from templates 'single', .* from \['a {}\.'\]"),
-    ({f'{TEXT}.weights': 'elsewhere/other.pt'}, "from weights 'toy', .* from 'other.pt'"),
-    ({'model.decode_head.classes': ['sky, heaven', *WORDS[1:]]},
-     "from classes 'sky', .* from 'sky, heaven'")])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (
+            {f'{TEXT}.templates': 'vild14'},
+            "from templates 'single', the config's are from 'vild14'",
+        ),
+        ({f'{TEXT}.templates': ['a {}.']}, r"from templates 'single', .* from \['a {}\.'\]"),
+        ({f'{TEXT}.weights': 'elsewhere/other.pt'}, "from weights 'toy', .* from 'other.pt'"),
+        (
+            {'model.decode_head.classes': ['sky, heaven', *WORDS[1:]]},
+            "from classes 'sky', .* from 'sky, heaven'",
+        ),
+    ],
+)
 def test_text_embeddings_of_another_source_never_replace_the_configs(tmp_path, change, words):
     path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
     with pytest.raises(ValueError, match=f'{words}.*new_classes=True') as info:
@@ -169,8 +203,9 @@ def test_text_embeddings_can_be_computed_anew_for_a_test(tmp_path):
     path = saved_by(of(WORDS, tmp_path), tmp_path / 'a.pth')
     wanted = of(WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14'})
     wanted.model.init_weights()
-    runner = of(WORDS, tmp_path, **{
-        f'{TEXT}.templates': 'vild14', 'custom_hooks.0.new_classes': True})
+    runner = of(
+        WORDS, tmp_path, **{f'{TEXT}.templates': 'vild14', 'custom_hooks.0.new_classes': True}
+    )
     runner.load_checkpoint(path)
     text = runner.model.vocabulary()
     assert torch.equal(text, wanted.model.vocabulary())

@@ -1,4 +1,5 @@
 """Ctrl-C, SIGTERM and losses that are not finite: what is saved, and what is said."""
+
 import os
 import signal
 import subprocess
@@ -24,9 +25,13 @@ sys.exit(main(['train', sys.argv[1]]))
 def start(cfg, tmp_path):
     cfg.dump(tmp_path / 'cfg.py')
     return subprocess.Popen(
-        [sys.executable, '-c', CALL, 'cfg.py'], cwd=tmp_path, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-        text=True)
+        [sys.executable, '-c', CALL, 'cfg.py'],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+        text=True,
+    )
 
 
 def wait_for(found, process, seconds=120):
@@ -38,20 +43,24 @@ def wait_for(found, process, seconds=120):
 
 
 @pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_saves_says_so_in_three_lines_and_goes_on(
-        training, tmp_path, number, status):
+def test_a_stopped_run_saves_says_so_in_three_lines_and_goes_on(training, tmp_path, number, status):
     cfg = training(steps=100000, every=100000)
     cfg.train_cfg.val_interval = 100000
     cfg.log_level = 'INFO'
     process = start(cfg, tmp_path)
-    wait_for(lambda: '.in_use' in os.listdir(cfg.work_dir) if Path(cfg.work_dir).is_dir() else False,
-             process)
-    wait_for(lambda: 'Iter(train)' in ''.join(
-        path.read_text() for path in Path(cfg.work_dir).rglob('*.log')), process)
+    wait_for(
+        lambda: '.in_use' in os.listdir(cfg.work_dir) if Path(cfg.work_dir).is_dir() else False,
+        process,
+    )
+    wait_for(
+        lambda: (
+            'Iter(train)' in ''.join(path.read_text() for path in Path(cfg.work_dir).rglob('*.log'))
+        ),
+        process,
+    )
     process.send_signal(number)
     error = process.communicate(timeout=120)[1]
-    said = [line for line in error.splitlines() if line.startswith(
-        (number.name, 'saved', 'go on'))]
+    said = [line for line in error.splitlines() if line.startswith((number.name, 'saved', 'go on'))]
     assert process.returncode == status, error
     assert len(said) == 3, error
     assert 'Traceback' not in error
@@ -84,9 +93,13 @@ def test_a_loss_that_is_not_finite_ends_training_before_it_is_saved(training, va
     def break_it(self, *args):
         losses = original(self, *args)
         return losses | dict(loss_ce=losses['loss_ce'] * value) if runner.iter == 2 else losses
+
     monkeypatch.setattr(head, 'loss_by_feat', break_it)
-    with pytest.raises(RunError, match=r'iteration 3: the loss is not finite: decode.loss_ce is '
-                       r'(nan|inf).*Images of the batch: .*img/\d.png; .*img/\d.png'):
+    with pytest.raises(
+        RunError,
+        match=r'iteration 3: the loss is not finite: decode.loss_ce is '
+        r'(nan|inf).*Images of the batch: .*img/\d.png; .*img/\d.png',
+    ):
         runner.train()
     assert [path.name for path in Path(cfg.work_dir).glob('iter_*')] == ['iter_2.pth']
 
@@ -98,6 +111,7 @@ def test_weights_that_are_not_finite_are_never_saved(training):
         def after_train_iter(self, runner, *args, **kwargs):
             with torch.no_grad():
                 runner.model.decode_head.conv_seg.bias[0] = float('nan')
+
     cfg = training(every=1)
     runner = build_runner(cfg)
     runner.register_hook(Break())

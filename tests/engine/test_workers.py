@@ -1,4 +1,5 @@
 """Loader processes end with the process that started them."""
+
 import os
 import signal
 import subprocess
@@ -29,7 +30,8 @@ time.sleep(600)
 def test_workers_are_gone_seconds_after_their_parent(number):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
     parent = subprocess.Popen(
-        [sys.executable, '-c', PARENT], env=env, text=True, stdout=subprocess.PIPE)
+        [sys.executable, '-c', PARENT], env=env, text=True, stdout=subprocess.PIPE
+    )
     workers = list(map(int, parent.stdout.readline().split()))
     assert len(workers) == 2
     assert all(map(alive, workers))

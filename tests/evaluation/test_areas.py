@@ -12,8 +12,16 @@ def measured(path, maps, **kwargs):
     metric = ZeroShotIoUMetric(unseen=['car'], areas_file=str(path), **kwargs)
     metric.dataset_meta = dict(classes=CLASSES)
     for pred, label in maps:
-        metric.process({}, [dict(pred_sem_seg=dict(data=pred[None]), img_path='photo.jpg',
-                                 gt_sem_seg=dict(data=label[None]))])
+        metric.process(
+            {},
+            [
+                dict(
+                    pred_sem_seg=dict(data=pred[None]),
+                    img_path='photo.jpg',
+                    gt_sem_seg=dict(data=label[None]),
+                )
+            ],
+        )
     return metric.evaluate(len(maps))
 
 

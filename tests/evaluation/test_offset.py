@@ -28,7 +28,7 @@ def test_labels_of_really_unseen_classes_change_nothing():
 
 def test_table_reports_seen_and_held_out():
     areas = torch.tensor([[[4, 0, 2], [5, 0, 3], [6, 0, 2]]])
-    row, = offset_table(areas, [2], [0.1])
+    (row,) = offset_table(areas, [2], [0.1])
     assert row['mIoU(S)'] == 100 * 4 / 7
     assert row['mIoU(U)'] == 100 * 2 / 3
     assert row['offset'] == 0.1

@@ -1,4 +1,5 @@
 """The numbers: against a loop over classes, and against mmseg's own IoUMetric."""
+
 import numpy as np
 import pytest
 import torch
@@ -42,9 +43,12 @@ def test_all_keys_equal_a_brute_force_computation(data):
     num_classes = data.draw(st.integers(2, 300))
     ignore = 255 if num_classes < 255 else 65535
     used = data.draw(st.lists(st.integers(0, num_classes - 1), min_size=1, max_size=6))
-    unseen = tuple(sorted(data.draw(
-        st.sets(st.sampled_from(used) | st.integers(0, num_classes - 1), max_size=3))))
-    rng = np.random.default_rng(data.draw(st.integers(0, 2 ** 32 - 1)))
+    unseen = tuple(
+        sorted(
+            data.draw(st.sets(st.sampled_from(used) | st.integers(0, num_classes - 1), max_size=3))
+        )
+    )
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     shape = rng.integers(1, 9, 2)
     pred, label = rng.choice(used, shape), rng.choice(used + [ignore], shape)
     areas = pixel_areas(torch.tensor(pred), torch.tensor(label), num_classes, ignore)
@@ -55,6 +59,7 @@ def test_all_keys_equal_a_brute_force_computation(data):
 @pytest.mark.parametrize('num_classes', [2, 21, 171])
 def test_miou_equals_mmsegs_iou_metric(num_classes):
     from mmseg.evaluation import IoUMetric
+
     torch.manual_seed(num_classes)
     metric, total = IoUMetric(), 0
     for _ in range(3):
@@ -76,14 +81,14 @@ def test_hand_made_table_so_that_unseen_accuracy_is_not_the_total():
     assert out['mIoU(S)'] == pytest.approx(100 * (60 / 90 + 10 / 25) / 2)
     assert out['mIoU(U)'] == pytest.approx(100 * 5 / 20)
     assert out['mIoU'] == pytest.approx(100 * (60 / 90 + 10 / 25 + 5 / 20) / 3)
-    assert out['hIoU'] == pytest.approx(harmonic_mean(out['mIoU(S)'], 25.))
+    assert out['hIoU'] == pytest.approx(harmonic_mean(out['mIoU(S)'], 25.0))
     assert out['pAcc'] == pytest.approx(100 * 75 / 105)
     assert out['pAcc(S)'] == pytest.approx(100 * 70 / 85)
     assert out['pAcc(U)'] == pytest.approx(100 * 5 / 20)
 
 
 def test_hiou_of_two_zeros_is_zero():
-    assert harmonic_mean(0., 0.) == 0.
+    assert harmonic_mean(0.0, 0.0) == 0.0
 
 
 def test_keys_without_unseen_pixels_are_left_out_and_never_nan():
@@ -95,12 +100,15 @@ def test_keys_without_unseen_pixels_are_left_out_and_never_nan():
     assert not any(np.isnan(v) for v in out.values())
 
 
-@pytest.mark.parametrize(('pred', 'label', 'message'), [
-    ([3], [0], 'prediction holds 3; legal: 0 to 2'),
-    ([0], [7], 'ground truth holds 7; legal: 0 to 2'),
-    ([0], [-1], 'HideUnseen belongs to training only'),
-    ([0, 1], [0], 'differ in shape'),
-])
+@pytest.mark.parametrize(
+    ('pred', 'label', 'message'),
+    [
+        ([3], [0], 'prediction holds 3; legal: 0 to 2'),
+        ([0], [7], 'ground truth holds 7; legal: 0 to 2'),
+        ([0], [-1], 'HideUnseen belongs to training only'),
+        ([0, 1], [0], 'differ in shape'),
+    ],
+)
 def test_values_outside_the_classes_are_an_error(pred, label, message):
     with pytest.raises(ValueError, match=message):
         pixel_areas(torch.tensor(pred), torch.tensor(label), 3, 255)

@@ -14,8 +14,10 @@ CLASSES = load_classes('camvid')
 
 
 def sample(pred, label, **extra):
-    data = {key: dict(data=torch.as_tensor(value)[None])
-            for key, value in (('pred_sem_seg', pred), ('gt_sem_seg', label))}
+    data = {
+        key: dict(data=torch.as_tensor(value)[None])
+        for key, value in (('pred_sem_seg', pred), ('gt_sem_seg', label))
+    }
     return data | dict(img_path='photo.jpg') | extra
 
 
@@ -29,26 +31,42 @@ def evaluate(pairs, classes=CLASSES, **kwargs):
 
 def random_pairs(n=4, num_classes=11):
     torch.manual_seed(0)
-    return [(torch.randint(0, num_classes, (6, 7)), torch.randint(0, num_classes, (6, 7)))
-            for _ in range(n)]
+    return [
+        (torch.randint(0, num_classes, (6, 7)), torch.randint(0, num_classes, (6, 7)))
+        for _ in range(n)
+    ]
 
 
 def test_keys_are_the_contracts_and_survive_json():
     _, out = evaluate(random_pairs(), unseen='camvid')
-    assert set(out) == {'pAcc', 'mAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'pAcc(S)',
-                        'pAcc(U)', 'mAcc(S)', 'mAcc(U)'}
+    assert set(out) == {
+        'pAcc',
+        'mAcc',
+        'mIoU',
+        'mIoU(S)',
+        'mIoU(U)',
+        'hIoU',
+        'pAcc(S)',
+        'pAcc(U)',
+        'mAcc(S)',
+        'mAcc(U)',
+    }
     assert json.loads(json.dumps(out)) == out
 
 
 def test_per_class_rows_say_seen_or_unseen():
     metric, _ = evaluate(random_pairs(), unseen='camvid')
     assert [row['name'] for row in metric.per_class if row['group'] == 'U'] == [
-        'tree', 'fence', 'car']
+        'tree',
+        'fence',
+        'car',
+    ]
     json.dumps(metric.per_class)
 
 
 def test_absent_classes_are_named_in_the_log(capsys):
     from mmengine.logging import MMLogger
+
     MMLogger.get_instance('absent_classes')
     label = torch.tensor([[0, 1, 2, 3]])
     metric, out = evaluate([(label, label)], unseen=['tree', 'road'])
@@ -95,12 +113,11 @@ def test_format_only_needs_a_folder():
 
 def test_novel_only_scoring_is_another_key_and_forbids_seen_classes():
     logits = torch.zeros(11, 1, 3)
-    logits[3] = 9.  # road, seen, wins everywhere
-    logits[5, 0, 0] = logits[8, 0, 1] = logits[8, 0, 2] = 1.
+    logits[3] = 9.0  # road, seen, wins everywhere
+    logits[5, 0, 0] = logits[8, 0, 1] = logits[8, 0, 2] = 1.0
     metric = ZeroShotIoUMetric(unseen='camvid', novel_only=True)
     metric.dataset_meta = dict(classes=CLASSES)
-    metric.process({}, [sample(
-        [[3, 3, 3]], [[5, 8, 3]], seg_logits=dict(data=logits))])
+    metric.process({}, [sample([[3, 3, 3]], [[5, 8, 3]], seg_logits=dict(data=logits))])
     out = metric.evaluate(1)
     assert out['mIoU(U)'] == 0
     assert out['novel_only_mIoU'] == 100
@@ -129,10 +146,14 @@ def test_nan_among_the_scores_of_any_segmentor_is_named_and_not_class_0(bad, for
     metric.process({}, [broken])
 
 
-@pytest.mark.parametrize(('pred', 'words'), [
-    (torch.rand(11, 2, 3), r'has shape \(1, 11, 2, 3\); legal: \(1, H, W\)'),
-    (torch.full((2, 3), 0.7), 'holds 0.7, which is no label'),
-    (torch.full((2, 3), torch.nan), 'holds nan, which is no label')])
+@pytest.mark.parametrize(
+    ('pred', 'words'),
+    [
+        (torch.rand(11, 2, 3), r'has shape \(1, 11, 2, 3\); legal: \(1, H, W\)'),
+        (torch.full((2, 3), 0.7), 'holds 0.7, which is no label'),
+        (torch.full((2, 3), torch.nan), 'holds nan, which is no label'),
+    ],
+)
 def test_a_prediction_that_is_no_label_map_is_named(pred, words):
     with pytest.raises(ValueError, match=f'^photo.jpg: the prediction {words}'):
         evaluate([(pred, [[0, 1, 2]] * 2)])
@@ -147,14 +168,13 @@ def test_a_label_of_no_class_is_never_written_as_another(tmp_path):
 
 
 def test_the_whole_floats_of_a_binary_head_are_labels():
-    _, out = evaluate([(torch.tensor([[0., 1.]]), torch.tensor([[0, 1]]))], CLASSES[:2])
+    _, out = evaluate([(torch.tensor([[0.0, 1.0]]), torch.tensor([[0, 1]]))], CLASSES[:2])
     assert out['mIoU'] == 100
 
 
 def worker(rank, folder):
     torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     metric = ZeroShotIoUMetric(unseen='camvid')
     metric.dataset_meta = dict(classes=CLASSES)
     pairs = random_pairs(5)

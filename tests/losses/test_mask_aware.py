@@ -1,4 +1,5 @@
 """MAFT's losses: scores of proposals become their IoU, and the whole image keeps its scores."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,7 @@ def test_mass_on_unlabelled_pixels_lowers_the_iou():
 
 def test_the_worst_proposal_of_a_class_is_0_and_the_best_1():
     out = min_max(torch.tensor([[0.2, 0.5, 0.8], [0.3, 0.3, 0.3]]))
-    torch.testing.assert_close(out, torch.tensor([[0, 0.5, 1], [0, 0, 0.]]))
+    torch.testing.assert_close(out, torch.tensor([[0, 0.5, 1], [0, 0, 0.0]]))
 
 
 @pytest.mark.parametrize('distance', DISTANCES)
@@ -52,16 +53,22 @@ def test_scores_that_are_the_iou_cost_nothing_and_others_do(distance):
 
 def test_it_is_a_mean_over_all_pairs_of_class_and_proposal():
     torch.manual_seed(0)
-    masks, logits = [torch.rand(3, 6, 6), torch.rand(1, 6, 6)], [torch.randn(3, 4), torch.randn(1, 4)]
+    masks, logits = (
+        [torch.rand(3, 6, 6), torch.rand(1, 6, 6)],
+        [torch.randn(3, 4), torch.randn(1, 4)],
+    )
     targets, labels = [MAPS, MAPS[:1]], [torch.tensor([2, 0]), torch.tensor([3])]
     terms = []
     for row, mask, maps, classes in zip(logits, masks, targets, labels, strict=True):
         for k, c in enumerate(classes):
-            iou = torch.stack([(m * maps[k]).sum() / (m + maps[k] - m * maps[k]).sum() for m in mask])
+            iou = torch.stack(
+                [(m * maps[k]).sum() / (m + maps[k] - m * maps[k]).sum() for m in mask]
+            )
             iou = (iou - iou.min()) / (iou.max() - iou.min() + 1e-8)
             terms += [F.smooth_l1_loss(row.softmax(dim=1)[p, c], iou[p]) for p in range(len(mask))]
-    torch.testing.assert_close(mask_aware_loss(logits, masks, targets, labels),
-                               torch.stack(terms).mean())
+    torch.testing.assert_close(
+        mask_aware_loss(logits, masks, targets, labels), torch.stack(terms).mean()
+    )
 
 
 def test_images_without_proposals_or_classes_take_no_part():
@@ -69,8 +76,11 @@ def test_images_without_proposals_or_classes_take_no_part():
     logits = torch.randn(3, 4)
     alone = mask_aware_loss([logits], [masks], [MAPS], [labels])
     more = mask_aware_loss(
-        [torch.randn(0, 4), logits, torch.randn(3, 4)], [masks[:0], masks, masks],
-        [MAPS, MAPS, MAPS[:0]], [labels, labels, labels[:0]])
+        [torch.randn(0, 4), logits, torch.randn(3, 4)],
+        [masks[:0], masks, masks],
+        [MAPS, MAPS, MAPS[:0]],
+        [labels, labels, labels[:0]],
+    )
     assert torch.equal(alone, more)
     nothing = torch.randn(0, 4, requires_grad=True)
     mask_aware_loss([nothing], [masks[:0]], [MAPS], [labels]).backward()
@@ -87,7 +97,9 @@ def test_no_gradient_reaches_the_masks():
 def test_two_equal_clips_need_no_distillation():
     logits = torch.randn(2, 5)
     assert self_distillation_loss(logits, logits + 3) < 1e-12  # softmax takes no offset
-    assert SelfDistillationLoss(0.5)(logits, -logits) == 0.5 * self_distillation_loss(logits, -logits)
+    assert SelfDistillationLoss(0.5)(logits, -logits) == 0.5 * self_distillation_loss(
+        logits, -logits
+    )
     assert self_distillation_loss(logits, -logits) > 0
 
 

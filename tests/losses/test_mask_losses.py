@@ -39,19 +39,27 @@ def test_focal_equals_torchvision_on_valid_pixels(batch, losses, alpha, gamma):
 def test_the_plain_loss_of_table_6_is_binary_cross_entropy(batch):
     logits, labels = batch
     plain = MaskLoss(focal_weight=2.0, dice_weight=0.0, alpha=0.5, gamma=0.0)
-    bce = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits[:, :, 1:], one_hot(labels)[:, :, 1:], reduction='none').mean((2, 3)).sum() / 5
+    bce = (
+        torch.nn.functional.binary_cross_entropy_with_logits(
+            logits[:, :, 1:], one_hot(labels)[:, :, 1:], reduction='none'
+        )
+        .mean((2, 3))
+        .sum()
+        / 5
+    )
     assert list(plain.terms(logits, labels)) == ['acc_seg', 'loss_focal']
     torch.testing.assert_close(plain(logits, labels), bce.float())
 
 
 @either
-@pytest.mark.parametrize(('squared', 'smooth', 'released'), [
-    (True, 0.0, False), (False, 1.0, True), (False, 1.0, False)])
+@pytest.mark.parametrize(
+    ('squared', 'smooth', 'released'), [(True, 0.0, False), (False, 1.0, True), (False, 1.0, False)]
+)
 def test_dice_is_equation_5_or_the_released_one(batch, losses, squared, smooth, released):
     logits, labels = batch
     ours = losses(
-        logits, labels, squared=squared, smooth=smooth, count_ignored_as_negative=released)[1]
+        logits, labels, squared=squared, smooth=smooth, count_ignored_as_negative=released
+    )[1]
     rows = slice(0 if released else 1, None)
     y, t = logits[:, :, rows].sigmoid().flatten(2), one_hot(labels)[:, :, rows].flatten(2)
     area = y**2 + t**2 if squared else y + t
@@ -62,9 +70,15 @@ def test_dice_is_equation_5_or_the_released_one(batch, losses, squared, smooth, 
 
 
 @pytest.mark.parametrize('size', [(5, 7), (11, 9), (40, 7), (3, 4)])
-@pytest.mark.parametrize('options', [
-    {}, dict(alpha=0.5, gamma=0.0), dict(alpha=0.4, gamma=1.5, smooth=0.1),
-    dict(squared=False, smooth=1.0, count_ignored_as_negative=True)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(alpha=0.5, gamma=0.0),
+        dict(alpha=0.4, gamma=1.5, smooth=0.1),
+        dict(squared=False, smooth=1.0, count_ignored_as_negative=True),
+    ],
+)
 def test_the_fast_losses_and_their_gradient_are_those_of_the_plain_ones(batch, size, options):
     logits, _ = batch
     labels = torch.randint(0, 3, (2, *size))
@@ -82,7 +96,7 @@ def test_the_fast_losses_and_their_gradient_are_those_of_the_plain_ones(batch, s
 def test_the_plain_losses_can_be_differentiated_twice(batch):
     logits, labels = batch
     loss = MaskLoss(fast=False)
-    grad, = torch.autograd.grad(loss(logits, labels), logits, create_graph=True)
+    (grad,) = torch.autograd.grad(loss(logits, labels), logits, create_graph=True)
     assert torch.autograd.grad(grad.square().sum(), logits)[0].isfinite().all()
     torch.testing.assert_close(loss(logits, labels), MaskLoss()(logits, labels))
 

@@ -1,4 +1,5 @@
 """Every attention of the last block against its formula, head by head and query by query."""
+
 import math
 
 import pytest
@@ -21,9 +22,15 @@ ARCH = CLIPArch('tiny', 16, 32, 6, 24, 8, 4, 16, 2, 1)
 HEADS, DIM = 4, 6
 GRID = (3, 5)
 MIXTURES = [
-    'last', 'qq', 'kk', 'qq+kk', dict(type='kk', gaussian_std=None),
-    dict(type='qq+kk', gaussian_std=1.5), 'rcs',
-    dict(type='rcs', base='qq+kk', blocks=(1, -3), weight=0.3)]
+    'last',
+    'qq',
+    'kk',
+    'qq+kk',
+    dict(type='kk', gaussian_std=None),
+    dict(type='qq+kk', gaussian_std=1.5),
+    'rcs',
+    dict(type='rcs', base='qq+kk', blocks=(1, -3), weight=0.3),
+]
 ALL = ['value', *MIXTURES, 'sc']
 
 
@@ -67,7 +74,7 @@ def attention_of(a, b, query, std=None):
     for j in range(len(b)):
         logit = torch.dot(a[query], b[j]) / math.sqrt(DIM)
         if std and j:
-            distance = sum((s - t)**2 for s, t in zip(place(query), place(j), strict=True))
+            distance = sum((s - t) ** 2 for s, t in zip(place(query), place(j), strict=True))
             logit = logit + math.exp(-distance / (2 * std**2))
         logits.append(logit)
     return torch.stack(logits).softmax(0)
@@ -107,8 +114,10 @@ def test_mixtures_are_their_formulas(spec, residual):
         values = heads_of(blocks[-1], inputs[-1])[2]
         rows = []
         for query in range(1, 1 + GRID[0] * GRID[1]):
-            heads = [weights_of(spec, blocks, inputs, head, query) @ values[head]
-                     for head in range(HEADS)]
+            heads = [
+                weights_of(spec, blocks, inputs, head, query) @ values[head]
+                for head in range(HEADS)
+            ]
             rows.append(blocks[-1].attn.out_proj(torch.cat(heads)))
         y = torch.stack(rows)
         if residual:
@@ -122,10 +131,10 @@ def outliers_one_by_one(x, k, share):
     """Breunig et al.'s definitions, point by point."""
     size = len(x)
     far = [[torch.dist(x[i], x[j]).item() for j in range(size)] for i in range(size)]
-    near = [sorted((j for j in range(size) if j != i), key=lambda j: far[i][j])[:k]
-            for i in range(size)]
-    density = [
-        k / sum(max(far[o][near[o][-1]], far[p][o]) for o in near[p]) for p in range(size)]
+    near = [
+        sorted((j for j in range(size) if j != i), key=lambda j: far[i][j])[:k] for i in range(size)
+    ]
+    density = [k / sum(max(far[o][near[o][-1]], far[p][o]) for o in near[p]) for p in range(size)]
     factor = torch.tensor([sum(density[o] for o in near[p]) / k / density[p] for p in range(size)])
     return factor > factor.quantile(1 - share)
 
@@ -134,9 +143,12 @@ def repaired_one_by_one(x, strange):
     out = x.clone()
     for i in range(len(x)):
         row, column = divmod(i, GRID[1])
-        around = [x[r * GRID[1] + c] for r in range(max(row - 1, 0), min(row + 2, GRID[0]))
-                  for c in range(max(column - 1, 0), min(column + 2, GRID[1]))
-                  if not strange[r * GRID[1] + c]]
+        around = [
+            x[r * GRID[1] + c]
+            for r in range(max(row - 1, 0), min(row + 2, GRID[0]))
+            for c in range(max(column - 1, 0), min(column + 2, GRID[1]))
+            if not strange[r * GRID[1] + c]
+        ]
         if strange[i] and around:
             out[i] = sum(around) / len(around)
     return out
@@ -209,10 +221,15 @@ def test_window_has_its_peak_at_the_patch_and_leaves_the_cls_token_alone():
 
 
 def test_middle_blocks_keep_their_share_of_the_depth():
-    reads = {depth: (build_attention('rcs').reads(depth), build_attention('sc').reads(depth))
-             for depth in (6, 12, 24)}
-    assert reads == {6: ((2, 3), (4, 2)), 12: ((5, 6, 7, 8), (9, 4)),
-                     24: ((*range(10, 18),), (18, 8))}
+    reads = {
+        depth: (build_attention('rcs').reads(depth), build_attention('sc').reads(depth))
+        for depth in (6, 12, 24)
+    }
+    assert reads == {
+        6: ((2, 3), (4, 2)),
+        12: ((5, 6, 7, 8), (9, 4)),
+        24: ((*range(10, 18),), (18, 8)),
+    }
 
 
 @pytest.fixture(scope='module')
@@ -225,16 +242,18 @@ def scenes():
 @pytest.mark.parametrize('spec', ALL, ids=str)
 @torch.no_grad()
 def test_on_the_toy_clip_a_batch_equals_its_images(spec, scenes):
-    model, plain = (MaskCLIPViT('ViT-T-8', weights='toy', attention=name, residual=False, ffn=False)
-                    for name in (spec, 'value'))
+    model, plain = (
+        MaskCLIPViT('ViT-T-8', weights='toy', attention=name, residual=False, ffn=False)
+        for name in (spec, 'value')
+    )
     model.init_weights()
     plain.init_weights()
     features, keys = model(scenes)
     assert features.shape == (3, 192, 9, 14)
     assert keys.shape == (3, 192, 9, 14)
     for i in range(3):
-        alone, _ = model(scenes[i:i + 1])
-        torch.testing.assert_close(features[i:i + 1], alone, rtol=1e-4, atol=1e-4)
+        alone, _ = model(scenes[i : i + 1])
+        torch.testing.assert_close(features[i : i + 1], alone, rtol=1e-4, atol=1e-4)
     assert torch.allclose(features, plain(scenes)[0], atol=1e-2) == (spec == 'value')
 
 
@@ -265,36 +284,61 @@ def test_softmax_is_in_float32_under_autocast(spec, monkeypatch):
     torch.testing.assert_close(low.float(), high, rtol=0.05, atol=0.1)
 
 
-@pytest.mark.parametrize(('spec', 'message'), [
-    ('kq', f"attention is 'kq'; legal values: {', '.join(BLOCK_ATTENTIONS)}"),
-    (dict(gaussian_std=5), 'attention is None; legal values: value, last, qq, '),
-    (dict(type='kk', std=5), "attention 'kk' has no option std; legal: gaussian_std."),
-    (dict(type='value', gaussian_std=5), "'value' has no option gaussian_std; legal: none."),
-    (dict(type='kk', gaussian_std=0), 'gaussian_std is 0; legal values: a positive number'),
-    (dict(type='rcs', weight=2), "weight is 2; legal values: 0 to 1, the share of the"),
-    (dict(type='rcs', base='value'), "base is 'value'; legal: 'kk', 'qq+kk', 'qq', 'last', or"),
-    (dict(type='rcs', blocks=(6,)), r'blocks of the attention is \(6,\); legal values are 0 to 5'),
-    (dict(type='sc', middle=9), r'middle and shallow is \(9, 2\); legal values are 0 to 5'),
-    (dict(type='sc', neighbours=0), 'neighbours is 0; give at least 1'),
-    (dict(type='sc', outliers=1.0), 'outliers is 1.0; legal values: a share of the patches'),
-])
+@pytest.mark.parametrize(
+    ('spec', 'message'),
+    [
+        ('kq', f"attention is 'kq'; legal values: {', '.join(BLOCK_ATTENTIONS)}"),
+        (dict(gaussian_std=5), 'attention is None; legal values: value, last, qq, '),
+        (dict(type='kk', std=5), "attention 'kk' has no option std; legal: gaussian_std."),
+        (dict(type='value', gaussian_std=5), "'value' has no option gaussian_std; legal: none."),
+        (dict(type='kk', gaussian_std=0), 'gaussian_std is 0; legal values: a positive number'),
+        (dict(type='rcs', weight=2), 'weight is 2; legal values: 0 to 1, the share of the'),
+        (dict(type='rcs', base='value'), "base is 'value'; legal: 'kk', 'qq+kk', 'qq', 'last', or"),
+        (
+            dict(type='rcs', blocks=(6,)),
+            r'blocks of the attention is \(6,\); legal values are 0 to 5',
+        ),
+        (dict(type='sc', middle=9), r'middle and shallow is \(9, 2\); legal values are 0 to 5'),
+        (dict(type='sc', neighbours=0), 'neighbours is 0; give at least 1'),
+        (dict(type='sc', outliers=1.0), 'outliers is 1.0; legal values: a share of the patches'),
+    ],
+)
 def test_wrong_attentions_are_errors_when_the_tower_is_built(spec, message):
     with pytest.raises(ValueError, match=message.replace('+', r'\+')):
         tower(spec)
 
 
-@pytest.mark.parametrize(('name', 'kept'), [
-    ('value', True), ('last', True), ('qq+kk', True), ('qq', False), ('kk', False), ('rcs', False),
-    ('sc', False), ('maskclip', True), ('clip', True), ('sclip', True), ('clearclip', False),
-    ('naclip', False)])
+@pytest.mark.parametrize(
+    ('name', 'kept'),
+    [
+        ('value', True),
+        ('last', True),
+        ('qq+kk', True),
+        ('qq', False),
+        ('kk', False),
+        ('rcs', False),
+        ('sc', False),
+        ('maskclip', True),
+        ('clip', True),
+        ('sclip', True),
+        ('clearclip', False),
+        ('naclip', False),
+    ],
+)
 def test_an_attention_brings_its_methods_own_residual_and_ffn(name, kept):
     model = tower(name)
     assert (model.residual, model.ffn) == (kept, kept)
 
 
-@pytest.mark.parametrize('settings', [
-    dict(attention='naclip', residual=True), dict(attention='sclip', ffn=False),
-    dict(attention=dict(type='naclip', gaussian_std=None))], ids=str)
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(attention='naclip', residual=True),
+        dict(attention='sclip', ffn=False),
+        dict(attention=dict(type='naclip', gaussian_std=None)),
+    ],
+    ids=str,
+)
 def test_a_method_with_a_setting_of_another_one_is_refused(settings):
     with pytest.raises(ValueError, match='is a whole method.* takes no other settings; got'):
         tower(**settings)

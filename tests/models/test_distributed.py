@@ -3,6 +3,7 @@
 In float64: sums in another order differ by 1e-7 of float32, which 20 steps at a rate of 0.1 made
 5e-5 of a weight, as much as a small mistake would. In float64 what is left is a mistake.
 """
+
 import copy
 import os
 import subprocess
@@ -27,26 +28,43 @@ NAMES = dict(classes=['sky', 'road', 'tree', 'car'], text=dict(arch='ViT-XS-8'))
 STATISTICS = dict(type='SegDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3, size=(48, 48))
 CONFIGS = dict(
     zegclip=dict(
-        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
+        type='mmseg_zsclip.OneStageSegmentor',
+        data_preprocessor=STATISTICS,
         backbone=dict(
-            type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2, dropout=0.0),
-        decode_head=dict(
-            type='mmseg_zsclip.ZegCLIPHead', unseen=['tree'], dropout=0.0, **NAMES)),
+            type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2, dropout=0.0
+        ),
+        decode_head=dict(type='mmseg_zsclip.ZegCLIPHead', unseen=['tree'], dropout=0.0, **NAMES),
+    ),
     maskclip_plus=dict(
-        type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=STATISTICS, receive='all',
+        type='mmseg_zsclip.SelfTrainedSegmentor',
+        data_preprocessor=STATISTICS,
+        receive='all',
         backbone=dict(  # no batch norm: its statistics are a process's own
-            type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(5,)),
+            type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(5,)
+        ),
         decode_head=dict(
-            type='mmseg_zsclip.TextHead', head=dict(
-                type='mmseg_zsclip.DeepLabV2Head', in_channels=192, in_index=0, channels=16,
-                dilations=(1, 2), dropout_ratio=0.0, loss_decode=dict(
-                    type='CrossEntropyLoss', avg_non_ignore=True)), **NAMES),
+            type='mmseg_zsclip.TextHead',
+            head=dict(
+                type='mmseg_zsclip.DeepLabV2Head',
+                in_channels=192,
+                in_index=0,
+                channels=16,
+                dilations=(1, 2),
+                dropout_ratio=0.0,
+                loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            ),
+            **NAMES,
+        ),
         teacher=dict(
-            type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=STATISTICS,
+            type='mmseg_zsclip.OneStageSegmentor',
+            data_preprocessor=STATISTICS,
             backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
             decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', **NAMES),
-            test_cfg=dict(mode='whole')),
-        test_cfg=dict(mode='whole')))
+            test_cfg=dict(mode='whole'),
+        ),
+        test_cfg=dict(mode='whole'),
+    ),
+)
 
 
 def build(kind):
@@ -70,9 +88,13 @@ def batches(kind):
     generator = torch.Generator().manual_seed(1)
     bands = torch.tensor([0, 1, 3] if kind == 'zegclip' else [UNLABELLED] * 3)
     for _ in range(STEPS[kind]):
-        yield [(torch.randn(3, 48, 48, generator=generator),
-                bands[torch.arange(48) * (i % 3 + 1) // 48].expand(1, 48, 48))
-               for i in range(4)]
+        yield [
+            (
+                torch.randn(3, 48, 48, generator=generator),
+                bands[torch.arange(48) * (i % 3 + 1) // 48].expand(1, 48, 48),
+            )
+            for i in range(4)
+        ]
 
 
 def run(kind, rank, world, folder):
@@ -82,20 +104,29 @@ def run(kind, rank, world, folder):
     model.backbone.with_cp = world == 4
     if world > 1:
         os.environ.update(RANK=str(rank), WORLD_SIZE=str(world))
-        dist.init_process_group('gloo', init_method=f'file://{folder}/store{world}', rank=rank,
-                                world_size=world)
+        dist.init_process_group(
+            'gloo', init_method=f'file://{folder}/store{world}', rank=rank, world_size=world
+        )
         model = MMDistributedDataParallel(model)  # find_unused_parameters is False
-    optim = build_optim_wrapper(model, dict(
-        optimizer=dict(type='SGD', lr=0.1),
-        constructor='mmseg_zsclip.StrictOptimWrapperConstructor'))
+    optim = build_optim_wrapper(
+        model,
+        dict(
+            optimizer=dict(type='SGD', lr=0.1),
+            constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
+        ),
+    )
     losses = []
     for step, batch in enumerate(batches(kind)):
         if kind == 'maskclip_plus' and step == STEPS[kind] - 1:
             inner.phase = 'self'
-        share = batch[rank * 4 // world:(rank + 1) * 4 // world]
-        data = dict(inputs=[x for x, _ in share], data_samples=[
-            SegDataSample(gt_sem_seg=PixelData(data=y), metainfo=dict(img_shape=(48, 48)))
-            for _, y in share])
+        share = batch[rank * 4 // world : (rank + 1) * 4 // world]
+        data = dict(
+            inputs=[x for x, _ in share],
+            data_samples=[
+                SegDataSample(gt_sem_seg=PixelData(data=y), metainfo=dict(img_shape=(48, 48)))
+                for _, y in share
+            ],
+        )
         log = model.train_step(data, optim)
         value = torch.stack([v for k, v in log.items() if 'loss_' in k]).detach()
         if world > 1:
@@ -113,8 +144,10 @@ def run(kind, rank, world, folder):
 def test_several_processes_equal_one_and_no_parameter_is_unused(tmp_path, kind):
     """Four of them check activation checkpointing as well."""
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    ranks = [subprocess.Popen([sys.executable, __file__, kind, str(rank), str(tmp_path)], env=env)
-             for rank in range(max(WORLDS[kind]))]
+    ranks = [
+        subprocess.Popen([sys.executable, __file__, kind, str(rank), str(tmp_path)], env=env)
+        for rank in range(max(WORLDS[kind]))
+    ]
     assert [rank.wait(timeout=300) for rank in ranks] == [0] * len(ranks)
     losses, labels, weights = torch.load(tmp_path / '1_0.pt')
     assert losses.dtype == torch.float64

@@ -32,11 +32,20 @@ def test_vit_maps_are_the_blocks_outputs():
 def test_resnet_maps_have_strides_4_to_32():
     maps = CLIPResNet(TINY_RN).eval()(torch.randn(1, 3, 64, 96))
     assert [tuple(m.shape[1:]) for m in maps] == [
-        (32, 16, 24), (64, 8, 12), (128, 4, 6), (256, 2, 3)]
+        (32, 16, 24),
+        (64, 8, 12),
+        (128, 4, 6),
+        (256, 2, 3),
+    ]
 
 
-@pytest.mark.parametrize('model', [
-    CLIPVisionTransformer('ViT-XS-8', out_indices=(1, 3)), CLIPResNet(TINY_RN, out_indices=(1, 2))])
+@pytest.mark.parametrize(
+    'model',
+    [
+        CLIPVisionTransformer('ViT-XS-8', out_indices=(1, 3)),
+        CLIPResNet(TINY_RN, out_indices=(1, 2)),
+    ],
+)
 def test_every_trained_parameter_gets_a_gradient_so_ddp_needs_no_unused_search(model):
     sum(m.sum() for m in model.train()(torch.randn(2, 3, 64, 64))).backward()
     assert trained(model) == {n for n, p in model.named_parameters() if p.grad is not None}
@@ -56,8 +65,11 @@ def test_frozen_resnet_keeps_its_batch_statistics():
     changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
     assert changed
     assert all(k.startswith(('visual.layer2', 'visual.layer3', 'visual.layer4')) for k in changed)
-    assert trained(model) == {n for n in trained(model) if n.startswith('visual.layer')
-                              and not n.startswith('visual.layer1')}
+    assert trained(model) == {
+        n
+        for n in trained(model)
+        if n.startswith('visual.layer') and not n.startswith('visual.layer1')
+    }
 
 
 @pytest.mark.parametrize('cls', [CLIPVisionTransformer, CLIPResNet])
@@ -104,8 +116,7 @@ def test_published_tag_brings_its_activation():
     assert laion.arch.activation == 'gelu'
 
 
-@pytest.mark.parametrize('build', [
-    CLIPVisionTransformer, MaskCLIPViT, DeepPromptedViT])
+@pytest.mark.parametrize('build', [CLIPVisionTransformer, MaskCLIPViT, DeepPromptedViT])
 def test_a_tower_whose_weights_were_never_read_does_not_run_at_random(build, tmp_path):
     save_clip(CLIP(get_arch('ViT-XS-8')), tmp_path / 'clip.pt')
     named = dict(arch='ViT-XS-8', weights=str(tmp_path / 'clip.pt'))

@@ -1,4 +1,5 @@
 """What generator and classifier say of proposals becomes scores and labels of pixels."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,15 +18,15 @@ CLIP = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]])
 GENERATOR = torch.tensor([[0.7, 0.1, 0.1], [0.2, 0.2, 0.4]])
 
 
-def proposals(class_scores=None, objects=(1., 1.)):
+def proposals(class_scores=None, objects=(1.0, 1.0)):
     return Proposals(torch.ones(2, 4, 4), torch.tensor(objects), class_scores)
 
 
 def test_eq_9_by_two_exponents():
     weight = 0.7
     out = Ensemble(seen=1 - weight, unseen=weight)(CLIP, proposals(GENERATOR), unseen=[2])
-    expected = [GENERATOR[:, c]**weight * CLIP[:, c]**(1 - weight) for c in (0, 1)]
-    expected.append(GENERATOR[:, 2]**(1 - weight) * CLIP[:, 2]**weight)
+    expected = [GENERATOR[:, c] ** weight * CLIP[:, c] ** (1 - weight) for c in (0, 1)]
+    expected.append(GENERATOR[:, 2] ** (1 - weight) * CLIP[:, 2] ** weight)
     torch.testing.assert_close(out, torch.stack(expected, dim=1))
 
 
@@ -39,7 +40,7 @@ def test_with_exponents_of_0_the_generator_decides_alone():
 
 
 def test_the_object_score_is_a_factor():
-    out = Ensemble()(CLIP, proposals(objects=(0.5, 0.)), [])
+    out = Ensemble()(CLIP, proposals(objects=(0.5, 0.0)), [])
     assert torch.equal(out, torch.stack([0.5 * CLIP[0], 0 * CLIP[1]]))
 
 
@@ -54,13 +55,15 @@ def test_of_a_proposal_in_the_padding_the_generator_decides():
 
 @pytest.mark.parametrize('options', [dict(seen=-0.1), dict(unseen=1.5)])
 def test_a_lambda_outside_0_and_1_is_named(options):
-    (name, value), = options.items()
+    ((name, value),) = options.items()
     with pytest.raises(ValueError, match=f'exponent {name} .* is {value}; legal values: 0 .* to 1'):
         Ensemble(**options)
 
 
 def test_an_ensemble_with_a_generator_that_knows_no_class_is_named():
-    with pytest.raises(ValueError, match='exponents 0.3 and 0.7, but the generator gives no scores'):
+    with pytest.raises(
+        ValueError, match='exponents 0.3 and 0.7, but the generator gives no scores'
+    ):
         Ensemble(0.3, 0.7)(CLIP, proposals(), [])
 
 
@@ -70,7 +73,8 @@ def test_true_iou_as_score_is_an_upper_bound():
     masks = torch.stack([labels == 0, labels == 2, labels == 255]).float()
     scores = upper_bound(masks, labels, 3)
     torch.testing.assert_close(
-        scores, torch.tensor([[1, 0, 0], [0, 0, 1], [0, 0, 0.]]), atol=1e-6, rtol=0)
+        scores, torch.tensor([[1, 0, 0], [0, 0, 1], [0, 0, 0.0]]), atol=1e-6, rtol=0
+    )
     best = semantic_labels(scores, masks, 255)
     assert torch.equal(best[1:], labels[1:])
 
@@ -81,18 +85,23 @@ def test_resizing_masks_is_resizing_the_result():
     ours = semantic_scores(scores, photo_masks(masks, meta))
     after = torch.einsum('pc,phw->chw', scores, masks)[None, :, :10, :13]
     torch.testing.assert_close(
-        ours, F.interpolate(after, (25, 30), mode='bilinear', align_corners=False)[0])
+        ours, F.interpolate(after, (25, 30), mode='bilinear', align_corners=False)[0]
+    )
 
 
 def test_labels_in_strips_are_those_of_the_scores(monkeypatch):
     masks, scores = torch.rand(5, 13, 16), torch.rand(5, 30)
     monkeypatch.setattr(fusion, 'STRIP', 30 * 16 * 4)
-    assert torch.equal(semantic_labels(scores, masks, 255),
-                       semantic_scores(scores, masks).argmax(dim=0))
+    assert torch.equal(
+        semantic_labels(scores, masks, 255), semantic_scores(scores, masks).argmax(dim=0)
+    )
 
 
 def test_without_proposals_every_pixel_is_the_given_label():
     none = photo_masks(torch.zeros(0, 8, 8), dict(ori_shape=(5, 6)))
     assert (semantic_labels(torch.zeros(0, 3), none, 7) == 7).all()
     assert semantic_scores(torch.zeros(0, 3), none).shape == (3, 5, 6)
-    assert Ensemble()(torch.zeros(0, 3), Proposals.of_masks(torch.zeros(0, 8, 8)), []).shape == (0, 3)
+    assert Ensemble()(torch.zeros(0, 3), Proposals.of_masks(torch.zeros(0, 8, 8)), []).shape == (
+        0,
+        3,
+    )

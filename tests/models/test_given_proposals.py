@@ -1,4 +1,5 @@
 """Proposals of the ground truth and of files."""
+
 import json
 
 import cv2
@@ -35,11 +36,17 @@ def folder(tmp_path):
 @pytest.fixture
 def coco(tmp_path):
     """Writes a json of one photo with these annotations, and gives its path."""
+
     def write(*annotations):
         path = tmp_path / 'masks.json'
-        path.write_text(json.dumps(dict(
-            images=[dict(id=7, file_name='a photo.jpg')],
-            annotations=[dict(image_id=7, **one) for one in annotations])))
+        path.write_text(
+            json.dumps(
+                dict(
+                    images=[dict(id=7, file_name='a photo.jpg')],
+                    annotations=[dict(image_id=7, **one) for one in annotations],
+                )
+            )
+        )
         return path
 
     return write
@@ -51,8 +58,9 @@ def test_every_class_of_the_truth_is_a_proposal():
     masks, classes = class_maps(labels, 255)
     assert classes.tolist() == [0, 3]
     assert masks.sum(dim=(1, 2)).tolist() == [128, 128]
-    one, none = TrueProposals()(torch.zeros(2, 3, 32, 32), [META] * 2, TEXT,
-                                [labels, torch.full((32, 32), 255)])
+    one, none = TrueProposals()(
+        torch.zeros(2, 3, 32, 32), [META] * 2, TEXT, [labels, torch.full((32, 32), 255)]
+    )
     assert torch.equal(one.masks, masks.float())
     assert one.object_scores.tolist() == [1, 1]
     assert none.masks.shape == (0, 32, 32)
@@ -67,9 +75,9 @@ def test_things_of_one_class_are_masks_of_their_own():
 
 
 def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
-    ours, = FileProposals(folder)(IMAGES, [META], TEXT)
+    (ours,) = FileProposals(folder)(IMAGES, [META], TEXT)
     path = coco(dict(segmentation=rle(MASKS[0]), score=0.8), dict(segmentation=rle(MASKS[1])))
-    theirs, = FileProposals(path)(IMAGES, [META], TEXT)
+    (theirs,) = FileProposals(path)(IMAGES, [META], TEXT)
     assert torch.equal(ours.masks, theirs.masks)
     assert ours.object_scores.tolist() == [1, 1]
     assert theirs.object_scores.tolist() == pytest.approx([0.8, 1])
@@ -80,7 +88,7 @@ def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
 
 def test_polygons_are_masks_too(coco):
     path = coco(dict(segmentation=[[3, 2, 9, 2, 9, 6, 3, 6]]))
-    one, = FileProposals(path)(IMAGES, [META], TEXT)
+    (one,) = FileProposals(path)(IMAGES, [META], TEXT)
     assert torch.equal(one.masks[0, 0:24:2, ::2] > 0.5, torch.from_numpy(MASKS[0] > 0))
 
 
@@ -88,7 +96,7 @@ def test_a_photo_may_have_no_proposal(folder, coco):
     for path in (folder / 'a photo').glob('*.png'):
         path.unlink()
     for source in (folder, coco()):
-        one, = FileProposals(source)(IMAGES, [META], TEXT)
+        (one,) = FileProposals(source)(IMAGES, [META], TEXT)
         assert one.masks.shape == (0, 32, 32)
 
 
@@ -119,5 +127,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path, coco):
         path.write_text(content)
         with pytest.raises(ValueError, match='broken.json is no COCO json of masks'):
             FileProposals(path)
-    with pytest.raises(ValueError, match=r'masks\.json, image a photo\.jpg: the segmentation cannot'):
+    with pytest.raises(
+        ValueError, match=r'masks\.json, image a photo\.jpg: the segmentation cannot'
+    ):
         FileProposals(coco(dict(segmentation=dict(size=[12, 16]))))(IMAGES, [META], TEXT)

@@ -1,4 +1,5 @@
 """IP-CLIP: one pass for an image and all of its proposals, and exact where it must be."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ SIZES = dict(vit=(24, 40), resnet=(96, 160))  # grids of 3 x 5
 @pytest.fixture(params=['vit', 'resnet'])
 def tower(request):
     """Makes an encoder; and the size of the images that it gets, whose grid is not square."""
+
     def make(**options):
         torch.manual_seed(0)
         cls, arch = dict(vit=(IPCLIPViT, VIT), resnet=(IPCLIPResNet, RESNET))[request.param]
@@ -50,7 +52,7 @@ def test_proposals_of_another_image_and_their_order_change_nothing(tower):
     together = encoder(img, masks)
     assert [len(one) for one in together] == [7, 1, 0]
     for i in range(2):
-        alone, = encoder(img[i:i + 1], masks[i:i + 1])
+        (alone,) = encoder(img[i : i + 1], masks[i : i + 1])
         torch.testing.assert_close(alone, together[i], atol=1e-5, rtol=1e-4)
     order = torch.randperm(7)
     shuffled = encoder(img, [masks[0][order], *masks[1:]])
@@ -62,18 +64,21 @@ def test_proposals_of_another_image_and_their_order_change_nothing(tower):
 def test_any_number_of_proposals_is_each_of_them_alone(tower, count):
     make, size = tower
     encoder, img = make(), torch.randn(1, 3, *size)
-    masks = torch.rand(count, 3, 5).repeat_interleave(size[0] // 3, 1).repeat_interleave(
-        size[1] // 5, 2)
-    together, = encoder(img, [masks])
+    masks = (
+        torch.rand(count, 3, 5)
+        .repeat_interleave(size[0] // 3, 1)
+        .repeat_interleave(size[1] // 5, 2)
+    )
+    (together,) = encoder(img, [masks])
     for p in {0, count // 2, count - 1}:
-        alone, = encoder(img, [masks[p:p + 1]])
+        (alone,) = encoder(img, [masks[p : p + 1]])
         torch.testing.assert_close(alone[0], together[p], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_a_proposal_that_covers_no_patch_or_all_is_finite(tower):
     make, size = tower
-    out, = make()(torch.randn(1, 3, *size), [torch.stack([torch.zeros(size), torch.ones(size)])])
+    (out,) = make()(torch.randn(1, 3, *size), [torch.stack([torch.zeros(size), torch.ones(size)])])
     assert out.isfinite().all()
     assert not torch.allclose(out[0], out[1])
 
@@ -85,7 +90,7 @@ def test_a_proposal_sees_its_own_patches_alone():
     encoder = IPCLIPViT(CLIPArch('one block', 16, 32, 1, 32, 8, 2, 24, 2, 2), clip_size=None)
     size = SIZES['vit']
     img, masks = torch.randn(1, 3, *size), [cells(size, (0, 0), (1, 2))]
-    before, = encoder(img, masks)
+    (before,) = encoder(img, masks)
     elsewhere = img + torch.randn_like(img) * (1 - masks[0])
     inside = img + torch.randn_like(img) * masks[0]
     torch.testing.assert_close(encoder(elsewhere, masks)[0], before)
@@ -118,8 +123,9 @@ def test_it_is_one_masked_sequence_as_the_paper_writes_it(start):
 
 def test_a_copy_sees_itself_and_its_patches():
     visible = torch.tensor([[[True, False], [False, False]]])
-    assert visible_to_copies(visible).tolist() == [[[
-        [True, False, True, False], [False, True, False, False]]]]
+    assert visible_to_copies(visible).tolist() == [
+        [[[True, False, True, False], [False, True, False, False]]]
+    ]
 
 
 @torch.no_grad()
@@ -139,7 +145,7 @@ def test_images_are_resized_and_masks_are_of_the_image_before(tower):
     img = torch.randn(1, 3, size[0] * 2, size[1] * 3)
     assert encoder.resized(img).shape[2:] == size
     masks = cells(img.shape[2:], (0, 0), (2, 4))
-    expected, = make()(encoder.resized(img), [cells(size, (0, 0), (2, 4))])
+    (expected,) = make()(encoder.resized(img), [cells(size, (0, 0), (2, 4))])
     torch.testing.assert_close(encoder(img, [masks])[0], expected)
 
 

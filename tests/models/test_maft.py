@@ -1,4 +1,5 @@
 """MAFT: what trains, what is asked of it, and what stays as it was."""
+
 import re
 
 import pytest
@@ -24,9 +25,12 @@ class Overlapping(TrueProposals):
     """The truth, and masks that hold more or less of it, the same each time."""
 
     def forward(self, *args):
-        return [Proposals.of_masks(torch.cat([
-            one.masks, one.masks * (torch.arange(SIZE[1]) < 20), one.masks.flip(1)]))
-            for one in super().forward(*args)]
+        return [
+            Proposals.of_masks(
+                torch.cat([one.masks, one.masks * (torch.arange(SIZE[1]) < 20), one.masks.flip(1)])
+            )
+            for one in super().forward(*args)
+        ]
 
 
 @pytest.fixture
@@ -36,7 +40,8 @@ def batch():
     labels[:, :, :4] = 255
     meta = dict(img_shape=SIZE, ori_shape=SIZE, padding_size=(0, 0, 0, 0))
     return torch.randn(2, 3, *SIZE), [
-        SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=one)) for one in labels]
+        SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=one)) for one in labels
+    ]
 
 
 @pytest.fixture
@@ -45,10 +50,20 @@ def build():
 
     def make(**changes):
         torch.manual_seed(0)
-        model = MODELS.build({**dict(
-            type='mmseg_zsclip.MAFT', generator=dict(type=Overlapping),
-            classifier=dict(type='mmseg_zsclip.IPCLIPViT', clip_size=SIZE, **TOY),
-            classes=NAMES, unseen=['sea', 'sand'], text=TOY, scale=28.0), **changes})
+        model = MODELS.build(
+            {
+                **dict(
+                    type='mmseg_zsclip.MAFT',
+                    generator=dict(type=Overlapping),
+                    classifier=dict(type='mmseg_zsclip.IPCLIPViT', clip_size=SIZE, **TOY),
+                    classes=NAMES,
+                    unseen=['sea', 'sand'],
+                    text=TOY,
+                    scale=28.0,
+                ),
+                **changes,
+            }
+        )
         model.init_weights()
         return model.train()
 
@@ -70,15 +85,27 @@ def test_as_many_parameters_train_as_in_the_release(arch, count):
     trained = train_all_but(visual)
     assert sum(visual.get_parameter(name).numel() for name in trained) == count
     assert {re.sub(r'transformer\.resblocks\.\d+\.', '', name) for name in trained} == {
-        'attn.in_proj_weight', 'attn.in_proj_bias', 'attn.out_proj.weight', 'attn.out_proj.bias',
-        'ln_1.weight', 'ln_1.bias', 'ln_2.weight', 'ln_2.bias', 'ln_post.weight', 'ln_post.bias'}
+        'attn.in_proj_weight',
+        'attn.in_proj_bias',
+        'attn.out_proj.weight',
+        'attn.out_proj.bias',
+        'ln_1.weight',
+        'ln_1.bias',
+        'ln_2.weight',
+        'ln_2.bias',
+        'ln_post.weight',
+        'ln_post.bias',
+    }
 
 
 def test_of_a_resnet_the_attention_of_the_pool_trains():
     with torch.device('meta'):
         visual = build_visual(get_arch('RN50'))
     assert {name.rsplit('.', 1)[0] for name in train_all_but(visual)} == {
-        'attnpool.q_proj', 'attnpool.k_proj', 'attnpool.v_proj'}
+        'attnpool.q_proj',
+        'attnpool.k_proj',
+        'attnpool.v_proj',
+    }
 
 
 @pytest.mark.parametrize(('arch', 'units'), [('ViT-B-16', VIT_UNITS), ('RN50', RESNET_UNITS)])
@@ -95,7 +122,9 @@ def test_each_unit_of_table_4d_is_some_tensors_of_its_own(arch, units):
 def test_an_unknown_unit_is_named():
     with torch.device('meta'):
         visual = build_visual(get_arch('RN50'))
-    with pytest.raises(ValueError, match=r"frozen has \['mlp'\]; legal units of a ModifiedResNet: conv"):
+    with pytest.raises(
+        ValueError, match=r"frozen has \['mlp'\]; legal units of a ModifiedResNet: conv"
+    ):
         train_all_but(visual, ['mlp'])
 
 
@@ -110,12 +139,14 @@ def test_the_losses_are_those_of_its_parts(build, batch):
     rows, image = model.classifier(img, [one.masks for one in proposals], with_image=True)
     text = model.vocabulary()[[0, 1, 3]]
     maps, classes = zip(*model.targets(samples), strict=True)
-    expected = mask_aware_loss([model.logits(one, text) for one in rows],
-                               [one.masks for one in proposals], maps, classes)
+    expected = mask_aware_loss(
+        [model.logits(one, text) for one in rows], [one.masks for one in proposals], maps, classes
+    )
     torch.testing.assert_close(losses['loss_mask_aware'], expected)
     wanted = model.logits(model.teacher.image_embeddings(img), text)
-    torch.testing.assert_close(losses['loss_distillation'],
-                               self_distillation_loss(model.logits(image, text), wanted))
+    torch.testing.assert_close(
+        losses['loss_distillation'], self_distillation_loss(model.logits(image, text), wanted)
+    )
     assert losses['loss_distillation'] > 0
 
 
@@ -133,9 +164,13 @@ def test_a_few_steps_make_clip_mask_aware_and_move_nothing_else(build, batch):
         sum(losses.values()).backward()
         optimizer.step()
     assert losses['loss_mask_aware'] < 0.8 * first['loss_mask_aware']
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert moved == {f'classifier.visual.{name}' for name in model.trained}
-    assert all(torch.equal(value, teacher[name]) for name, value in model.teacher.state_dict().items())
+    assert all(
+        torch.equal(value, teacher[name]) for name, value in model.teacher.state_dict().items()
+    )
 
 
 def test_the_teacher_is_no_part_of_checkpoints_and_moves_with_the_model(build):

@@ -1,4 +1,5 @@
 """Frozen CLIP on sub-images, and the mean of dense features over a mask."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,8 +8,10 @@ from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, CLIPArch
 from mmseg_zsclip.models.mask_classifiers import MaskPooling, SubImageCLIP
 from mmseg_zsclip.models.maskclip import MaskCLIPViT
 
-ARCHS = dict(vit=CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 24, 2, 2),
-             resnet=CLIPArch('tiny-resnet', 16, 64, (1, 1, 1, 1), 8, None, 4, 24, 2, 2))
+ARCHS = dict(
+    vit=CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 24, 2, 2),
+    resnet=CLIPArch('tiny-resnet', 16, 64, (1, 1, 1, 1), 8, None, 4, 24, 2, 2),
+)
 SIZE = 48, 64
 KEPT = [(slice(0, 40), slice(0, 64))] * 2
 
@@ -35,18 +38,18 @@ def test_a_proposal_is_what_clip_says_of_its_picture(arch, mode, masks):
     picture = img[0, :, :40] * inside if 'mask' in mode else img[0, :, :40]
     if 'crop' in mode:
         rows, columns = (inside.any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
-        picture = picture[:, rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+        picture = picture[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = ARCHS[arch].image_size
     picture = F.interpolate(picture[None], (side, side), mode='bicubic', align_corners=True)
     with torch.no_grad():
-        torch.testing.assert_close(
-            out[0][4], classifier.visual(picture)[0], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(out[0][4], classifier.visual(picture)[0], atol=1e-5, rtol=1e-4)
 
 
 def test_black_is_0_in_the_picture_before_it_is_normalised():
     colour = SubImageCLIP(ARCHS['vit'], fill='zero').fill_colour
     torch.testing.assert_close(
-        colour * torch.tensor(CLIP_STD) + torch.tensor(CLIP_MEAN), torch.zeros(3))
+        colour * torch.tensor(CLIP_STD) + torch.tensor(CLIP_MEAN), torch.zeros(3)
+    )
     assert not SubImageCLIP(ARCHS['vit']).fill_colour.any()
 
 

@@ -1,4 +1,5 @@
 """Masks on other grids, as boxes, as pictures and as weights."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,8 +22,14 @@ def rectangle(top, left, bottom, right, size=(24, 32)):
     return mask
 
 
-MASKS = torch.cat([rectangle(2, 3, 9, 20), rectangle(0, 0, 24, 32), rectangle(0, 0, 0, 0),
-                   rectangle(23, 31, 24, 32)])
+MASKS = torch.cat(
+    [
+        rectangle(2, 3, 9, 20),
+        rectangle(0, 0, 24, 32),
+        rectangle(0, 0, 0, 0),
+        rectangle(23, 31, 24, 32),
+    ]
+)
 
 
 def test_masks_go_to_a_grid_that_is_not_square():
@@ -42,8 +49,10 @@ def test_no_mask_goes_to_any_grid(shape):
     assert resize_masks(torch.zeros(shape), (2, 3)).shape == (*shape[:-2], 2, 3)
 
 
-@pytest.mark.parametrize('flip', [{}, dict(flip=True, flip_direction='horizontal'),
-                                  dict(flip=True, flip_direction='vertical')])
+@pytest.mark.parametrize(
+    'flip',
+    [{}, dict(flip=True, flip_direction='horizontal'), dict(flip=True, flip_direction='vertical')],
+)
 def test_masks_of_a_photo_go_to_the_padded_image_and_back(flip):
     meta = dict(ori_shape=(24, 32), padding_size=(2, 6, 0, 4), **flip)
     there = input_masks(MASKS, meta, (52, 72))  # the photo twice as large, and padding
@@ -54,18 +63,25 @@ def test_masks_of_a_photo_go_to_the_padded_image_and_back(flip):
     # the last mask is the photo's lower right pixel
     lower, right = (there[3] > 0.5).nonzero().amax(dim=0).tolist()
     assert (lower, right) == dict(horizontal=(47, 3), vertical=(1, 65)).get(
-        flip.get('flip_direction'), (47, 65))
+        flip.get('flip_direction'), (47, 65)
+    )
 
 
 def test_boxes_hold_their_masks_and_nothing_more():
     assert mask_boxes(MASKS).tolist() == [
-        [3, 2, 20, 9], [0, 0, 32, 24], [0, 0, 0, 0], [31, 23, 32, 24]]
+        [3, 2, 20, 9],
+        [0, 0, 32, 24],
+        [0, 0, 0, 0],
+        [31, 23, 32, 24],
+    ]
 
 
 @pytest.mark.parametrize('mode', SUB_IMAGES)
 def test_sub_images_are_of_the_proposals_that_cover_a_pixel(mode):
     image = torch.randn(3, 24, 32)
-    pictures, valid = sub_images(image, MASKS, size=10, mode=mode, fill=torch.tensor([1., 2., 3.]))
+    pictures, valid = sub_images(
+        image, MASKS, size=10, mode=mode, fill=torch.tensor([1.0, 2.0, 3.0])
+    )
     assert valid.tolist() == [True, True, False, True]
     assert pictures.shape == (3, 3, 10, 10)
     # the mask that covers all leaves the image as it is

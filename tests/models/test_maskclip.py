@@ -1,4 +1,5 @@
 """MaskCLIP against its formulas written out again, its switches, its errors, and a whole run."""
+
 import json
 from pathlib import Path
 
@@ -119,11 +120,22 @@ def test_resnet_baseline_is_the_pools_own_tokens(positions):
     tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1)
     tokens = tokens + learned if positions else tokens
     out, _ = F.multi_head_attention_forward(
-        *[tokens.transpose(0, 1)] * 3, 64, 4, None,
-        torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]), None, None, False, 0.0,
-        pool.c_proj.weight, pool.c_proj.bias, use_separate_proj_weight=True,
-        q_proj_weight=pool.q_proj.weight, k_proj_weight=pool.k_proj.weight,
-        v_proj_weight=pool.v_proj.weight)
+        *[tokens.transpose(0, 1)] * 3,
+        64,
+        4,
+        None,
+        torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]),
+        None,
+        None,
+        False,
+        0.0,
+        pool.c_proj.weight,
+        pool.c_proj.bias,
+        use_separate_proj_weight=True,
+        q_proj_weight=pool.q_proj.weight,
+        k_proj_weight=pool.k_proj.weight,
+        v_proj_weight=pool.v_proj.weight,
+    )
     expected = out[1:].permute(1, 2, 0).unflatten(2, (2, 2))
     torch.testing.assert_close(tower.pool(x)[0], expected)
 
@@ -155,7 +167,7 @@ def test_key_smoothing_is_eq_5(power):
     for b in range(2):
         for i in range(6):
             cosines = [torch.dot(k[b, :, i], k[b, :, j]) for j in range(6)]
-            weights = cosines if power == 1 else [cos.clamp(min=0)**power for cos in cosines]
+            weights = cosines if power == 1 else [cos.clamp(min=0) ** power for cos in cosines]
             expected = sum(weight * p[b, :, j] for j, weight in enumerate(weights))
             torch.testing.assert_close(out[b, :, i], expected)
 
@@ -165,10 +177,12 @@ def test_key_smoothing_chooses_positions_by_confidence():
     plain = head()
     pred = plain((features,)).softmax(1)
     limit = pred.amax(1).flatten().sort().values[4].item() + 1e-6
+
     def smoothed(**settings):
         model = head(**settings)
         model.load_state_dict(plain.state_dict())
         return model((features, keys))
+
     every, some = smoothed(ks_thresh=1.0), smoothed(ks_thresh=limit)
     unsure = (pred.amax(1, keepdim=True) <= limit).expand_as(pred)
     assert 0 < unsure.sum() < unsure.numel()
@@ -178,8 +192,9 @@ def test_key_smoothing_chooses_positions_by_confidence():
 
 def test_released_key_smoothing_normalises_over_positions_and_keeps_saturated_ones():
     logits, keys = torch.tensor([[[[200.0, 0.3]], [[0.0, 0.1]]]]), torch.randn(1, 5, 1, 2)
-    ours, released = (head(NAMES[:2], ks_thresh=1.0, released_refinement=flag)
-                      for flag in (False, True))
+    ours, released = (
+        head(NAMES[:2], ks_thresh=1.0, released_refinement=flag) for flag in (False, True)
+    )
     pred = logits.softmax(1)
     out = released.smooth(logits, keys)
     torch.testing.assert_close(out[..., 0], pred[..., 0])
@@ -196,7 +211,10 @@ def test_prompt_denoising_drops_what_no_position_is_confident_of_in_each_image_a
     out = drop_absent(logits, 0.5)
     dropped = (out == DROPPED).all(-1)[..., 0]
     assert dropped.tolist() == [
-        [False, True, True], [False, False, True], [False, False, False]]  # the last keeps all
+        [False, True, True],
+        [False, False, True],
+        [False, False, False],
+    ]  # the last keeps all
     torch.testing.assert_close(out[out != DROPPED], logits[out != DROPPED])
     assert (drop_absent(logits, 0.5, keep_some=False)[2] == DROPPED).all()
 
@@ -206,7 +224,7 @@ def test_denoised_classes_get_no_confidence_and_a_batch_equals_its_images():
     inputs = torch.randn(3, 16, 4, 4), torch.randn(3, 24, 4, 4)
     every = model(inputs)
     for i in range(3):
-        torch.testing.assert_close(every[i:i + 1], model([part[i:i + 1] for part in inputs]))
+        torch.testing.assert_close(every[i : i + 1], model([part[i : i + 1] for part in inputs]))
 
 
 def test_scores_after_key_smoothing_are_log_confidences_with_the_same_argmax():
@@ -219,7 +237,10 @@ def test_scores_after_key_smoothing_are_log_confidences_with_the_same_argmax():
     positive = sums.abs()
     torch.testing.assert_close(
         model.predict_by_feat(positive, [dict(img_shape=(3, 3))]).softmax(1),
-        positive / positive.sum(1, keepdim=True), rtol=1e-3, atol=1e-5)
+        positive / positive.sum(1, keepdim=True),
+        rtol=1e-3,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize('place', [0, 1, 2])
@@ -228,24 +249,33 @@ def test_background_is_the_best_of_its_names(place):
     classes.insert(place, 'background')
     words = ['building', 'ground, floor', 'sky']
     model = head(classes, background=words)
-    plain = head([*classes[:place], *words, *classes[place + 1:]])
+    plain = head([*classes[:place], *words, *classes[place + 1 :]])
     plain.load_state_dict(model.state_dict())
     features = torch.randn(2, 16, 2, 2)
     rows, folded = plain((features,)), model((features,))
     assert model.num_classes == model.out_channels == folded.shape[1] == 3
-    torch.testing.assert_close(folded[:, place], rows[:, place:place + 3].amax(1))
+    torch.testing.assert_close(folded[:, place], rows[:, place : place + 3].amax(1))
     others = [i for i in range(5) if not place <= i < place + 3]
     torch.testing.assert_close(folded[:, [i for i in range(3) if i != place]], rows[:, others])
 
 
 def segmentor(backbone=None, **settings):
     init_default_scope('mmseg')
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
-        backbone=backbone or dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
-        decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=NAMES, unseen=['tree'],
-                         text=dict(arch=ARCH), **settings),
-        test_cfg=ConfigDict(mode='slide', crop_size=(32, 32), stride=(16, 16))))
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.OneStageSegmentor',
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            backbone=backbone or dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
+            decode_head=dict(
+                type='mmseg_zsclip.MaskCLIPHead',
+                classes=NAMES,
+                unseen=['tree'],
+                text=dict(arch=ARCH),
+                **settings,
+            ),
+            test_cfg=ConfigDict(mode='slide', crop_size=(32, 32), stride=(16, 16)),
+        )
+    )
     model.init_weights()
     return model.eval()
 
@@ -262,7 +292,8 @@ def test_whole_and_slide_give_a_score_a_pixel_and_one_window_equals_the_whole(se
     assert model.whole_inference(img, metas(img)).shape == (2, 4, 40, 56)
     one = img[..., :32, :32]
     torch.testing.assert_close(
-        model.slide_inference(one, metas(one)), model.whole_inference(one, metas(one)))
+        model.slide_inference(one, metas(one)), model.whole_inference(one, metas(one))
+    )
 
 
 def test_vocabulary_changes_at_run_time_and_background_with_it():
@@ -288,28 +319,45 @@ def test_bfloat16_autocast_scores_in_float32():
     assert torch.isfinite(low).all()
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    (dict(ks_thresh=1.5), r'ks_thresh is 1.5; legal values: a confidence from 0 \(off\) to 1'),
-    (dict(pd_thresh=-1), 'pd_thresh is -1; legal values'),
-    (dict(scale=0), 'scale is 0; it must be positive'),
-    (dict(ks_power=-2), 'ks_power is -2; it must be positive'),
-    (dict(classes=['cat']), "'cat' is the only class.*'background' with background="),
-    (dict(background=['sky']), "no class is called 'background'. Add it to the 4 classes"),
-    (dict(classes=['background', 'sky'], background=['sky, heaven', 'wall']),
-     r"\['sky'\] are classes and background names at once"),
-    (dict(classes=['background', 'tree'], background='background26'),
-     r"\['tree'\] are classes and background names at once"),
-    (dict(unseen=['lamp']), "unseen class 'lamp' is not one of the 4 classes")])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(ks_thresh=1.5), r'ks_thresh is 1.5; legal values: a confidence from 0 \(off\) to 1'),
+        (dict(pd_thresh=-1), 'pd_thresh is -1; legal values'),
+        (dict(scale=0), 'scale is 0; it must be positive'),
+        (dict(ks_power=-2), 'ks_power is -2; it must be positive'),
+        (dict(classes=['cat']), "'cat' is the only class.*'background' with background="),
+        (dict(background=['sky']), "no class is called 'background'. Add it to the 4 classes"),
+        (
+            dict(classes=['background', 'sky'], background=['sky, heaven', 'wall']),
+            r"\['sky'\] are classes and background names at once",
+        ),
+        (
+            dict(classes=['background', 'tree'], background='background26'),
+            r"\['tree'\] are classes and background names at once",
+        ),
+        (dict(unseen=['lamp']), "unseen class 'lamp' is not one of the 4 classes"),
+    ],
+)
 def test_head_arguments(settings, message):
     with pytest.raises(ValueError, match=message):
         head(**settings)
 
 
-@pytest.mark.parametrize(('tower', 'arch', 'settings', 'message'), [
-    (MaskCLIPViT, RESNET, {}, "'RN-tiny' is a ResNet; use MaskCLIPResNet"),
-    (MaskCLIPResNet, ARCH, {}, "'tiny' is a ViT; use MaskCLIPViT"),
-    (MaskCLIPViT, ARCH, dict(attention='q'), "attention is 'q'; legal values: value, last"),
-    (MaskCLIPResNet, RESNET, dict(attention='q'), "attention is 'q'; legal values: value, last")])
+@pytest.mark.parametrize(
+    ('tower', 'arch', 'settings', 'message'),
+    [
+        (MaskCLIPViT, RESNET, {}, "'RN-tiny' is a ResNet; use MaskCLIPResNet"),
+        (MaskCLIPResNet, ARCH, {}, "'tiny' is a ViT; use MaskCLIPViT"),
+        (MaskCLIPViT, ARCH, dict(attention='q'), "attention is 'q'; legal values: value, last"),
+        (
+            MaskCLIPResNet,
+            RESNET,
+            dict(attention='q'),
+            "attention is 'q'; legal values: value, last",
+        ),
+    ],
+)
 def test_tower_arguments(tower, arch, settings, message):
     with pytest.raises(ValueError, match=message):
         tower(arch, **settings)
@@ -333,22 +381,29 @@ def test_training_it_is_an_error():
 
 def test_released_names_that_are_not_maskclips_are_listed():
     from mmseg_zsclip.models.released import maskclip
+
     with pytest.raises(ValueError, match="1 keys of the checkpoint are not a MaskCLIP ViT's: neck"):
         maskclip({'backbone.ln0.weight': torch.ones(2), 'neck': torch.ones(2)}, torch.ones(2, 2))
 
 
-@pytest.mark.parametrize(('config', 'arch'), [
-    ('toy_maskclip', 'ViT-T-8'), ('toy_maskclip_r', 'RN-T')])
+@pytest.mark.parametrize(
+    ('config', 'arch'), [('toy_maskclip', 'ViT-T-8'), ('toy_maskclip_r', 'RN-T')]
+)
 def test_without_a_checkpoint_data_or_training_it_is_evaluated(config, arch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_clip(CLIP(get_arch(arch)), tmp_path / 'clip.pt')
-    options = ['--weights', str(tmp_path / 'clip.pt'), '--cfg-options',
-               'test_dataloader.dataset.length=2', 'test_dataloader.num_workers=0',
-               'test_dataloader.persistent_workers=False']
+    options = [
+        '--weights',
+        str(tmp_path / 'clip.pt'),
+        '--cfg-options',
+        'test_dataloader.dataset.length=2',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+    ]
     scores = []
     for run, extra in (('plain', []), ('tta', ['--tta'])):
         assert main(['test', config, '--work-dir', run, *extra, *options]) == 0
-        metrics, = Path(run).rglob('metrics.json')
+        (metrics,) = Path(run).rglob('metrics.json')
         scores.append(json.loads(metrics.read_text()))
     assert set(scores[0]) >= {'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'pAcc', 'per_class'}
     assert set(scores[0]) == set(scores[1])

@@ -1,4 +1,5 @@
 """Heads whose classifier is text: against the formula, on mmseg's heads, and their errors."""
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -16,13 +17,32 @@ SHAPES = [(2, 8, 16, 16), (2, 12, 8, 8), (2, 16, 4, 4), (2, 20, 4, 4)]
 HEADS = dict(
     deeplabv2=dict(type='mmseg_zsclip.DeepLabV2Head', in_channels=20, in_index=3, channels=8),
     deeplabv3plus=dict(
-        type='DepthwiseSeparableASPPHead', in_channels=20, in_index=3, channels=8,
-        dilations=(1, 2), c1_in_channels=8, c1_channels=4, norm_cfg=dict(type='BN')),
+        type='DepthwiseSeparableASPPHead',
+        in_channels=20,
+        in_index=3,
+        channels=8,
+        dilations=(1, 2),
+        c1_in_channels=8,
+        c1_channels=4,
+        norm_cfg=dict(type='BN'),
+    ),
     psp=dict(type='PSPHead', in_channels=20, in_index=3, channels=8, pool_scales=(1, 2)),
-    segformer=dict(type='SegformerHead', in_channels=[8, 12, 16, 20], in_index=[0, 1, 2, 3],
-                   channels=8, norm_cfg=dict(type='BN')),
-    upernet=dict(type='UPerHead', in_channels=[8, 12, 16, 20], in_index=[0, 1, 2, 3],
-                 pool_scales=(1, 2), channels=8, norm_cfg=dict(type='BN')))
+    segformer=dict(
+        type='SegformerHead',
+        in_channels=[8, 12, 16, 20],
+        in_index=[0, 1, 2, 3],
+        channels=8,
+        norm_cfg=dict(type='BN'),
+    ),
+    upernet=dict(
+        type='UPerHead',
+        in_channels=[8, 12, 16, 20],
+        in_index=[0, 1, 2, 3],
+        pool_scales=(1, 2),
+        channels=8,
+        norm_cfg=dict(type='BN'),
+    ),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +52,15 @@ def setup():
 
 
 def text_head(head='deeplabv2', classes=NAMES, **settings):
-    head = MODELS.build(dict(
-        type='mmseg_zsclip.TextHead', classes=classes, text=TEXT,
-        head=dict(HEADS[head], loss_decode=LOSS), **settings))
+    head = MODELS.build(
+        dict(
+            type='mmseg_zsclip.TextHead',
+            classes=classes,
+            text=TEXT,
+            head=dict(HEADS[head], loss_decode=LOSS),
+            **settings,
+        )
+    )
     head.init_weights()
     return head
 
@@ -66,8 +92,10 @@ def test_logits_are_dot_products_with_the_classes_embeddings():
 def test_deeplabv2_is_a_sum_of_dilated_convolutions():
     head = DeepLabV2Head(in_channels=6, channels=5, num_classes=3, dilations=(1, 2)).eval()
     x = torch.randn(1, 6, 9, 7)
-    total = sum(torch.nn.functional.conv2d(x, b.weight, b.bias, padding=r, dilation=r)
-                for b, r in zip(head.branches, (1, 2), strict=True))
+    total = sum(
+        torch.nn.functional.conv2d(x, b.weight, b.bias, padding=r, dilation=r)
+        for b, r in zip(head.branches, (1, 2), strict=True)
+    )
     torch.testing.assert_close(head([x]), head.conv_seg(total))
     assert DeepLabV2Head(in_channels=6, channels=5, num_classes=3).branches[3].dilation == (24, 24)
 
@@ -92,12 +120,22 @@ def test_a_learned_background_is_trained_and_the_names_are_not():
 
 def test_a_head_with_another_classifier_is_refused():
     with pytest.raises(ValueError, match='SegmenterMaskTransformerHead.*conv_seg'):
-        TextHead(dict(type='SegmenterMaskTransformerHead', in_channels=8, channels=8, num_layers=1,
-                      num_heads=2, embed_dims=8), NAMES, TEXT)
+        TextHead(
+            dict(
+                type='SegmenterMaskTransformerHead',
+                in_channels=8,
+                channels=8,
+                num_layers=1,
+                num_heads=2,
+                embed_dims=8,
+            ),
+            NAMES,
+            TEXT,
+        )
 
 
 def test_a_learned_background_needs_its_class():
-    with pytest.raises(ValueError, match="learned_background .* none of the 4 classes"):
+    with pytest.raises(ValueError, match='learned_background .* none of the 4 classes'):
         text_head(learned_background=True)
 
 
@@ -123,7 +161,9 @@ def test_an_unseen_label_never_trains_a_text_head_in_a_plain_segmentor(name):
 def test_scores_are_float32_in_mixed_precision(name):
     head = text_head(name).eval()
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-        assert head.head.conv_seg.proj(torch.randn(1, head.head.conv_seg.proj.in_channels, 2, 2)
-                                       ).dtype == torch.bfloat16
+        assert (
+            head.head.conv_seg.proj(torch.randn(1, head.head.conv_seg.proj.in_channels, 2, 2)).dtype
+            == torch.bfloat16
+        )
         assert head(maps()).dtype == torch.float32
         assert head.predict(maps(), [dict(img_shape=(64, 64))] * 2, None).dtype == torch.float32

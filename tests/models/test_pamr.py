@@ -1,4 +1,5 @@
 """PAMR against a loop over pixels, what it does to maps, and its switch in the segmentor."""
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -34,11 +35,15 @@ def one_step(scores, image, dilations):
                         if (y, x) != (i, j):
                             places.append((y0, x0))
             sigma = torch.stack(values).std(dim=0)
-            logits = torch.stack([
-                -((image[:, i, j] - image[:, y, x]).abs() / (0.1 * sigma + 1e-8)).mean()
-                for y, x in places])
-            out[:, i, j] = sum(w * scores[:, y, x] for w, (y, x) in
-                               zip(logits.softmax(0), places, strict=True))
+            logits = torch.stack(
+                [
+                    -((image[:, i, j] - image[:, y, x]).abs() / (0.1 * sigma + 1e-8)).mean()
+                    for y, x in places
+                ]
+            )
+            out[:, i, j] = sum(
+                w * scores[:, y, x] for w, (y, x) in zip(logits.softmax(0), places, strict=True)
+            )
     return out
 
 
@@ -91,10 +96,14 @@ def test_half_precision_is_computed_in_float32():
     assert torch.equal(low, refine(scores.bfloat16().float(), image).bfloat16())
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(steps=0), r'steps is 0, dilations is \(8, 16\); legal values: at least 1 step'),
-    (dict(dilations=()), r'steps is 10, dilations is \(\); legal values'),
-    (dict(dilations=(8, 0)), r'dilations is \(8, 0\); .* at least 1 pixel')])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(steps=0), r'steps is 0, dilations is \(8, 16\); legal values: at least 1 step'),
+        (dict(dilations=()), r'steps is 10, dilations is \(\); legal values'),
+        (dict(dilations=(8, 0)), r'dilations is \(8, 0\); .* at least 1 pixel'),
+    ],
+)
 def test_options(options, message):
     with pytest.raises(ValueError, match=message):
         refine(torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 4, 4), **options)
@@ -106,10 +115,14 @@ def test_other_sizes_are_an_error():
 
 
 HEADS = {
-    'maskclip': (dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
-                 dict(type='mmseg_zsclip.MaskCLIPHead', ks_thresh=1.0)),
-    'zegclip': (dict(type='mmseg_zsclip.DeepPromptedViT', arch=ARCH, num_prompts=2),
-                dict(type='mmseg_zsclip.ZegCLIPHead', num_heads=4)),
+    'maskclip': (
+        dict(type='mmseg_zsclip.MaskCLIPViT', arch=ARCH),
+        dict(type='mmseg_zsclip.MaskCLIPHead', ks_thresh=1.0),
+    ),
+    'zegclip': (
+        dict(type='mmseg_zsclip.DeepPromptedViT', arch=ARCH, num_prompts=2),
+        dict(type='mmseg_zsclip.ZegCLIPHead', num_heads=4),
+    ),
 }
 
 
@@ -119,10 +132,15 @@ HEADS = {
 def test_the_segmentor_refines_the_scores_of_any_head_after_windows_are_averaged(name, mode):
     init_default_scope('mmseg')
     backbone, head = HEADS[name]
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=dict(type='SegDataPreProcessor'),
-        backbone=dict(backbone), decode_head=dict(head, classes=NAMES, text=dict(arch=ARCH)),
-        test_cfg=ConfigDict(mode=mode, crop_size=(32, 32), stride=(16, 16))))
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.OneStageSegmentor',
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            backbone=dict(backbone),
+            decode_head=dict(head, classes=NAMES, text=dict(arch=ARCH)),
+            test_cfg=ConfigDict(mode=mode, crop_size=(32, 32), stride=(16, 16)),
+        )
+    )
     model.init_weights()
     model.eval()
     img = torch.randn(2, 3, 40, 56)
@@ -135,8 +153,11 @@ def test_the_segmentor_refines_the_scores_of_any_head_after_windows_are_averaged
     torch.testing.assert_close(model.predict(img)[0].seg_logits.data, refined[0])
     for wrong in (dict(iterations=3), True):
         model.test_cfg.pamr = wrong
-        with pytest.raises(ValueError, match='test_cfg.pamr is .*; legal: None for no refinement, '
-                                             'or a dict with any of steps, dilations'):
+        with pytest.raises(
+            ValueError,
+            match='test_cfg.pamr is .*; legal: None for no refinement, '
+            'or a dict with any of steps, dilations',
+        ):
             model.inference(img, metas)
 
 

@@ -1,4 +1,5 @@
 """Proposals: what flows between the parts of a two-stage model."""
+
 import pytest
 import torch
 
@@ -38,9 +39,12 @@ def test_proposals_of_another_batch_size_or_vocabulary_are_named():
 
 
 def test_logits_in_the_place_of_masks_are_named():
-    with pytest.raises(ValueError, match=r'masks of image 0 range from -3 to 7; .* Apply a sigmoid'):
-        check_proposals([Proposals(torch.tensor([[[-3., 7.]]]), torch.ones(1))],
-                        torch.zeros(1, 3, 1, 2))
+    with pytest.raises(
+        ValueError, match=r'masks of image 0 range from -3 to 7; .* Apply a sigmoid'
+    ):
+        check_proposals(
+            [Proposals(torch.tensor([[[-3.0, 7.0]]]), torch.ones(1))], torch.zeros(1, 3, 1, 2)
+        )
 
 
 def test_the_missing_proposals_of_an_image_are_empty():

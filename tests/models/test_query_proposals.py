@@ -1,4 +1,5 @@
 """Mask2Former and MaskFormer as generators: object or none, or scored by the vocabulary's text."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,10 @@ HEADS = ['mask2former', 'maskformer']
 TEXT = F.normalize(torch.randn(5, 12, generator=torch.Generator().manual_seed(0)), dim=1)
 BY_TEXT = dict(text=dict(dim=16, text_dim=12, hidden=(8,)))
 INTERACTING = dict(**BY_TEXT, interaction=dict(dim=16, text_dim=12, inner=8, heads=2))
-METAS = [dict(img_shape=(64, 96), ori_shape=(64, 96), padding_size=(0, 0, 0, 0)),
-         dict(img_shape=(60, 80), ori_shape=(30, 40), padding_size=(0, 16, 0, 4))]
+METAS = [
+    dict(img_shape=(64, 96), ori_shape=(64, 96), padding_size=(0, 0, 0, 0)),
+    dict(img_shape=(60, 80), ori_shape=(30, 40), padding_size=(0, 16, 0, 4)),
+]
 
 
 @pytest.fixture
@@ -67,9 +70,16 @@ def test_with_the_interaction_masks_depend_on_the_vocabulary(build):
         assert torch.allclose(ours, theirs) == same
 
 
-@pytest.mark.parametrize(('head', 'options'), [
-    ('mask2former', {}), ('mask2former', BY_TEXT), ('mask2former', INTERACTING), ('maskformer', {}),
-    ('maskformer', BY_TEXT)])
+@pytest.mark.parametrize(
+    ('head', 'options'),
+    [
+        ('mask2former', {}),
+        ('mask2former', BY_TEXT),
+        ('mask2former', INTERACTING),
+        ('maskformer', {}),
+        ('maskformer', BY_TEXT),
+    ],
+)
 def test_losses_are_finite_and_reach_every_tensor(build, head, options):
     model = build(head, **options)
     losses = model.loss(torch.randn(2, 3, 64, 96), METAS, TEXT, targets())
@@ -85,9 +95,13 @@ def test_losses_are_finite_and_reach_every_tensor(build, head, options):
 
 
 def save(model, path, classes):
-    torch.save(dict(state_dict={f'generator.{name}': value for name, value
-                                in model.state_dict().items()},
-                    meta=dict(dataset_meta=dict(classes=classes))), path)
+    torch.save(
+        dict(
+            state_dict={f'generator.{name}': value for name, value in model.state_dict().items()},
+            meta=dict(dataset_meta=dict(classes=classes)),
+        ),
+        path,
+    )
 
 
 def test_stage_1_is_read_whole_or_not_at_all(build, tmp_path):
@@ -95,9 +109,12 @@ def test_stage_1_is_read_whole_or_not_at_all(build, tmp_path):
     first = build()
     save(first, path, ['sky', 'road'])
     second = build(checkpoint=str(path))
-    assert all(torch.equal(value, second.state_dict()[name])
-               for name, value in first.state_dict().items())
-    with pytest.raises(ValueError, match=r'stage1.pth is not of this generator: \d+ tensors missing'):
+    assert all(
+        torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items()
+    )
+    with pytest.raises(
+        ValueError, match=r'stage1.pth is not of this generator: \d+ tensors missing'
+    ):
         build(**BY_TEXT, checkpoint=str(path))
     with pytest.raises(ValueError, match='is not of this generator'):
         build('maskformer', checkpoint=str(path))
@@ -109,8 +126,10 @@ def test_stage_1_of_another_vocabulary_is_named(build, tmp_path):
     model = build(checkpoint=str(path))
     model.check_classes(['sky', 'road'])
     build().check_classes(['anything'])
-    with pytest.raises(ValueError, match="trained on 2 classes, the vocabulary has 2; first "
-                                         "difference 'road' and 'tree'"):
+    with pytest.raises(
+        ValueError,
+        match="trained on 2 classes, the vocabulary has 2; first difference 'road' and 'tree'",
+    ):
         model.check_classes(['sky', 'tree'])
     with pytest.raises(ValueError, match='trained on 2 classes, the vocabulary has 1'):
         model.check_classes(['sky'])

@@ -1,4 +1,5 @@
 """Labels alone: those of the whole scores, of which never more than a strip is made."""
+
 import pytest
 import torch
 from mmseg.structures import SegDataSample
@@ -7,15 +8,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mmseg_zsclip.models import score_rows
 from mmseg_zsclip.models.tta import MeanTTAModel
 
-CFGS = dict(whole=dict(mode='whole'),
-            slide=dict(mode='slide', crop_size=(32, 40), stride=(20, 24), window_batch=3))
+CFGS = dict(
+    whole=dict(mode='whole'),
+    slide=dict(mode='slide', crop_size=(32, 40), stride=(20, 24), window_batch=3),
+)
 METAS = {
     'as it is': dict(ori_shape=(56, 72)),
     'resized': dict(ori_shape=(83, 61)),
     'padded': dict(ori_shape=(50, 70), img_padding_size=(0, 2, 0, 6)),
     'flipped': dict(ori_shape=(56, 72), flip=True, flip_direction='horizontal'),
-    'padded, flipped, resized': dict(ori_shape=(31, 90), img_padding_size=(3, 2, 5, 6), flip=True,
-                                     flip_direction='vertical')}
+    'padded, flipped, resized': dict(
+        ori_shape=(31, 90), img_padding_size=(3, 2, 5, 6), flip=True, flip_direction='vertical'
+    ),
+}
 
 
 def sample_of(meta):
@@ -53,14 +58,18 @@ def test_scores_by_rows_are_those_of_the_whole(monkeypatch, small, head, cfg, me
 def test_labels_of_augmentations_are_those_of_their_mean(small, head):
     model = small(head, CFGS['slide'])
     augmentations = [
-        (torch.randn(3, 56, 72), METAS['flipped']), (torch.randn(3, 40, 48), METAS['as it is'])]
+        (torch.randn(3, 56, 72), METAS['flipped']),
+        (torch.randn(3, 40, 48), METAS['as it is']),
+    ]
     kinds = {}
     for keep in (True, False):
         model.test_cfg.keep_scores = keep
-        data = dict(inputs=[[img] for img, _ in augmentations],
-                    data_samples=[[sample_of(meta)] for _, meta in augmentations])
+        data = dict(
+            inputs=[[img] for img, _ in augmentations],
+            data_samples=[[sample_of(meta)] for _, meta in augmentations],
+        )
         with torch.no_grad():
-            kinds[keep], = MeanTTAModel(module=model).test_step(data)
+            (kinds[keep],) = MeanTTAModel(module=model).test_step(data)
     assert 'seg_logits' not in kinds[False]
     assert kinds[False].img_shape == (56, 72)
     assert not kinds[False].flip
@@ -89,8 +98,7 @@ def test_labels_alone_never_hold_the_scores_of_every_pixel(monkeypatch, small, c
     assert 560 * 720 <= largest.numel < 5 * 560 * 720 / 4  # the labels, and no scores
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (dict(pamr={}), 'pamr={}'), ({}, '1 class')])
+@pytest.mark.parametrize(('change', 'message'), [(dict(pamr={}), 'pamr={}'), ({}, '1 class')])
 def test_what_cannot_be_made_by_rows_is_named(small, change, message):
     model = small('zegclip', dict(change, keep_scores=False))
     if not change:
@@ -110,5 +118,5 @@ def test_a_forbidden_class_is_no_nan(small):
 
     model.decode_head.forward = forbidding
     with torch.no_grad():
-        out, = model(torch.randn(1, 3, 56, 72), [sample_of(METAS['resized'])], mode='predict')
+        (out,) = model(torch.randn(1, 3, 56, 72), [sample_of(METAS['resized'])], mode='predict')
     assert out.seg_logits.data.isfinite().all()

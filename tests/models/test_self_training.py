@@ -1,4 +1,5 @@
 """Who labels a pixel, from which classes, and what may never reach the loss."""
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -20,34 +21,61 @@ def statistics(mean, std, **kwargs):
 
 def teacher(classes=NAMES, **kwargs):
     return dict(
-        type='mmseg_zsclip.OneStageSegmentor', data_preprocessor=statistics(100.0, 50.0, **kwargs),
+        type='mmseg_zsclip.OneStageSegmentor',
+        data_preprocessor=statistics(100.0, 50.0, **kwargs),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-XS-8'),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', classes=classes, text=TEXT),
-        test_cfg=dict(mode='whole'))
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def segmentor(unseen=('tree', 'car'), **kwargs):
     kwargs.setdefault('teacher', teacher())
     init_default_scope('mmseg')
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=statistics(120.0, 60.0),
-        backbone=dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8,
-                      norm_cfg=dict(type='BN')),
-        decode_head=dict(
-            type='mmseg_zsclip.TextHead', classes=NAMES, unseen=list(unseen), text=TEXT,
-            head=dict(type='mmseg_zsclip.DeepLabV2Head', in_channels=64, in_index=3, channels=16,
-                      dilations=(1, 2), loss_decode=dict(
-                          type='CrossEntropyLoss', avg_non_ignore=True))),
-        train_cfg={}, test_cfg=dict(mode='whole'), **kwargs))
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.SelfTrainedSegmentor',
+            data_preprocessor=statistics(120.0, 60.0),
+            backbone=dict(
+                type='ResNetV1c',
+                depth=18,
+                base_channels=8,
+                stem_channels=8,
+                norm_cfg=dict(type='BN'),
+            ),
+            decode_head=dict(
+                type='mmseg_zsclip.TextHead',
+                classes=NAMES,
+                unseen=list(unseen),
+                text=TEXT,
+                head=dict(
+                    type='mmseg_zsclip.DeepLabV2Head',
+                    in_channels=64,
+                    in_index=3,
+                    channels=16,
+                    dilations=(1, 2),
+                    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+                ),
+            ),
+            train_cfg={},
+            test_cfg=dict(mode='whole'),
+            **kwargs,
+        )
+    )
     model.init_weights()
     return model
 
 
 def samples(labels, truth=None):
     meta = {} if truth is None else dict(hidden_seg_map=truth)
-    return [SegDataSample(gt_sem_seg=PixelData(data=row[None]), metainfo=dict(
-        img_shape=(32, 32), **{k: v[i] for k, v in meta.items()})) for i, row in enumerate(labels)]
+    return [
+        SegDataSample(
+            gt_sem_seg=PixelData(data=row[None]),
+            metainfo=dict(img_shape=(32, 32), **{k: v[i] for k, v in meta.items()}),
+        )
+        for i, row in enumerate(labels)
+    ]
 
 
 @pytest.fixture
@@ -65,8 +93,10 @@ def labels_in_loss(model, images, labels, **kwargs):
     arrived = []
     inner = model.decode_head.head
     original = inner.loss_by_feat
-    inner.loss_by_feat = lambda logits, data: (arrived.append(
-        torch.stack([x.gt_sem_seg.data[0] for x in data])), original(logits, data))[1]
+    inner.loss_by_feat = lambda logits, data: (
+        arrived.append(torch.stack([x.gt_sem_seg.data[0] for x in data])),
+        original(logits, data),
+    )[1]
     losses = model.loss(images, samples(labels, **kwargs))
     inner.loss_by_feat = original
     return arrived[0], losses
@@ -225,11 +255,17 @@ def test_the_teachers_vocabulary_changes_with_the_models():
 def test_zegclip_learns_the_seen_classes_and_then_labels_the_unseen_itself(batch):
     images, labels = batch
     init_default_scope('mmseg')
-    model = MODELS.build(dict(
-        type='mmseg_zsclip.SelfTrainedSegmentor', data_preprocessor=statistics(120.0, 60.0),
-        backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
-        decode_head=dict(type='mmseg_zsclip.ZegCLIPHead', classes=NAMES, unseen=['tree', 'car'],
-                         text=TEXT), test_cfg=dict(mode='whole')))
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.SelfTrainedSegmentor',
+            data_preprocessor=statistics(120.0, 60.0),
+            backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
+            decode_head=dict(
+                type='mmseg_zsclip.ZegCLIPHead', classes=NAMES, unseen=['tree', 'car'], text=TEXT
+            ),
+            test_cfg=dict(mode='whole'),
+        )
+    )
     model.init_weights()
     supervised = model.loss(images, samples(labels))
     assert supervised['labelled_by_self'] == 0
@@ -242,11 +278,18 @@ def test_zegclip_learns_the_seen_classes_and_then_labels_the_unseen_itself(batch
     assert model.backbone.prompts.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    (dict(receive='some'), "receive is 'some'; legal values: unseen, all"),
-    (dict(min_confidence=1.0), 'min_confidence is 1.0; legal'),
-    (dict(teacher=None, distill_weight=1.0), 'distill_weight is 1.0, but there is no teacher'),
-    (dict(teacher=teacher(['sky', 'road', 'tree'])), r'the teacher has 3 classes .*the model 4')])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(receive='some'), "receive is 'some'; legal values: unseen, all"),
+        (dict(min_confidence=1.0), 'min_confidence is 1.0; legal'),
+        (dict(teacher=None, distill_weight=1.0), 'distill_weight is 1.0, but there is no teacher'),
+        (
+            dict(teacher=teacher(['sky', 'road', 'tree'])),
+            r'the teacher has 3 classes .*the model 4',
+        ),
+    ],
+)
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         segmentor(**settings)
@@ -262,10 +305,23 @@ def test_bad_phases():
 
 def test_pseudo_labels_of_unseen_classes_are_no_leak_in_an_auxiliary_text_head(batch):
     images, labels = batch
-    head = dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1,
-                loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
-    model = segmentor(auxiliary_head=dict(
-        type='mmseg_zsclip.TextHead', classes=NAMES, unseen=['tree', 'car'], text=TEXT, head=head))
+    head = dict(
+        type='FCNHead',
+        in_channels=32,
+        in_index=2,
+        channels=8,
+        num_convs=1,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+    )
+    model = segmentor(
+        auxiliary_head=dict(
+            type='mmseg_zsclip.TextHead',
+            classes=NAMES,
+            unseen=['tree', 'car'],
+            text=TEXT,
+            head=head,
+        )
+    )
     assert model.loss(images, samples(labels))['aux.loss_ce'] > 0
     labels[0, 20, 20] = 3
     with pytest.raises(ValueError, match='ground-truth leak'):

@@ -1,4 +1,5 @@
 """MMEngine's counter, torch.jit.trace and ONNX on the models of the toy configs."""
+
 import warnings
 from pathlib import Path
 
@@ -32,8 +33,7 @@ def test_a_traced_model_runs_at_any_batch_and_is_counted(config):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # TracerWarning: sizes become constants, as they should
         traced = torch.jit.trace(model, torch.randn(2, 3, 96, 128), check_trace=False)
-        counted = get_model_complexity_info(
-            model, (3, 64, 64), show_table=False, show_arch=False)
+        counted = get_model_complexity_info(model, (3, 64, 64), show_table=False, show_arch=False)
     for batch in (1, 2, 3):
         img = torch.randn(batch, 3, 96, 128)
         torch.testing.assert_close(traced(img), model(img), rtol=1e-4, atol=1e-4)
@@ -49,11 +49,17 @@ def test_an_exported_model_runs_at_another_batch(name, tmp_path):
     file = str(tmp_path / 'model.onnx')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        torch.onnx.export(model, (torch.randn(2, 3, 64, 64),), file, dynamo=False,
-                          input_names=['img'], output_names=['scores'],
-                          dynamic_axes=dict(img={0: 'batch'}, scores={0: 'batch'}))
+        torch.onnx.export(
+            model,
+            (torch.randn(2, 3, 64, 64),),
+            file,
+            dynamo=False,
+            input_names=['img'],
+            output_names=['scores'],
+            dynamic_axes=dict(img={0: 'batch'}, scores={0: 'batch'}),
+        )
     session = runtime.InferenceSession(file)
     for batch in (1, 2, 3):
         img = torch.randn(batch, 3, 64, 64)
-        scores, = session.run(None, dict(img=img.numpy()))
+        (scores,) = session.run(None, dict(img=img.numpy()))
         torch.testing.assert_close(torch.from_numpy(scores), model(img), rtol=1e-3, atol=1e-3)

@@ -1,4 +1,5 @@
 """Whole runs through MMEngine's runner on four small photos."""
+
 import copy
 
 import pytest
@@ -13,7 +14,9 @@ import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.registry import MODELS
 
 CLASSES = ['sky', 'road', 'tree, bush', 'car']  # of the fixture photo_folder
-TINY_VIT = dict(type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(1, 2, 3, 5))
+TINY_VIT = dict(
+    type='mmseg_zsclip.CLIPVisionTransformer', arch='ViT-XS-8', out_indices=(1, 2, 3, 5)
+)
 
 
 def config(photo_folder, work_dir, model, ours=True):
@@ -24,33 +27,49 @@ def config(photo_folder, work_dir, model, ours=True):
     if ours:
         labels = [
             dict(type='mmseg_zsclip.LoadLabels', classes=CLASSES),
-            dict(type='mmseg_zsclip.HideUnseen', classes=CLASSES, unseen=['tree'])]
+            dict(type='mmseg_zsclip.HideUnseen', classes=CLASSES, unseen=['tree']),
+        ]
         metric = dict(type='mmseg_zsclip.ZeroShotIoUMetric', unseen=['tree'])
     dataset = dict(
-        type='BaseSegDataset', data_root=str(photo_folder), img_suffix='.png',
-        seg_map_suffix='.png', metainfo=dict(
+        type='BaseSegDataset',
+        data_root=str(photo_folder),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(
             classes=tuple(c.split(',')[0] for c in CLASSES),
-            palette=[[9 * i, 0, 0] for i in range(4)]),
-        data_prefix=dict(img_path='img', seg_map_path='ann'))
+            palette=[[9 * i, 0, 0] for i in range(4)],
+        ),
+        data_prefix=dict(img_path='img', seg_map_path='ann'),
+    )
     crop = dict(type='RandomCrop', crop_size=(48, 48))
     loader = dict(batch_size=2, num_workers=0)
-    return Config(dict(
-        default_scope='mmseg', custom_imports=dict(imports=['mmseg_zsclip']),
-        work_dir=str(work_dir), model=model,
-        train_dataloader=dict(
-            **loader, sampler=dict(type='InfiniteSampler', shuffle=True),
-            dataset=dict(dataset, pipeline=[*load, *labels, crop, dict(type='PackSegInputs')])),
-        val_dataloader=dict(
-            **dict(loader, batch_size=1), sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dict(dataset, pipeline=[
-                *load, *labels[:1], dict(type='PackSegInputs')])),
-        val_evaluator=metric, val_cfg=dict(type='ValLoop'),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=2, val_interval=2),
-        optim_wrapper=dict(
-            type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
-        custom_hooks=[dict(type='mmseg_zsclip.StrictLoadHook')],
-        log_processor=dict(by_epoch=False), log_level='WARNING', randomness=dict(seed=0)))
+    return Config(
+        dict(
+            default_scope='mmseg',
+            custom_imports=dict(imports=['mmseg_zsclip']),
+            work_dir=str(work_dir),
+            model=model,
+            train_dataloader=dict(
+                **loader,
+                sampler=dict(type='InfiniteSampler', shuffle=True),
+                dataset=dict(dataset, pipeline=[*load, *labels, crop, dict(type='PackSegInputs')]),
+            ),
+            val_dataloader=dict(
+                **dict(loader, batch_size=1),
+                sampler=dict(type='DefaultSampler', shuffle=False),
+                dataset=dict(dataset, pipeline=[*load, *labels[:1], dict(type='PackSegInputs')]),
+            ),
+            val_evaluator=metric,
+            val_cfg=dict(type='ValLoop'),
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=2, val_interval=2),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
+            custom_hooks=[dict(type='mmseg_zsclip.StrictLoadHook')],
+            log_processor=dict(by_epoch=False),
+            log_level='WARNING',
+            randomness=dict(seed=0),
+        )
+    )
 
 
 def preprocessor(size=(48, 48)):
@@ -59,31 +78,50 @@ def preprocessor(size=(48, 48)):
 
 def uper(backbone, channels):
     return dict(
-        type='EncoderDecoder', data_preprocessor=preprocessor(), backbone=backbone,
+        type='EncoderDecoder',
+        data_preprocessor=preprocessor(),
+        backbone=backbone,
         decode_head=dict(
-            type='UPerHead', in_channels=channels, in_index=[0, 1, 2, 3], pool_scales=(1, 2),
-            channels=16, dropout_ratio=0.0, num_classes=4, norm_cfg=dict(type='BN'),
-            loss_decode=dict(type='CrossEntropyLoss')),
-        test_cfg=dict(mode='whole'))
+            type='UPerHead',
+            in_channels=channels,
+            in_index=[0, 1, 2, 3],
+            pool_scales=(1, 2),
+            channels=16,
+            dropout_ratio=0.0,
+            num_classes=4,
+            norm_cfg=dict(type='BN'),
+            loss_decode=dict(type='CrossEntropyLoss'),
+        ),
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def zegclip(type='mmseg_zsclip.OneStageSegmentor', unseen=('tree',)):
     return dict(
-        type=type, data_preprocessor=preprocessor(),
+        type=type,
+        data_preprocessor=preprocessor(),
         backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch='ViT-XS-8', num_prompts=2),
         decode_head=dict(
-            type='mmseg_zsclip.ZegCLIPHead', classes=CLASSES, unseen=list(unseen),
-            text=dict(arch='ViT-XS-8')),
-        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24)))
+            type='mmseg_zsclip.ZegCLIPHead',
+            classes=CLASSES,
+            unseen=list(unseen),
+            text=dict(arch='ViT-XS-8'),
+        ),
+        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24)),
+    )
 
 
 def finished(runner):
     return runner.model.state_dict()
 
 
-@pytest.mark.parametrize(('backbone', 'channels'), [
-    (TINY_VIT, [192] * 4),
-    (dict(type='mmseg_zsclip.CLIPResNet', arch='RN50'), [256, 512, 1024, 2048])])
+@pytest.mark.parametrize(
+    ('backbone', 'channels'),
+    [
+        (TINY_VIT, [192] * 4),
+        (dict(type='mmseg_zsclip.CLIPResNet', arch='RN50'), [256, 512, 1024, 2048]),
+    ],
+)
 def test_mmsegs_own_uperhead_trains_on_our_backbone(photo_folder, tmp_path, backbone, channels):
     cfg = config(photo_folder, tmp_path, uper(backbone, channels), ours=False)
     runner = Runner.from_cfg(cfg)
@@ -97,8 +135,13 @@ def test_mmsegs_own_uperhead_trains_on_our_backbone(photo_folder, tmp_path, back
 def test_our_head_and_metric_drop_into_a_stock_config(photo_folder, tmp_path):
     model = zegclip('EncoderDecoder')
     model['backbone'] = dict(
-        type='ResNetV1c', depth=18, num_stages=4, out_indices=(0, 1, 2, 3), style='pytorch',
-        norm_cfg=dict(type='BN'))
+        type='ResNetV1c',
+        depth=18,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        style='pytorch',
+        norm_cfg=dict(type='BN'),
+    )
     model['decode_head'] |= dict(query='t', in_channels=512)
     runner = Runner.from_cfg(config(photo_folder, tmp_path, model))
     runner.train()
@@ -116,14 +159,18 @@ def test_train_save_resume_test_under_weights_only(photo_folder, tmp_path):
     assert runner.iter == 4
     cfg.resume = False
     cfg.load_from = str(tmp_path / 'iter_4.pth')
-    cfg.update(test_dataloader=cfg.val_dataloader, test_evaluator=cfg.val_evaluator,
-               test_cfg=dict(type='TestLoop'))
+    cfg.update(
+        test_dataloader=cfg.val_dataloader,
+        test_evaluator=cfg.val_evaluator,
+        test_cfg=dict(type='TestLoop'),
+    )
     assert 0 <= Runner.from_cfg(cfg).test()['mIoU'] <= 100
 
 
 def test_poisoned_unseen_ground_truth_changes_nothing_in_inductive_training(photo_folder, tmp_path):
     import numpy as np
     from PIL import Image
+
     poisoned = tmp_path / 'poisoned'
     (poisoned / 'ann').mkdir(parents=True)
     (poisoned / 'img').symlink_to(photo_folder / 'img')
@@ -145,7 +192,8 @@ def test_forgotten_hide_unseen_is_a_leak(photo_folder, tmp_path):
     cfg = config(photo_folder, tmp_path, zegclip())
     pipeline = cfg.train_dataloader.dataset.pipeline
     cfg.train_dataloader.dataset.pipeline = [
-        t for t in pipeline if not t.type.endswith('HideUnseen')]
+        t for t in pipeline if not t.type.endswith('HideUnseen')
+    ]
     with pytest.raises(ValueError, match='ground-truth leak'):
         Runner.from_cfg(cfg).train()
 

@@ -1,4 +1,5 @@
 """Test-time augmentation: scores and prediction of a sample are the same mean's."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -30,13 +31,24 @@ class Given(nn.Module):
 def batch_of(scores):
     def sample(aug, image):
         return SegDataSample(
-            metainfo=dict(img_path=f'{image}.png', ori_shape=(5, 6), img_shape=(10 + aug, 12),
-                          scale_factor=(2.0, 2.0), flip=bool(aug % 2), flip_direction='horizontal',
-                          img_padding_size=(0, aug, 0, 0)),
-            gt_sem_seg=PixelData(data=torch.full((1, 5, 6), image)))
+            metainfo=dict(
+                img_path=f'{image}.png',
+                ori_shape=(5, 6),
+                img_shape=(10 + aug, 12),
+                scale_factor=(2.0, 2.0),
+                flip=bool(aug % 2),
+                flip_direction='horizontal',
+                img_padding_size=(0, aug, 0, 0),
+            ),
+            gt_sem_seg=PixelData(data=torch.full((1, 5, 6), image)),
+        )
 
-    return dict(inputs=list(scores), data_samples=[
-        [sample(aug, image) for image in range(scores.shape[1])] for aug in range(len(scores))])
+    return dict(
+        inputs=list(scores),
+        data_samples=[
+            [sample(aug, image) for image in range(scores.shape[1])] for aug in range(len(scores))
+        ],
+    )
 
 
 @pytest.mark.parametrize('order', [[0, 1, 2], [2, 1, 0]])
@@ -58,9 +70,11 @@ def test_the_scores_kept_are_the_means_and_not_the_last_augmentations(order):
 
 def test_predictions_are_mmsegs():
     from mmseg.models.segmentors import SegTTAModel
+
     scores = 4 * torch.randn(3, 2, 4, 5, 6)
-    ours, theirs = (kind(module=Given()).test_step(batch_of(scores))
-                    for kind in (MeanTTAModel, SegTTAModel))
+    ours, theirs = (
+        kind(module=Given()).test_step(batch_of(scores)) for kind in (MeanTTAModel, SegTTAModel)
+    )
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one.pred_sem_seg.data, other.pred_sem_seg.data)
 
@@ -68,8 +82,10 @@ def test_predictions_are_mmsegs():
 def test_merging_by_hand_is_the_same():
     scores = torch.randn(3, 2, 4, 5, 6)
     model, batch = MeanTTAModel(module=Given()), batch_of(scores)
-    stepped = [model.module.test_step(dict(inputs=scores[i], data_samples=batch['data_samples'][i]))
-               for i in range(3)]
+    stepped = [
+        model.module.test_step(dict(inputs=scores[i], data_samples=batch['data_samples'][i]))
+        for i in range(3)
+    ]
     merged = model.merge_preds(list(zip(*stepped, strict=True)))
     torch.testing.assert_close(merged[1].seg_logits.data, scores[:, 1].softmax(1).mean(0))
 

@@ -1,4 +1,5 @@
 """Generator, classifier and fusion joined: a model whose three parts swap by config."""
+
 import numpy as np
 import pytest
 import torch
@@ -18,10 +19,13 @@ TOY = dict(arch='ViT-T-8', weights='toy')
 CLASSIFIERS = dict(
     ip_clip=dict(type='mmseg_zsclip.IPCLIPViT', clip_size=48, **TOY),
     sub_images=dict(type='mmseg_zsclip.SubImageCLIP', **TOY),
-    pooling=dict(type='mmseg_zsclip.MaskPooling',
-                 backbone=dict(type='mmseg_zsclip.MaskCLIPViT', **TOY)))
-STATISTICS = dict(mean=[122.7709383, 116.7460125, 104.09373615],
-                  std=[68.5005327, 66.6321579, 70.32316305])
+    pooling=dict(
+        type='mmseg_zsclip.MaskPooling', backbone=dict(type='mmseg_zsclip.MaskCLIPViT', **TOY)
+    ),
+)
+STATISTICS = dict(
+    mean=[122.7709383, 116.7460125, 104.09373615], std=[68.5005327, 66.6321579, 70.32316305]
+)
 META = dict(img_shape=(56, 72), ori_shape=(28, 36), padding_size=(0, 8, 0, 8))
 
 
@@ -48,13 +52,23 @@ def build(tiny_generator):
     def make(classifier='ip_clip', generator=None, statistics=STATISTICS, **changes):
         torch.manual_seed(0)
         generator = generator or dict(type=TrueProposals)
-        model = MODELS.build({**dict(
-            type='mmseg_zsclip.TwoStageSegmentor',
-            data_preprocessor=dict(type='SegDataPreProcessor', **statistics),
-            generator=tiny_generator(**generator) if isinstance(generator, dict)
-            and 'type' not in generator else generator,
-            classifier=CLASSIFIERS[classifier], classes=NAMES, text=TOY, unseen=['car'], scale=28.0),
-            **changes})
+        model = MODELS.build(
+            {
+                **dict(
+                    type='mmseg_zsclip.TwoStageSegmentor',
+                    data_preprocessor=dict(type='SegDataPreProcessor', **statistics),
+                    generator=tiny_generator(**generator)
+                    if isinstance(generator, dict) and 'type' not in generator
+                    else generator,
+                    classifier=CLASSIFIERS[classifier],
+                    classes=NAMES,
+                    text=TOY,
+                    unseen=['car'],
+                    scale=28.0,
+                ),
+                **changes,
+            }
+        )
         model.init_weights()
         return model.eval()
 
@@ -66,8 +80,10 @@ def given(model, count=4, size=(64, 80), class_scores=False):
     torch.manual_seed(2)
     scores = torch.rand(count, 5) if class_scores else None
     model.generator = Given()
-    model.generator.proposals = [Proposals(torch.rand(n, *size), torch.rand(n), scores[:n]
-                                           if class_scores else None) for n in (count, 1)]
+    model.generator.proposals = [
+        Proposals(torch.rand(n, *size), torch.rand(n), scores[:n] if class_scores else None)
+        for n in (count, 1)
+    ]
     return model.generator.proposals
 
 
@@ -81,8 +97,9 @@ def test_scores_are_the_sum_over_proposals(build, classifier):
     rows = model.classifier(img, [one.masks for one in proposals], kept)
     for one, row, result in zip(proposals, rows, out, strict=True):
         scores = (28 * F.normalize(row, dim=1) @ model.vocabulary().T).softmax(dim=1)
-        expected = torch.einsum('p,pc,phw->chw', one.object_scores, scores,
-                                photo_masks(one.masks, META))
+        expected = torch.einsum(
+            'p,pc,phw->chw', one.object_scores, scores, photo_masks(one.masks, META)
+        )
         torch.testing.assert_close(result.seg_logits.data, expected)
         assert torch.equal(result.pred_sem_seg.data[0], result.seg_logits.data.argmax(dim=0))
 
@@ -100,8 +117,10 @@ def test_labels_alone_are_those_of_the_scores(build):
 
 @torch.no_grad()
 def test_the_ensemble_reads_the_unseen_classes_of_the_vocabulary(build):
-    model, img = build(fusion=dict(type='mmseg_zsclip.Ensemble', seen=0.3, unseen=0.7)), torch.randn(
-        2, 3, 64, 80)
+    model, img = (
+        build(fusion=dict(type='mmseg_zsclip.Ensemble', seen=0.3, unseen=0.7)),
+        torch.randn(2, 3, 64, 80),
+    )
     given(model, class_scores=True)
     before = model.predict(img, [sample(), sample()])[0].seg_logits.data
     model.set_classes(NAMES, unseen=['sky', 'car'])
@@ -116,7 +135,7 @@ def test_true_masks_with_their_true_iou_give_the_truth(build):
     for flip in ({}, dict(flip=True, flip_direction='horizontal')):
         one = sample(**flip)
         truth = one.gt_sem_seg.data
-        out, = model.predict(torch.randn(1, 3, 64, 80), [one])
+        (out,) = model.predict(torch.randn(1, 3, 64, 80), [one])
         assert (out.pred_sem_seg.data == truth).float().mean() > 0.9  # borders are resized
 
 
@@ -128,7 +147,7 @@ def test_an_image_without_proposals_is_ignored_or_of_a_class(build, empty, label
     model.generator.proposals = [Proposals.of_masks(torch.zeros(0, 64, 80))]
     for keep in (True, False):
         model.test_cfg.keep_scores = keep
-        out, = model.predict(torch.randn(1, 3, 64, 80), [sample()])
+        (out,) = model.predict(torch.randn(1, 3, 64, 80), [sample()])
         assert (out.pred_sem_seg.data == label).all()
     for classifier in CLASSIFIERS:
         view = build(classifier)
@@ -153,11 +172,11 @@ def test_the_vocabulary_is_an_argument_and_nothing_stays_behind(build):
 def test_a_generator_sees_images_with_its_own_statistics(build):
     model = build()
     given(model)
-    model.generator.statistics = [[1., 2., 3.], [2., 2., 2.]]
+    model.generator.statistics = [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]]
     pixels = torch.rand(2, 3, 64, 80) * 255
     ours = model.data_preprocessor
     model.predict((pixels - ours.mean) / ours.std, [sample(), sample()])
-    expected = (pixels - torch.tensor([1., 2, 3])[:, None, None]) / 2
+    expected = (pixels - torch.tensor([1.0, 2, 3])[:, None, None]) / 2
     expected[:, :, 56:], expected[..., 72:] = 0, 0
     torch.testing.assert_close(model.generator.saw, expected, atol=1e-3, rtol=1e-4)
 
@@ -171,14 +190,17 @@ def test_stage_1_trains_the_generator_alone_on_seen_classes(build):
     masks, classes = model.targets([one])[0]
     assert classes.tolist() == [1, 3]  # 'dog' is the fourth of the seen
     assert masks.sum() == 54 * 80
-    one.set_metainfo(dict(instance_map=np.kron([[0, 1], [0, 2]], np.ones((32, 36), int))))  # unpadded
+    one.set_metainfo(
+        dict(instance_map=np.kron([[0, 1], [0, 2]], np.ones((32, 36), int)))
+    )  # unpadded
     masks, classes = model.targets([one])[0]
     assert classes.tolist() == [1, 1, 3, 3]
     assert masks.flatten(1).sum(dim=1).tolist() == [30 * 44, 30 * 36, 24 * 44, 24 * 36]
     losses = model.loss(torch.randn(1, 3, 64, 80), [one])
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     assert {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad} == {
-        'generator'}
+        'generator'
+    }
     labels[:, :30] = 3
     with pytest.raises(ValueError, match=r"ground-truth leak: labels of \['car'\]"):
         model.loss(torch.randn(1, 3, 64, 80), [one])

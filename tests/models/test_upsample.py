@@ -1,4 +1,5 @@
 """Strips and contenders change nothing: the argmax is that of the whole interpolation."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,10 @@ def whole(scores, sizes, align_corners=False):
 
 
 @pytest.mark.parametrize('align_corners', [False, True])
-@pytest.mark.parametrize('sizes', [
-    [(64, 96)], [(7, 9)], [(64, 96), (50, 110)], [(64, 96), (20, 30)], [(5, 3)], [(120, 9)]])
+@pytest.mark.parametrize(
+    'sizes',
+    [[(64, 96)], [(7, 9)], [(64, 96), (50, 110)], [(64, 96), (20, 30)], [(5, 3)], [(120, 9)]],
+)
 def test_labels_are_those_of_the_whole_interpolation(monkeypatch, sizes, align_corners):
     torch.manual_seed(0)
     scores = F.interpolate(torch.randn(2, 30, 3, 4), (7, 9), mode='bicubic')
@@ -63,7 +66,9 @@ def test_infinity_forbids_or_wins_where_it_counts_and_changes_no_other_pixel(val
     labels, plain = (best_classes(one, [(24, 24)], align_corners)[0] for one in (special, scores))
     weight = torch.zeros(1, 1, 6, 6)
     weight[0, 0, 3, 3] = 1
-    counts = F.interpolate(weight, (24, 24), mode='bilinear', align_corners=align_corners)[0, 0] > 1e-6
+    counts = (
+        F.interpolate(weight, (24, 24), mode='bilinear', align_corners=align_corners)[0, 0] > 1e-6
+    )
     assert counts.any()
     assert (labels[~counts] == plain[~counts]).all()
     assert ((labels[counts] == 2) == (value > 0)).all()

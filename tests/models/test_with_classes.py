@@ -1,4 +1,5 @@
 """A vocabulary as the argument of a call: nothing is copied, nothing mixes, nothing stays behind."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,7 +17,7 @@ def sample():
 
 def scores(model, img):
     with torch.no_grad():
-        out, = model(img, [sample()], mode='predict')
+        (out,) = model(img, [sample()], mode='predict')
     return out.seg_logits.data
 
 
@@ -66,7 +67,9 @@ def test_options_of_the_head_go_along(small):
 
 
 def test_a_teacher_keeps_its_words(small, small_config):
-    model = small('zegclip', type='mmseg_zsclip.SelfTrainedSegmentor', teacher=small_config('maskclip'))
+    model = small(
+        'zegclip', type='mmseg_zsclip.SelfTrainedSegmentor', teacher=small_config('maskclip')
+    )
     assert isinstance(model, SelfTrainedSegmentor)
     names = model.teacher.vocabulary.names
     view = model.with_classes(LISTS[1])
@@ -79,8 +82,10 @@ def test_precomputed_embeddings_serve_several_vocabularies_at_once(small):
     model = small('maskclip')
     width = model.vocabulary.embeddings.shape[1]
     given = [torch.randn(3, width), torch.randn(2, width)]
-    views = [model.with_classes(['a', 'b', 'c'], embeddings=given[0]),
-             model.with_classes(['d', 'e'], embeddings=given[1])]
+    views = [
+        model.with_classes(['a', 'b', 'c'], embeddings=given[0]),
+        model.with_classes(['d', 'e'], embeddings=given[1]),
+    ]
     for view, text in zip(views, given, strict=True):
         torch.testing.assert_close(view.vocabulary(), torch.nn.functional.normalize(text))
     assert [view.num_classes for view in views] == [3, 2]
@@ -90,8 +95,10 @@ def test_precomputed_embeddings_serve_several_vocabularies_at_once(small):
 
 def test_a_head_of_fixed_vocabulary():
     from mmseg_zsclip.models import OneStageSegmentor
+
     model = OneStageSegmentor(
         backbone=dict(type='mmseg.ResNetV1c', depth=18),
-        decode_head=dict(type='mmseg.FCNHead', in_channels=64, channels=8, num_classes=3))
+        decode_head=dict(type='mmseg.FCNHead', in_channels=64, channels=8, num_classes=3),
+    )
     with pytest.raises(TypeError, match='FCNHead has a fixed vocabulary; put it into'):
         model.set_classes(['cat', 'dog'])

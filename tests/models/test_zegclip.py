@@ -1,4 +1,3 @@
-
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -54,12 +53,25 @@ def test_paper_parameter_counts():
             backbone = DeepPromptedViT('ViT-B-16', num_prompts=num_prompts)
             head = ZegCLIPHead(NAMES, dict(arch='ViT-B-16'))
         ours = sum(p.numel() for m in (backbone, head) for p in m.parameters() if p.requires_grad)
-        assert (ours + unbuilt_parameters(head)) // 1e5 / 10 == paper  # the paper cuts, 14.65 -> 14.6
+        assert (
+            ours + unbuilt_parameters(head)
+        ) // 1e5 / 10 == paper  # the paper cuts, 14.65 -> 14.6
 
 
 TABLE_4 = [
-    't', 't*g', '|t-g|', 't-g', 't+g', 't,g', 't*g,t', '|t-g|,t', 't*g,t+g', 't+g,t', 't*g,|t-g|',
-    't*g,|t-g|,t']
+    't',
+    't*g',
+    '|t-g|',
+    't-g',
+    't+g',
+    't,g',
+    't*g,t',
+    '|t-g|,t',
+    't*g,t+g',
+    't+g,t',
+    't*g,|t-g|',
+    't*g,|t-g|,t',
+]
 
 
 @pytest.mark.parametrize('query', TABLE_4)
@@ -68,9 +80,23 @@ def test_the_twelve_query_formats_of_table_4(query):
     assert query_terms(query) == query_terms(query.split(','))  # as --cfg-options parses it
     out = class_queries(text, cls, query_terms(query))
     parts = [
-        torch.stack([torch.stack([dict(t=t, g=g, r=t * g, d=(t - g).abs(), m=t - g, p=t + g)[
-            {'t': 't', 'g': 'g', 't*g': 'r', '|t-g|': 'd', 't-g': 'm', 't+g': 'p'}[term]]
-            for t in text]) for g in cls]) for term in query.split(',')]
+        torch.stack(
+            [
+                torch.stack(
+                    [
+                        dict(t=t, g=g, r=t * g, d=(t - g).abs(), m=t - g, p=t + g)[
+                            {'t': 't', 'g': 'g', 't*g': 'r', '|t-g|': 'd', 't-g': 'm', 't+g': 'p'}[
+                                term
+                            ]
+                        ]
+                        for t in text
+                    ]
+                )
+                for g in cls
+            ]
+        )
+        for term in query.split(',')
+    ]
     torch.testing.assert_close(out, torch.cat(parts, -1))
 
 
@@ -176,8 +202,9 @@ FIX, FT, DPT = dict(num_prompts=0), dict(num_prompts=0, finetune=True), dict(num
 def test_the_twelve_models_of_table_5_train_every_parameter_they_have(tower, nel, query):
     """A parameter without gradient would stop DDP."""
     backbone = DeepPromptedViT(ARCH, **tower)
-    head = build_head(query=query, loss_decode=None if nel else EXCLUSIVE,
-                      scores='sigmoid' if nel else 'softmax')
+    head = build_head(
+        query=query, loss_decode=None if nel else EXCLUSIVE, scores='sigmoid' if nel else 'softmax'
+    )
     losses = head.loss(backbone(torch.randn(2, 3, 48, 48)), samples(LABELS), {})
     assert set(losses) == {'acc_seg', *(('loss_focal', 'loss_dice') if nel else ('loss_ce',))}
     sum(value for name, value in losses.items() if 'loss' in name).backward()
@@ -190,7 +217,8 @@ def test_exclusive_loss_is_cross_entropy_over_the_seen_classes_of_labelled_pixel
     head = build_head(loss_decode=EXCLUSIVE)
     inputs = backbone(torch.randn(2, 3, 48, 48))
     logits = torch.nn.functional.interpolate(
-        head(inputs)[:, [0, 1, 3]], size=(48, 48), mode='bilinear')
+        head(inputs)[:, [0, 1, 3]], size=(48, 48), mode='bilinear'
+    )
     rows = torch.tensor([0, 1, 2, 255]).repeat_interleave(12).expand(2, 48, 48)
     expected = torch.nn.functional.cross_entropy(logits, rows, ignore_index=255)
     torch.testing.assert_close(head.loss(inputs, samples(LABELS), {})['loss_ce'], expected)
@@ -201,7 +229,8 @@ def test_several_losses_of_one_name_are_summed(head, backbone):
     once = head.loss(inputs, samples(LABELS), {})
     head.loss_decode = torch.nn.ModuleList([head.loss_decode, head.loss_decode])
     torch.testing.assert_close(
-        head.loss(inputs, samples(LABELS), {})['loss_dice'], 2 * once['loss_dice'])
+        head.loss(inputs, samples(LABELS), {})['loss_dice'], 2 * once['loss_dice']
+    )
 
 
 def test_softmax_scores_are_over_seen_and_unseen_and_take_the_offset_too(backbone):
@@ -212,7 +241,8 @@ def test_softmax_scores_are_over_seen_and_unseen_and_take_the_offset_too(backbon
     torch.testing.assert_close(scores.sum(1), torch.ones(1, 50, 60))
     head.seen_offset = 0.1
     torch.testing.assert_close(
-        head.predict(inputs, metas, {}), scores - torch.tensor([0.1, 0.1, 0, 0.1]).view(4, 1, 1))
+        head.predict(inputs, metas, {}), scores - torch.tensor([0.1, 0.1, 0, 0.1]).view(4, 1, 1)
+    )
 
 
 def test_unknown_scores_list_the_legal_ones():
@@ -228,8 +258,10 @@ def stages(*sides, width=16):
 def test_stages_are_projected_normalised_and_summed():
     head = build_head(in_channels=16, use_stages=2)
     maps, cls = stages(6, 6, 6)
-    first, second = (proj(one.flatten(2).transpose(1, 2))
-                     for proj, one in zip(head.input_projs, maps[1:], strict=True))
+    first, second = (
+        proj(one.flatten(2).transpose(1, 2))
+        for proj, one in zip(head.input_projs, maps[1:], strict=True)
+    )
     expected = torch.nn.functional.normalize(first + second, dim=-1)
     torch.testing.assert_close(head.patch_embeddings(maps[1:]), expected)
     assert head([*maps, cls]).shape == (2, 4, 6, 6)

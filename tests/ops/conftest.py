@@ -1,4 +1,5 @@
 """These tests measure our ops even where a full mmcv is installed."""
+
 import sys
 
 import pytest

@@ -39,8 +39,11 @@ def test_nms_keeps_what_the_greedy_loop_keeps(threshold, offset):
     while left:
         best, *left = left
         want.append(best)
-        left = [i for i in left if iou_by_hand(
-            boxes[best].tolist(), boxes[i].tolist(), offset) <= threshold]
+        left = [
+            i
+            for i in left
+            if iou_by_hand(boxes[best].tolist(), boxes[i].tolist(), offset) <= threshold
+        ]
     dets, kept = mmcv_ops.nms(boxes, scores, threshold, offset=offset)
     assert kept.tolist() == want
     assert torch.equal(dets, torch.cat([boxes, scores[:, None]], 1)[want])
@@ -73,7 +76,7 @@ def test_soft_nms_decays_as_the_loop_does(method):
         for i in list(live):
             iou = iou_by_hand(boxes[best].tolist(), boxes[i].tolist())
             if method == 'gaussian':
-                live[i] *= np.exp(-iou**2 / 0.5)
+                live[i] *= np.exp(-(iou**2) / 0.5)
             elif iou >= 0.3:
                 live[i] *= 1 - iou if method == 'linear' else 0
             if live[i] < 0.05:
@@ -87,7 +90,7 @@ def test_soft_nms_decays_as_the_loop_does(method):
 def test_soft_nms_of_no_boxes():
     dets, kept = mmcv_ops.soft_nms(torch.zeros(0, 4), torch.zeros(0))
     assert dets.shape == (0, 5)
-    assert kept.shape == (0, )
+    assert kept.shape == (0,)
 
 
 def test_nms_match_groups_every_box_once_with_its_keeper_first():

@@ -55,15 +55,18 @@ def test_forward_and_gradients_equal_the_formula(dtype, tolerance):
     assert torch.allclose(ours, formula, atol=tolerance)
     grad = torch.randn(ours.shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
     for mine, theirs in zip(
-            torch.autograd.grad(ours, leaves, grad),
-            torch.autograd.grad(formula, leaves, grad), strict=True):
+        torch.autograd.grad(ours, leaves, grad),
+        torch.autograd.grad(formula, leaves, grad),
+        strict=True,
+    ):
         assert torch.allclose(mine, theirs, atol=tolerance * 10)
 
 
 def test_gradcheck_in_float64():
     (value, places, weights), shapes, starts = make(batch=1, queries=2)
     assert torch.autograd.gradcheck(
-        lambda v, p, w: attend(v, shapes, starts, p, w, 64), (value, places, weights))
+        lambda v, p, w: attend(v, shapes, starts, p, w, 64), (value, places, weights)
+    )
 
 
 def test_equals_mmcvs_own_cpu_version():

@@ -5,7 +5,8 @@ from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 from mmseg_zsclip.ops import deform_attn
 
 pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='needs a GPU: compares the Triton kernel with torch')
+    not torch.cuda.is_available(), reason='needs a GPU: compares the Triton kernel with torch'
+)
 CASES = [
     (2, 8, 32, 900, 4, [(64, 64), (32, 32), (16, 16)]),
     (1, 3, 12, 5, 1, [(6, 5)]),
@@ -15,7 +16,8 @@ CASES = [
 
 @pytest.mark.parametrize('case', CASES, ids=str)
 @pytest.mark.parametrize(
-    ('dtype', 'tolerance'), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)], ids=str)
+    ('dtype', 'tolerance'), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)], ids=str
+)
 def test_triton_equals_torch(case, dtype, tolerance):
     batch, heads, channels, queries, points, sizes = case
     generator = torch.Generator('cuda').manual_seed(0)
@@ -35,8 +37,8 @@ def test_triton_equals_torch(case, dtype, tolerance):
     grad = rand(*got.shape).to(dtype) - 0.5
     pairs = [(got, want)]
     pairs += zip(
-        torch.autograd.grad(got, leaves, grad), torch.autograd.grad(want, leaves, grad),
-        strict=True)
+        torch.autograd.grad(got, leaves, grad), torch.autograd.grad(want, leaves, grad), strict=True
+    )
     for mine, theirs in pairs:
         assert mine.dtype == dtype
         worst = (mine - theirs).float().abs().max() / theirs.float().abs().max()

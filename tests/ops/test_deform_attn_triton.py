@@ -1,4 +1,5 @@
 """The Triton kernels without a GPU: run by Triton's interpreter, and compiled for real targets."""
+
 import inspect
 import os
 import subprocess
@@ -9,7 +10,8 @@ import pytest
 triton = pytest.importorskip('triton')
 pytestmark = pytest.mark.skipif(
     int(triton.__version__.split('.')[0]) < 3,
-    reason=f'needs triton 3, which came with torch 2.4; this is {triton.__version__}')
+    reason=f'needs triton 3, which came with torch 2.4; this is {triton.__version__}',
+)
 
 INTERPRETED = """
 import torch
@@ -54,8 +56,13 @@ print('agreed')
 def test_interpreted_kernels_equal_the_torch_version():
     environment = dict(os.environ, TRITON_INTERPRET='1', CUDA_VISIBLE_DEVICES='')
     done = subprocess.run(
-        [sys.executable, '-c', INTERPRETED], env=environment, capture_output=True, text=True,
-        timeout=300, check=False)
+        [sys.executable, '-c', INTERPRETED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.stdout.strip().endswith('agreed'), done.stderr[-3000:]
 
 
@@ -68,13 +75,17 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(kernel, dtype):
     from mmseg_zsclip.ops import deform_attn_triton
 
     function = getattr(deform_attn_triton, kernel)
-    sizes = {
-        'HEADS': 8, 'CHANNELS': 32, 'LEVELS': 3, 'POINTS': 4, 'BLOCK_Q': 16, 'BLOCK_D': 32}
+    sizes = {'HEADS': 8, 'CHANNELS': 32, 'LEVELS': 3, 'POINTS': 4, 'BLOCK_Q': 16, 'BLOCK_D': 32}
     types = dict.fromkeys(function.arg_names, f'*{dtype}')
     types.update({name: '*i64' for name in ('shapes', 'starts')})
     types.update({name: 'i32' for name in ('keys', 'queries')})
-    types.update({name: '*fp32' for name in types if name in (
-        'grad_value', 'grad_locations', 'grad_weights')})
+    types.update(
+        {
+            name: '*fp32'
+            for name in types
+            if name in ('grad_value', 'grad_locations', 'grad_weights')
+        }
+    )
     if 'constexprs' in inspect.signature(ASTSource).parameters:
         source = ASTSource(function, types | dict.fromkeys(sizes, 'constexpr'), constexprs=sizes)
     else:  # triton 3.2 and earlier

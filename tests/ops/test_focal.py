@@ -17,7 +17,7 @@ def sigmoid_by_hand(x, target, gamma, alpha, weight):
         for c in range(x.shape[1]):
             p = 1 / (1 + torch.exp(-x[n, c]))
             right, share = (p, alpha) if c == t else (1 - p, 1 - alpha)
-            loss = -share * (1 - right)**gamma * torch.log(right)
+            loss = -share * (1 - right) ** gamma * torch.log(right)
             rows.append(loss * (weight[t] if weight is not None and t < len(weight) else 1))
     return torch.stack(rows).view_as(x)
 
@@ -38,7 +38,7 @@ def softmax_by_hand(x, target, gamma, alpha, weight):
     rows = []
     for n, t in enumerate(target.tolist()):
         p = torch.softmax(x[n], 0)[max(t, 0)]
-        rows.append(-alpha * (1 - p)**gamma * torch.log(p) * weight[t] if t >= 0 else 0 * p)
+        rows.append(-alpha * (1 - p) ** gamma * torch.log(p) * weight[t] if t >= 0 else 0 * p)
     return torch.stack(rows)
 
 
@@ -49,8 +49,9 @@ def test_softmax_focal_loss_and_its_gradient_equal_the_formula(gamma):
     got = mmcv_ops.softmax_focal_loss(x, target, gamma, 0.25, weight, 'none')
     want = softmax_by_hand(x, target, gamma, 0.25, weight)
     assert torch.allclose(got, want, atol=1e-5)
-    mine = torch.autograd.grad(mmcv_ops.softmax_focal_loss(
-        x, target, gamma, 0.25, weight, 'sum'), x)[0]
+    mine = torch.autograd.grad(
+        mmcv_ops.softmax_focal_loss(x, target, gamma, 0.25, weight, 'sum'), x
+    )[0]
     assert torch.allclose(mine, torch.autograd.grad(want.sum(), x)[0], atol=1e-5)
 
 

@@ -1,4 +1,5 @@
 """Ops of one neck or head each: CARAFE, PSANet's mask, guided anchoring's masked convolution."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -36,8 +37,10 @@ def test_carafe_and_its_gradients_equal_the_formula():
     assert torch.equal(mmcv_ops.carafe_naive(features, masks, 3, 2, 2), got)
     grad = torch.randn_like(got)
     for mine, theirs in zip(
-            torch.autograd.grad(got, (features, masks), grad),
-            torch.autograd.grad(want, (features, masks), grad), strict=True):
+        torch.autograd.grad(got, (features, masks), grad),
+        torch.autograd.grad(want, (features, masks), grad),
+        strict=True,
+    ):
         assert torch.allclose(mine, theirs, atol=1e-5)
 
 

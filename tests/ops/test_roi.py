@@ -6,9 +6,14 @@ from mmcv import ops as mmcv_ops
 
 from mmseg_zsclip.ops import MissingOpError
 
-ROIS = torch.tensor([
-    [0, 1.3, 2.1, 9.7, 8.2], [1, -3.0, 0.4, 6.5, 5.5], [0, 4.2, 4.1, 20.0, 15.0],
-    [1, 2.0, 2.0, 2.6, 2.4]])
+ROIS = torch.tensor(
+    [
+        [0, 1.3, 2.1, 9.7, 8.2],
+        [1, -3.0, 0.4, 6.5, 5.5],
+        [0, 4.2, 4.1, 20.0, 15.0],
+        [1, 2.0, 2.0, 2.6, 2.4],
+    ]
+)
 
 
 def feature_map(dtype=torch.float64):
@@ -43,8 +48,9 @@ def align_by_hand(data, size, scale, ratio, aligned):
             for j in range(size):
                 ys = [y1 + h / size * (i + (a + 0.5) / rows) for a in range(rows)]
                 xs = [x1 + w / size * (j + (a + 0.5) / columns) for a in range(columns)]
-                bins.append(sum(
-                    sample(data[int(image)], y, x) for y in ys for x in xs) / (rows * columns))
+                bins.append(
+                    sum(sample(data[int(image)], y, x) for y in ys for x in xs) / (rows * columns)
+                )
         out.append(torch.stack(bins, 1).view(-1, size, size))
     return torch.stack(out)
 
@@ -90,11 +96,15 @@ def pool_by_hand(data, size, scale):
             for j in range(size):
                 pixels = [
                     data[int(image), :, y, x]
-                    for y in range(data.shape[2]) for x in range(data.shape[3])
-                    if math.floor(y1 + (y2 - y1) / size * i) <= y
+                    for y in range(data.shape[2])
+                    for x in range(data.shape[3])
+                    if math.floor(y1 + (y2 - y1) / size * i)
+                    <= y
                     < math.ceil(y1 + (y2 - y1) / size * (i + 1))
-                    and math.floor(x1 + (x2 - x1) / size * j) <= x
-                    < math.ceil(x1 + (x2 - x1) / size * (j + 1))]
+                    and math.floor(x1 + (x2 - x1) / size * j)
+                    <= x
+                    < math.ceil(x1 + (x2 - x1) / size * (j + 1))
+                ]
                 empty = data.new_zeros(data.shape[1])
                 cells.append(torch.stack(pixels).amax(0) if pixels else empty)
         out.append(torch.stack(cells, 1).view(-1, size, size))

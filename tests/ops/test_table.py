@@ -30,6 +30,7 @@ def test_mmcv_and_mmengine_find_the_ops(monkeypatch):
     assert importlib.import_module('mmcv._ext') is module
     if hasattr(pkgutil, 'find_loader'):
         from mmengine.utils.dl_utils import mmcv_full_available
+
         assert mmcv_full_available()
 
 
@@ -45,7 +46,9 @@ def test_an_op_we_lack_fails_when_called_and_says_how_to_get_it():
 def test_every_op_that_mmseg_and_mmdet_import_is_ours():
     """What they import from mmcv.ops, and the compiled names behind it, read from their source."""
     behind = {
-        'batched_nms': ['nms'], 'nms': ['nms'], 'soft_nms': ['softnms'],
+        'batched_nms': ['nms'],
+        'nms': ['nms'],
+        'soft_nms': ['softnms'],
         'nms_match': ['nms_match'],
         'DeformConv2d': ['deform_conv_forward', 'deform_conv_backward_input'],
         'deform_conv2d': ['deform_conv_forward'],
@@ -53,12 +56,18 @@ def test_every_op_that_mmseg_and_mmdet_import_is_ours():
         'MaskedConv2d': ['masked_im2col_forward', 'masked_col2im_forward'],
         'CARAFEPack': ['carafe_forward', 'carafe_backward'],
         'MultiScaleDeformableAttention': ['ms_deform_attn_forward', 'ms_deform_attn_backward'],
-        'PSAMask': ['psamask_forward'], 'RoIPool': ['roi_pool_forward'],
+        'PSAMask': ['psamask_forward'],
+        'RoIPool': ['roi_pool_forward'],
         'roi_align': ['roi_align_forward', 'roi_align_backward'],
         'sigmoid_focal_loss': ['sigmoid_focal_loss_forward', 'sigmoid_focal_loss_backward'],
         # Python in mmcv itself.
-        'point_sample': [], 'rel_roi_point_to_rel_img_point': [], 'CornerPool': [],
-        'CrissCrossAttention': [], 'ConcatCell': [], 'GlobalPoolingCell': [], 'SumCell': [],
+        'point_sample': [],
+        'rel_roi_point_to_rel_img_point': [],
+        'CornerPool': [],
+        'CrissCrossAttention': [],
+        'ConcatCell': [],
+        'GlobalPoolingCell': [],
+        'SumCell': [],
     }
     seen = set()
     for package in ('mmseg', 'mmdet'):

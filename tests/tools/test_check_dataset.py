@@ -22,13 +22,16 @@ def config(tmp_path):
         Image.new('RGB', (2, 2)).save(tmp_path / 'img' / f'{i}.jpg')
         for part in ('a', 'b'):
             write_label_file(np.array([[0, 1], [20, 255]], np.uint8), tmp_path / part / f'{i}.png')
-    leaf = ("dict(type='mmseg_zsclip.VOC20Dataset', data_root=%r,"
-            " data_prefix=dict(img_path='img', seg_map_path='%s'))")
+    leaf = (
+        "dict(type='mmseg_zsclip.VOC20Dataset', data_root=%r,"
+        " data_prefix=dict(img_path='img', seg_map_path='%s'))"
+    )
     a, b = (leaf % (str(tmp_path), part) for part in 'ab')
     path = tmp_path / 'config.py'
     path.write_text(
         f"train_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[{a}, {b}]))\n"
-        f'val_dataloader = dict(dataset={a})\n')
+        f'val_dataloader = dict(dataset={a})\n'
+    )
     return path
 
 

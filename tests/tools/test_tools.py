@@ -1,4 +1,5 @@
 """Every script of `tools`: a mistyped option names the nearest, a wrong word or file is one line."""
+
 import logging
 import runpy
 import sys
@@ -7,31 +8,78 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = {path.relative_to(ROOT / 'tools').as_posix(): path for path in (ROOT / 'tools').rglob('*.py')
-         if '__main__' in path.read_text()}
+TOOLS = {
+    path.relative_to(ROOT / 'tools').as_posix(): path
+    for path in (ROOT / 'tools').rglob('*.py')
+    if '__main__' in path.read_text()
+}
 # words that it takes, a mistyped option and the nearest, words of which one is wrong, what is said
 CASES = {
     'analysis_tools/benchmark.py': ('', '--runz', '--runs', 'nowhere', 'unknown suite'),
     'check_dataset.py': ('toy_maskclip', '--maxfiles', '--max-files', 'nowhere', "no config 'now"),
-    'choose_offset.py': ('x --hold-out sky', '--photo-s', '--photos', 'nowhere --hold-out sky',
-                         "no config 'nowhere'"),
+    'choose_offset.py': (
+        'x --hold-out sky',
+        '--photo-s',
+        '--photos',
+        'nowhere --hold-out sky',
+        "no config 'nowhere'",
+    ),
     'claims.py': ('', '--seedz', '--seeds', '--suite nowhere', 'nowhere'),
-    'dataset_converters/ade20k_full.py': ('x', '--shortside', '--short-side', 'nowhere', 'found no'),
+    'dataset_converters/ade20k_full.py': (
+        'x',
+        '--shortside',
+        '--short-side',
+        'nowhere',
+        'found no',
+    ),
     'dataset_converters/camvid.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
     'dataset_converters/cityscapes.py': ('x', '--n-proc', '--nproc', 'nowhere', 'found no'),
     'dataset_converters/coco_stuff164k.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
     'dataset_converters/pascal_context.py': (
-        'x --annotations x', '--n-proc', '--nproc', 'nowhere --annotations nowhere', 'nowhere'),
+        'x --annotations x',
+        '--n-proc',
+        '--nproc',
+        'nowhere --annotations nowhere',
+        'nowhere',
+    ),
     'dataset_converters/toy.py': ('x', '--borders', '--border', 'x --world nowhere', 'nowhere'),
     'dataset_converters/voc_aug.py': ('x x', '--n-proc', '--nproc', 'nowhere nowhere', 'nowhere'),
     'analysis_tools/efficiency.py': ('x', '--sizes', '--size', 'nowhere', "no config 'nowhere'"),
-    'model_converters/official.py': ('zegclip a b', '--confg', '--config', 'zegclip nowhere.pth b',
-                                     'nowhere.pth'),
-    'pretrain_clip.py': ('--out x --steps 1', '--saveminutes', '--save-minutes',
-                         '--out x --steps 1 --images nowhere', 'give --images, --labels'),
-    'analysis_tools/probe_clip.py': ('x', '--windows', '--window', 'nowhere', "no config 'nowhere'"),
-    'analysis_tools/probe_maskclip.py': ('x', '--scene-s', '--scenes', 'nowhere', "no config 'nowhere'"),
-    'analysis_tools/robustness.py': ('x', '--metrics', '--metric', 'nowhere', "no config 'nowhere'"),
+    'model_converters/official.py': (
+        'zegclip a b',
+        '--confg',
+        '--config',
+        'zegclip nowhere.pth b',
+        'nowhere.pth',
+    ),
+    'pretrain_clip.py': (
+        '--out x --steps 1',
+        '--saveminutes',
+        '--save-minutes',
+        '--out x --steps 1 --images nowhere',
+        'give --images, --labels',
+    ),
+    'analysis_tools/probe_clip.py': (
+        'x',
+        '--windows',
+        '--window',
+        'nowhere',
+        "no config 'nowhere'",
+    ),
+    'analysis_tools/probe_maskclip.py': (
+        'x',
+        '--scene-s',
+        '--scenes',
+        'nowhere',
+        "no config 'nowhere'",
+    ),
+    'analysis_tools/robustness.py': (
+        'x',
+        '--metrics',
+        '--metric',
+        'nowhere',
+        "no config 'nowhere'",
+    ),
     'test.py': ('x', '--showdir', '--show-dir', 'nowhere', "no config 'nowhere'"),
     'train.py': ('x', '--workdir', '--work-dir', 'nowhere', "no config 'nowhere'"),
     'version_matrix.py': ('', '--keeps', '--keep', '--row nowhere', "invalid choice: 'nowhere'"),
@@ -51,6 +99,7 @@ def test_every_tool_has_a_case():
 @pytest.fixture
 def call(monkeypatch, tmp_path, capsys):
     """Runs a tool as a script and gives its last line on standard error."""
+
     def run(name, words):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, 'argv', [str(TOOLS[name]), *words])

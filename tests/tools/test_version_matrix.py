@@ -1,4 +1,5 @@
 """tools/version_matrix.py, without building an environment."""
+
 import os
 import sys
 
@@ -18,6 +19,7 @@ def tool(load_tool, monkeypatch):
 
 def test_the_rows_span_what_is_allowed(tool):
     from packaging.specifiers import SpecifierSet
+
     allowed = SpecifierSet(compat.PYTHON)
     assert all(version in allowed for row in tool.ROWS for version in row.pythons)
     assert {row.pythons[0] for row in tool.ROWS} == {'3.10', '3.11', '3.12', '3.13'}
@@ -43,8 +45,10 @@ def test_a_row_is_replaced_and_the_others_stay(tool):
     assert again.endswith('\nafter')
     rows = [line for line in again.splitlines() if line.startswith(('| oldest', '| newest'))]
     versions = '3.10.13 | 2.1.2 | none | 1.26.4 | 4.49.0 | none'
-    assert rows == [f'| oldest | {versions} | 5 passed, 2 skipped | 2026-01-03 |',
-                    f'| newest | {versions} | 5 passed | 2026-01-01 |']
+    assert rows == [
+        f'| oldest | {versions} | 5 passed, 2 skipped | 2026-01-03 |',
+        f'| newest | {versions} | 5 passed | 2026-01-01 |',
+    ]
 
 
 def test_failures_are_in_the_result(tool):
@@ -66,14 +70,18 @@ def test_a_shim_that_runs_nothing_is_no_python(tool, tmp_path, monkeypatch):
     assert tool.find_python(('3.10', '3.11')) == str(own / 'python')
     monkeypatch.setenv('PYENV_ROOT', str(tmp_path / 'none'))
     monkeypatch.setenv('HOME', str(tmp_path))
-    with pytest.raises(FileNotFoundError, match='no Python 3.10 or 3.11 with venv runs here; tried'):
+    with pytest.raises(
+        FileNotFoundError, match='no Python 3.10 or 3.11 with venv runs here; tried'
+    ):
         tool.find_python(('3.10', '3.11'))
 
 
 def test_a_red_row_ends_with_1_and_is_named(tool, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'build', lambda row, folder: sys.executable)
-    monkeypatch.setattr('sys.argv', [
-        'version_matrix.py', '--row', 'oldest', '--tests', 'tests/no_such_file.py', '--keep'])
+    monkeypatch.setattr(
+        'sys.argv',
+        ['version_matrix.py', '--row', 'oldest', '--tests', 'tests/no_such_file.py', '--keep'],
+    )
     # --keep: this test may run in the very environment of the row, which would be removed
     before = tool.TABLE.read_text()
     assert tool.main() == 1

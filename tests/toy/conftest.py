@@ -1,4 +1,5 @@
 """What mmdet's panoptic evaluation imports and no package index has."""
+
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 
 def rgb2id(colours):
-    return colours.astype(np.int32) @ np.array((1, 256, 256 ** 2), np.int32)
+    return colours.astype(np.int32) @ np.array((1, 256, 256**2), np.int32)
 
 
 def id2rgb(ids):
@@ -37,7 +38,8 @@ class PQStat:
                 total = row.tp + (row.fp + row.fn) / 2
                 if total:
                     each[category] = dict(
-                        pq=row.iou / total, sq=row.iou / max(row.tp, 1), rq=row.tp / total)
+                        pq=row.iou / total, sq=row.iou / max(row.tp, 1), rq=row.tp / total
+                    )
         mean = {k: float(np.mean([e[k] for e in each.values()])) for k in ('pq', 'sq', 'rq')}
         return mean | dict(n=len(each)), each
 

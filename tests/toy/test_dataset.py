@@ -1,4 +1,5 @@
 """The toy world as a data set: what other data sets give, without a file."""
+
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,9 +38,14 @@ def build(config, split, **kwargs):
 
 @pytest.mark.parametrize('data_set', [ToyDataset, ToyTargetDataset])
 def test_sample_is_the_scene(data_set):
-    dataset = data_set('test', size=64, pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='mmseg_zsclip.LoadLabels', classes=data_set.WORLD)])
+    dataset = data_set(
+        'test',
+        size=64,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.LoadLabels', classes=data_set.WORLD),
+        ],
+    )
     assert len(dataset) == LENGTHS['test']
     assert list(dataset.metainfo['classes']) == World(data_set.WORLD).classes
     assert len({tuple(c) for c in dataset.metainfo['palette']}) == len(dataset.metainfo['classes'])
@@ -55,8 +61,10 @@ def test_sample_is_the_scene(data_set):
 
 
 def test_splits_share_no_scene():
-    pictures = [ToyDataset(split, size=32, length=3, pipeline=[dict(type='LoadImageFromFile')])
-                for split in LENGTHS]
+    pictures = [
+        ToyDataset(split, size=32, length=3, pipeline=[dict(type='LoadImageFromFile')])
+        for split in LENGTHS
+    ]
     assert len({s['img'].tobytes() for dataset in pictures for s in dataset}) == 9
 
 
@@ -76,7 +84,8 @@ def test_training_pipeline_hides_unseen_classes():
 def test_workers_draw_the_same_scenes():
     dataset = build('toy.py', 'val', length=6)
     loader = torch.utils.data.DataLoader(
-        dataset, batch_size=2, num_workers=2, collate_fn=pseudo_collate)
+        dataset, batch_size=2, num_workers=2, collate_fn=pseudo_collate
+    )
     samples = [image for batch in loader for image in batch['inputs']]
     for image, sample in zip(samples, dataset, strict=True):
         assert torch.equal(image, sample['inputs'])
@@ -89,15 +98,18 @@ def test_truth_as_prediction_scores_100(config):
     metric.dataset_meta = dataset.metainfo
     for sample in dataset:
         truth = sample['data_samples'].gt_sem_seg.data
-        metric.process({}, [dict(
-            pred_sem_seg=dict(data=truth), gt_sem_seg=dict(data=truth))])
+        metric.process({}, [dict(pred_sem_seg=dict(data=truth), gt_sem_seg=dict(data=truth))])
     scores = metric.evaluate(len(dataset))
     assert scores['mIoU(S)'] == scores['mIoU(U)'] == scores['hIoU'] == 100
 
 
 def test_test_pipeline_resizes_the_image_and_not_the_truth():
-    resize = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(96, 96)),
-              dict(type='mmseg_zsclip.LoadLabels', classes='toy'), dict(type='PackSegInputs')]
+    resize = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(96, 96)),
+        dict(type='mmseg_zsclip.LoadLabels', classes='toy'),
+        dict(type='PackSegInputs'),
+    ]
     sample = build('toy.py', 'test', length=1, pipeline=resize)[0]
     assert sample['inputs'].shape == (3, 96, 96)
     assert sample['data_samples'].gt_sem_seg.shape == (128, 128)
@@ -110,15 +122,18 @@ def test_show_dir_works_although_there_is_no_file(tmp_path):
     sample = dataset[0]['data_samples']
     sample.pred_sem_seg = PixelData(data=sample.gt_sem_seg.data)
     OverlayHook(tmp_path).after_test_iter(
-        SimpleNamespace(model=nn.Identity(), test_dataloader=SimpleNamespace(dataset=dataset)), 0,
-        outputs=[sample])
+        SimpleNamespace(model=nn.Identity(), test_dataloader=SimpleNamespace(dataset=dataset)),
+        0,
+        outputs=[sample],
+    )
     overlay = mmcv.imread(tmp_path / 'test_000000.png', channel_order='rgb')
     scene = World('toy').scene('test', 0)
     colours = np.array(ToyDataset.METAINFO['palette'])[scene.semantic]
-    expected = cv2.resize(0.4 * scene.image + 0.6 * colours, (320, 320),
-                          interpolation=cv2.INTER_NEAREST)
+    expected = cv2.resize(
+        0.4 * scene.image + 0.6 * colours, (320, 320), interpolation=cv2.INTER_NEAREST
+    )
     for start in (328, 656):  # truth and prediction, right of the photo
-        panel = overlay[TITLE:TITLE + 320, start:start + 320]
+        panel = overlay[TITLE : TITLE + 320, start : start + 320]
         assert np.median(np.abs(panel - expected)) < 3
 
 
@@ -138,9 +153,15 @@ def test_no_scene_is_an_error():
         ToyTargetDataset('val', length=0)
 
 
-@pytest.mark.parametrize('path', [
-    'toy://toy/128/photos/val_000001.png', 'toy://moon/128/images/val_000001.png',
-    'toy://toy/9/images/val_000001.png', 'toy://toy/128/images/holdout_000001.png'])
+@pytest.mark.parametrize(
+    'path',
+    [
+        'toy://toy/128/photos/val_000001.png',
+        'toy://moon/128/images/val_000001.png',
+        'toy://toy/9/images/val_000001.png',
+        'toy://toy/128/images/holdout_000001.png',
+    ],
+)
 def test_a_path_that_nothing_draws_says_which_are(path):
     with pytest.raises(FileNotFoundError, match=rf'{path}: .*toy://toy/128/images/val_000007.png'):
         fileio.get(path)

@@ -1,4 +1,5 @@
 """The world's files, read back by the data sets and scored by the metrics that users have."""
+
 import importlib.util
 import json
 import shutil
@@ -33,8 +34,9 @@ def tool(name):
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp('toy')
-    tool('toy').main([str(folder), '--size', '64', '--train', '2', '--val', str(COUNT),
-                      '--test', '0'])
+    tool('toy').main(
+        [str(folder), '--size', '64', '--train', '2', '--val', str(COUNT), '--test', '0']
+    )
     return folder
 
 
@@ -49,15 +51,28 @@ def scope():
 
 
 def voc_set(kind, root, **kwargs):
-    return DATASETS.build(dict(
-        type=kind, data_root=str(root / 'voc'), ann_file='ImageSets/Segmentation/val.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'), **kwargs))
+    return DATASETS.build(
+        dict(
+            type=kind,
+            data_root=str(root / 'voc'),
+            ann_file='ImageSets/Segmentation/val.txt',
+            data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
+            **kwargs,
+        )
+    )
 
 
 def coco_set(kind, root, ann_file, **kwargs):
-    return DATASETS.build(dict(
-        type=f'mmdet.{kind}', data_root=str(root / 'coco'), ann_file=f'annotations/{ann_file}',
-        test_mode=True, pipeline=[], **kwargs))
+    return DATASETS.build(
+        dict(
+            type=f'mmdet.{kind}',
+            data_root=str(root / 'coco'),
+            ann_file=f'annotations/{ann_file}',
+            test_mode=True,
+            pipeline=[],
+            **kwargs,
+        )
+    )
 
 
 def test_files_are_whole_and_listed(root):
@@ -67,7 +82,12 @@ def test_files_are_whole_and_listed(root):
     names = (root / 'voc/ImageSets/Segmentation/val.txt').read_text().split()
     assert names == [f'val_{i:06d}' for i in range(COUNT)]
     assert (root / 'voc/unseen.txt').read_text().split() == [
-        'boat', 'flower', 'umbrella', 'sand', 'cloud']
+        'boat',
+        'flower',
+        'umbrella',
+        'sand',
+        'cloud',
+    ]
 
 
 def test_photos_are_the_pictures_but_for_jpeg(root, scenes):
@@ -79,10 +99,16 @@ def test_photos_are_the_pictures_but_for_jpeg(root, scenes):
 
 def test_voc_is_read_by_our_data_set_without_its_borders(root, scenes):
     classes = str(root / 'voc' / 'classes.txt')
-    dataset = voc_set('mmseg_zsclip.SegDataset', root, reduce_zero_label=True,
-                      metainfo=dict(classes=classes), pipeline=[
-                          dict(type='LoadImageFromFile'),
-                          dict(type='mmseg_zsclip.LoadLabels', classes=classes)])
+    dataset = voc_set(
+        'mmseg_zsclip.SegDataset',
+        root,
+        reduce_zero_label=True,
+        metainfo=dict(classes=classes),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.LoadLabels', classes=classes),
+        ],
+    )
     assert list(dataset.metainfo['classes'])[:1] == ['sky, heaven']
     ignored = []
     for sample, scene in zip(dataset, scenes, strict=True):
@@ -96,8 +122,11 @@ def test_voc_is_read_by_our_data_set_without_its_borders(root, scenes):
 
 def test_voc_is_read_by_the_voc_data_sets(root, scenes):
     """The toy world has 20 classes, as VOC has without background."""
-    ours = voc_set('mmseg_zsclip.VOC20Dataset', root, pipeline=[
-        dict(type='mmseg_zsclip.LoadLabels', classes='voc20')])
+    ours = voc_set(
+        'mmseg_zsclip.VOC20Dataset',
+        root,
+        pipeline=[dict(type='mmseg_zsclip.LoadLabels', classes='voc20')],
+    )
     mmsegs = voc_set('PascalVOCDataset', root, pipeline=[dict(type='LoadAnnotations')])
     for a, b, scene in zip(ours, mmsegs, scenes, strict=True):
         classes, _ = voc_labels(scene)
@@ -128,8 +157,9 @@ def test_sbd_converter_on_the_world(root, scenes, tmp_path):
     (sbd / 'train.txt').write_text('val_000000\nnew_a\n')
     (sbd / 'val.txt').write_text('new_b\n')
     for name, scene in zip(('new_a', 'new_b'), scenes, strict=False):
-        savemat(sbd / 'cls' / f'{name}.mat', {
-            'GTcls': {'Segmentation': voc_labels(scene, border=0)[0]}})
+        savemat(
+            sbd / 'cls' / f'{name}.mat', {'GTcls': {'Segmentation': voc_labels(scene, border=0)[0]}}
+        )
     tool('voc_aug').main([str(voc), str(sbd.parent)])
     assert (voc / 'ImageSets/Segmentation/aug.txt').read_text().split() == ['new_a', 'new_b']
     labels = read_label_file(str(voc / 'SegmentationClassAug' / 'new_b.png'))
@@ -137,10 +167,13 @@ def test_sbd_converter_on_the_world(root, scenes, tmp_path):
 
 
 def panoptic_metric(root):
-    metric = METRICS.build(dict(
-        type='mmdet.CocoPanopticMetric',
-        ann_file=str(root / 'coco/annotations/panoptic_val.json'),
-        seg_prefix=str(root / 'coco/annotations/panoptic_val')))
+    metric = METRICS.build(
+        dict(
+            type='mmdet.CocoPanopticMetric',
+            ann_file=str(root / 'coco/annotations/panoptic_val.json'),
+            seg_prefix=str(root / 'coco/annotations/panoptic_val'),
+        )
+    )
     metric.dataset_meta = coco_metainfo(TOY)
     return metric
 
@@ -156,20 +189,35 @@ def predicted(scene, classes, keep):
     return dict(sem_seg=torch.from_numpy(prediction)[None])
 
 
-@pytest.mark.parametrize(('keep', 'things', 'stuff'), [
-    (lambda segment: True, 100, 100), (lambda segment: segment['isthing'], 100, 0)])
+@pytest.mark.parametrize(
+    ('keep', 'things', 'stuff'),
+    [(lambda segment: True, 100, 100), (lambda segment: segment['isthing'], 100, 0)],
+)
 def test_truth_as_prediction_has_pq_100(root, scenes, panopticapi, keep, things, stuff):
     meta = coco_metainfo(TOY)
-    dataset = coco_set('CocoPanopticDataset', root, 'panoptic_val.json', metainfo=meta,
-                       data_prefix=dict(img='val', seg='annotations/panoptic_val'))
+    dataset = coco_set(
+        'CocoPanopticDataset',
+        root,
+        'panoptic_val.json',
+        metainfo=meta,
+        data_prefix=dict(img='val', seg='annotations/panoptic_val'),
+    )
     metric = panoptic_metric(root)
     assert len(dataset) == COUNT
     for info, scene in zip(dataset, scenes, strict=True):
         for segment in info['segments_info']:
             assert segment['is_thing'] == (segment['category'] < len(meta['thing_classes']))
-        metric.process({}, [dict(
-            img_id=info['img_id'], img_path=info['img_path'], ori_shape=(64, 64),
-            pred_panoptic_seg=predicted(scene, meta['classes'], keep))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_id=info['img_id'],
+                    img_path=info['img_path'],
+                    ori_shape=(64, 64),
+                    pred_panoptic_seg=predicted(scene, meta['classes'], keep),
+                )
+            ],
+        )
     scores = metric.evaluate(COUNT)
     assert scores['coco_panoptic/PQ_th'] == pytest.approx(things)
     assert scores['coco_panoptic/PQ_st'] == pytest.approx(stuff)
@@ -177,16 +225,23 @@ def test_truth_as_prediction_has_pq_100(root, scenes, panopticapi, keep, things,
 
 def test_panoptic_annotations_give_masks_and_labels(root, scenes, panopticapi):
     meta = coco_metainfo(TOY)
-    dataset = coco_set('CocoPanopticDataset', root, 'panoptic_val.json', metainfo=meta,
-                       data_prefix=dict(img='val', seg='annotations/panoptic_val'))
+    dataset = coco_set(
+        'CocoPanopticDataset',
+        root,
+        'panoptic_val.json',
+        metainfo=meta,
+        data_prefix=dict(img='val', seg='annotations/panoptic_val'),
+    )
     from mmdet.datasets.transforms import LoadPanopticAnnotations
+
     load = LoadPanopticAnnotations()
     for info, scene in zip(dataset, scenes, strict=True):
         info = load.transform(info | dict(ori_shape=(64, 64)))
         names = np.array(meta['classes'])[info['gt_seg_map']]
         assert (names == np.array(TOY.classes)[scene.semantic]).all()
         assert [meta['classes'][i] for i in info['gt_bboxes_labels']] == [
-            thing.name for thing in scene.things]
+            thing.name for thing in scene.things
+        ]
         for n, mask in enumerate(info['gt_masks'].masks, 1):
             assert (mask == (scene.instance == n)).all()
 
@@ -194,21 +249,37 @@ def test_panoptic_annotations_give_masks_and_labels(root, scenes, panopticapi):
 @pytest.mark.parametrize(('shift', 'good'), [(0, True), (20, False)])
 def test_truth_as_prediction_has_ap_100(root, scenes, shift, good):
     meta = dict(classes=coco_metainfo(TOY)['thing_classes'])
-    dataset = coco_set('CocoDataset', root, 'instances_val.json', metainfo=meta,
-                       data_prefix=dict(img='val'))
-    metric = METRICS.build(dict(
-        type='mmdet.CocoMetric', metric=['bbox', 'segm'],
-        ann_file=str(root / 'coco/annotations/instances_val.json')))
+    dataset = coco_set(
+        'CocoDataset', root, 'instances_val.json', metainfo=meta, data_prefix=dict(img='val')
+    )
+    metric = METRICS.build(
+        dict(
+            type='mmdet.CocoMetric',
+            metric=['bbox', 'segm'],
+            ann_file=str(root / 'coco/annotations/instances_val.json'),
+        )
+    )
     metric.dataset_meta = meta
     for info, scene in zip(dataset, scenes, strict=True):
         assert len(info['instances']) == len(scene.things)
         masks = np.stack([scene.instance == n for n in range(1, len(scene.things) + 1)])
         masks = np.roll(masks, shift, -1)
         boxes = torch.tensor([row['bbox'] for row in info['instances']]).float()
-        metric.process({}, [dict(img_id=info['img_id'], ori_shape=(64, 64), pred_instances=dict(
-            bboxes=boxes, masks=torch.from_numpy(masks.copy()),
-            labels=torch.tensor([meta['classes'].index(t.name) for t in scene.things]),
-            scores=torch.ones(len(masks))))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_id=info['img_id'],
+                    ori_shape=(64, 64),
+                    pred_instances=dict(
+                        bboxes=boxes,
+                        masks=torch.from_numpy(masks.copy()),
+                        labels=torch.tensor([meta['classes'].index(t.name) for t in scene.things]),
+                        scores=torch.ones(len(masks)),
+                    ),
+                )
+            ],
+        )
     scores = metric.evaluate(COUNT)
     assert scores['coco/bbox_mAP'] == 1
     assert (scores['coco/segm_mAP'] == 1) == good
@@ -234,7 +305,8 @@ def test_target_world_in_two_processes(tmp_path):
     things = [row['name'] for row in panoptic['categories'] if row['isthing']]
     assert 'vehicle' in things
     assert [row['isthing'] for row in panoptic['categories']] == sorted(
-        (row['isthing'] for row in panoptic['categories']), reverse=True)
+        (row['isthing'] for row in panoptic['categories']), reverse=True
+    )
 
 
 def test_a_file_that_could_not_be_finished_is_not_there(tmp_path, monkeypatch):
@@ -262,10 +334,15 @@ def test_no_scene_or_no_such_split_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (['--val', '-1'], 'legal: 0 and above'),
-    (['--train', '0', '--val', '0', '--test', '0'], 'not all 0'),
-    (['--world', 'moon'], "world 'moon'; legal: toy"), (['--size', '9'], 'size is 9 pixels')])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--val', '-1'], 'legal: 0 and above'),
+        (['--train', '0', '--val', '0', '--test', '0'], 'not all 0'),
+        (['--world', 'moon'], "world 'moon'; legal: toy"),
+        (['--size', '9'], 'size is 9 pixels'),
+    ],
+)
 def test_the_command_says_what_is_wrong(tmp_path, capsys, options, message):
     with pytest.raises(SystemExit):
         tool('toy').main([str(tmp_path / 'x'), *options])

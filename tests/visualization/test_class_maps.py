@@ -1,4 +1,5 @@
 """Pictures of every class's scores."""
+
 import numpy as np
 import pytest
 import torch
@@ -28,12 +29,14 @@ def sample(folder, scores=True):
 def test_image_truth_prediction_and_the_classes_in_either(tmp_path):
     picture = ClassMapsHook(tmp_path).picture(sample(tmp_path), Shown(CLASSES, PALETTE, {'dog'}))
     assert picture.size == (4 * SIDE, 2 * (SIDE * 12 // 16 + TITLE))  # 3 maps, then dog and sky
-    dog = np.asarray(picture)[TITLE + 20, 3 * SIDE:]
+    dog = np.asarray(picture)[TITLE + 20, 3 * SIDE :]
     assert dog[20].sum() > dog[SIDE - 20].sum()  # bright where its scores are high
 
 
 def test_the_limit_keeps_the_largest(tmp_path):
-    picture = ClassMapsHook(tmp_path, limit=1).picture(sample(tmp_path), Shown(CLASSES, PALETTE, ()))
+    picture = ClassMapsHook(tmp_path, limit=1).picture(
+        sample(tmp_path), Shown(CLASSES, PALETTE, ())
+    )
     assert picture.size == (4 * SIDE, SIDE * 12 // 16 + TITLE)
 
 

@@ -1,4 +1,5 @@
 """`--show-dir`: what its pictures show, and that none is missing."""
+
 import os
 import subprocess
 import sys
@@ -60,8 +61,8 @@ def test_pixels_without_a_label_show_the_photo_and_no_class(nothing):
     labels = np.full((20, 20), nothing)
     labels[:, :10] = 0
     pixels = np.asarray(overlay(photo, dict(truth=labels), SHOWN))
-    panel = pixels[TITLE:TITLE + SMALLEST, SMALLEST + 8:2 * SMALLEST + 8]
-    assert (panel[:, SMALLEST // 2 + 1:] == 90).all()
+    panel = pixels[TITLE : TITLE + SMALLEST, SMALLEST + 8 : 2 * SMALLEST + 8]
+    assert (panel[:, SMALLEST // 2 + 1 :] == 90).all()
     assert (panel[2, 2] == [36, 36, 156]).all()  # 0.6 of the colour
 
 
@@ -76,7 +77,9 @@ def test_pictures_are_readable_at_any_size(size):
 def test_the_legend_lists_what_is_there_the_most_first_and_says_what_it_leaves_out():
     many = Shown([f'class {i}' for i in range(300)], [[1, 2, 3]] * 300, ())
     assert legend_entries(dict(truth=np.array([[1, 1, 0, 255]])), SHOWN) == (
-        [1, 0], '* and stripes: unseen')
+        [1, 0],
+        '* and stripes: unseen',
+    )
     found, note = legend_entries(dict(prediction=np.array([[*range(300), 299]])), many)
     assert (len(found), found[0]) == (LISTED, 299)  # 255 is a class among 300
     assert note == f'and {300 - LISTED} more, {100 * (300 - LISTED) / 301:.1f} % of the pixels'
@@ -85,7 +88,7 @@ def test_the_legend_lists_what_is_there_the_most_first_and_says_what_it_leaves_o
 def test_long_names_are_elided_and_none_leaves_the_picture():
     shown = Shown(['a very long name of a class ' * 9, 'b' * 200], SHOWN.palette, ())
     picture = overlay(np.zeros((9, 9, 3), np.uint8), dict(truth=np.eye(9, dtype=int)), shown)
-    assert (np.asarray(picture)[TITLE + SMALLEST:, -3:] == 255).all()
+    assert (np.asarray(picture)[TITLE + SMALLEST :, -3:] == 255).all()
 
 
 def test_names_and_colours_are_the_models_own_or_the_data_sets():
@@ -94,7 +97,8 @@ def test_names_and_colours_are_the_models_own_or_the_data_sets():
     words = SimpleNamespace(unseen=[1])
     own = dict(classes=['x, y', 'z'], palette=[[3, 3, 3], [4, 4, 4]])
     assert shown_classes(runner(*data, dataset_meta=own, vocabulary=words)) == Shown(
-        ['x', 'z'], own['palette'], {'z'})
+        ['x', 'z'], own['palette'], {'z'}
+    )
     renamed = shown_classes(runner(*data, dataset_meta=dict(classes=['x', 'y', 'z'])))
     assert len({tuple(colour) for colour in renamed.palette}) == 3
 
@@ -104,6 +108,7 @@ def test_a_rotated_photo_is_shown_as_the_pipeline_reads_it(tmp_path):
     exif[0x0112] = 6
     Image.new('RGB', (8, 4)).save(tmp_path / '1.jpg', exif=exif)
     from mmcv.transforms import LoadImageFromFile
+
     for flag in ('color', 'color_ignore_orientation'):
         loader = LoadImageFromFile(color_type=flag)
         dataset = SimpleNamespace(pipeline=SimpleNamespace(transforms=[loader]))
@@ -137,8 +142,7 @@ def write_all(root, out, rank, world):
     loader = SimpleNamespace(dataset=dataset)
     run = runner(*SHOWN[:2])
     run.test_dataloader = loader
-    run.test_loop = SimpleNamespace(
-        dataloader=loader, evaluator=SimpleNamespace(metrics=[metric]))
+    run.test_loop = SimpleNamespace(dataloader=loader, evaluator=SimpleNamespace(metrics=[metric]))
     for hook in hooks:
         hook.before_test(run)
     for i in list(range(rank, 5, world)) + ([0] if rank else []):
@@ -156,12 +160,16 @@ def test_every_process_writes_its_own_pictures_maps_and_labels(tmp_path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Image.new('RGB', (2, 1)).save(path)
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    ranks = [subprocess.Popen([sys.executable, __file__, str(tmp_path), str(r)], env=env)
-             for r in (0, 1)]
+    ranks = [
+        subprocess.Popen([sys.executable, __file__, str(tmp_path), str(r)], env=env) for r in (0, 1)
+    ]
     assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
     for kind in ('show', 'maps', 'labels'):
-        made = sorted(path.relative_to(tmp_path / kind).as_posix()
-                      for path in (tmp_path / kind).rglob('*') if path.is_file())
+        made = sorted(
+            path.relative_to(tmp_path / kind).as_posix()
+            for path in (tmp_path / kind).rglob('*')
+            if path.is_file()
+        )
         assert made == ['2.png', '3.png', '4.png', 'a/1.png', 'b/1.png'], kind
     labels = [np.asarray(Image.open(tmp_path / f'labels/{part}/1.png'))[0, 0] for part in 'ab']
     assert labels == [0, 1]  # photo 0 and photo 1, neither over the other
@@ -170,8 +178,9 @@ def test_every_process_writes_its_own_pictures_maps_and_labels(tmp_path):
 if __name__ == '__main__':
     folder, rank = sys.argv[1:]
     torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=int(rank),
-                            world_size=2)
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=int(rank), world_size=2
+    )
     write_all(f'{folder}/photos', folder, int(rank), 2)
     dist.barrier()  # torch 2.1 may hang in the next line where the other process has ended
     dist.destroy_process_group()

@@ -1,4 +1,5 @@
 """Label maps can be read without an eye for colour."""
+
 import base64
 import io
 
@@ -17,7 +18,7 @@ def test_unseen_classes_are_striped_and_seen_ones_are_plain():
     assert pixels.shape == (20 * SCALE, 40 * SCALE, 3)
     middle = pixels.shape[1] // 2
     assert (pixels[:, :middle] == PALETTE[0]).all()
-    striped = pixels[:, middle + 1:].reshape(-1, 3)
+    striped = pixels[:, middle + 1 :].reshape(-1, 3)
     assert len(np.unique(striped, axis=0)) == 2
     assert 0.2 < (striped != PALETTE[1]).any(1).mean() < 0.5
 

@@ -1,4 +1,5 @@
 """One parser of class names."""
+
 import re
 import subprocess
 import sys
@@ -12,15 +13,26 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_class_names_are_split_in_one_place():
-    found = [f'{path.relative_to(ROOT)}:{number}' for folder in ('mmseg_zsclip', 'tools')
-             for path in sorted((ROOT / folder).rglob('*.py'))
-             for number, line in enumerate(path.read_text().splitlines(), 1)
-             if re.search(r"split\([\'\"], ?[\'\"]", line) and 'query.split' not in line]
-    assert [place.split(':')[0] for place in found] == ['mmseg_zsclip/vocabulary/class_names.py'], found
+    found = [
+        f'{path.relative_to(ROOT)}:{number}'
+        for folder in ('mmseg_zsclip', 'tools')
+        for path in sorted((ROOT / folder).rglob('*.py'))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r'split\([\'\"], ?[\'\"]', line) and 'query.split' not in line
+    ]
+    assert [place.split(':')[0] for place in found] == ['mmseg_zsclip/vocabulary/class_names.py'], (
+        found
+    )
 
 
-@pytest.mark.parametrize(('name', 'parts'), [
-    ('cat', ['cat']), (' cat ,  red\u00a0 kitten', ['cat', 'red kitten']), ('a,,b', ['a', '', 'b'])])
+@pytest.mark.parametrize(
+    ('name', 'parts'),
+    [
+        ('cat', ['cat']),
+        (' cat ,  red\u00a0 kitten', ['cat', 'red kitten']),
+        ('a,,b', ['a', '', 'b']),
+    ],
+)
 def test_spaces_never_make_another_name(name, parts):
     assert split_names(name) == parts
     assert canonical(name) == parts[0]
@@ -44,5 +56,6 @@ def test_the_vocabulary_imports_nothing_heavy():
         '    importlib.import_module(f"bare.vocabulary.{name}")\n'
         'heavy = {"torch", "numpy", "mmengine", "mmcv", "mmseg", "cv2"} & set(sys.modules)\n'
         'assert not heavy, heavy\n'
-        'assert "voc20" in importlib.import_module("bare.vocabulary.lists").vocabularies()\n')
+        'assert "voc20" in importlib.import_module("bare.vocabulary.lists").vocabularies()\n'
+    )
     subprocess.run([sys.executable, '-c', program], check=True)

@@ -3,8 +3,10 @@ import pytest
 from mmseg_zsclip.vocabulary.labels import IGNORE, IGNORE_LARGE, UNLABELLED, ignore_index
 
 
-@pytest.mark.parametrize(('num_classes', 'value'), [
-    (1, 255), (171, 255), (254, 255), (255, 65535), (459, 65535), (847, 65535), (65535, 65535)])
+@pytest.mark.parametrize(
+    ('num_classes', 'value'),
+    [(1, 255), (171, 255), (254, 255), (255, 65535), (459, 65535), (847, 65535), (65535, 65535)],
+)
 def test_ignored_is_never_a_class(num_classes, value):
     assert ignore_index(num_classes) == value >= num_classes
 

@@ -1,4 +1,5 @@
 """A split that drifts by one name changes every unseen number: contents are pinned by hash."""
+
 import hashlib
 
 import pytest
@@ -13,21 +14,32 @@ from mmseg_zsclip.vocabulary.lists import (
 )
 
 CLASSES = {
-    'ade150': (150, 'f9dbd8a75a07'), 'ade847': (847, 'a03411dd9ff6'),
-    'background5': (5, 'b431cc66ae73'), 'background25': (25, 'a55a8aaf3b77'),
+    'ade150': (150, 'f9dbd8a75a07'),
+    'ade847': (847, 'a03411dd9ff6'),
+    'background5': (5, 'b431cc66ae73'),
+    'background25': (25, 'a55a8aaf3b77'),
     'background26': (26, 'bcfdf1a3178c'),
-    'camvid': (11, '4079fe08a5ee'), 'cityscapes': (19, '5995d02d6c57'),
-    'coco_object': (81, '1f17b53017e4'), 'coco_stuff171': (171, '8ea44449837d'),
+    'camvid': (11, '4079fe08a5ee'),
+    'cityscapes': (19, '5995d02d6c57'),
+    'coco_object': (81, '1f17b53017e4'),
+    'coco_stuff171': (171, '8ea44449837d'),
     'context59': (59, 'cd808465f06a'),
-    'context60': (60, 'e29ff1a0eaea'), 'pc459': (459, 'f22a02ac1b84'),
-    'toy': (20, '852a7f88b5c6'), 'toy_target': (13, '62ddbf028e4d'),
-    'voc20': (20, '7d877f185c80'), 'voc21': (21, '301e5e4e2a9a'),
+    'context60': (60, 'e29ff1a0eaea'),
+    'pc459': (459, 'f22a02ac1b84'),
+    'toy': (20, '852a7f88b5c6'),
+    'toy_target': (13, '62ddbf028e4d'),
+    'voc20': (20, '7d877f185c80'),
+    'voc21': (21, '301e5e4e2a9a'),
 }
 SPLITS = {
-    'ade847': (572, 275, 'da8b9122076b'), 'camvid': (8, 3, 'ae01ae997265'),
-    'coco_stuff171': (156, 15, '533ffb0b4f97'), 'context59': (49, 10, '76d001884633'),
-    'context60': (50, 10, '76d001884633'), 'toy': (15, 5, 'a0fb9f8ce254'),
-    'toy_target': (10, 3, 'c1c257bf2a3e'), 'voc20': (15, 5, '574684881ecc'),
+    'ade847': (572, 275, 'da8b9122076b'),
+    'camvid': (8, 3, 'ae01ae997265'),
+    'coco_stuff171': (156, 15, '533ffb0b4f97'),
+    'context59': (49, 10, '76d001884633'),
+    'context60': (50, 10, '76d001884633'),
+    'toy': (15, 5, 'a0fb9f8ce254'),
+    'toy_target': (10, 3, 'c1c257bf2a3e'),
+    'voc20': (15, 5, '574684881ecc'),
     'voc21': (16, 5, '574684881ecc'),
 }
 
@@ -60,13 +72,20 @@ def test_coco_stuff_split_is_zegclips_index_list():
     assert unseen == (19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160)
 
 
-@pytest.mark.parametrize(('name', 'dataset'), [
-    ('voc21', 'PascalVOCDataset'), ('context59', 'PascalContextDataset59'),
-    ('context60', 'PascalContextDataset'), ('coco_stuff171', 'COCOStuffDataset'),
-    ('ade150', 'ADE20KDataset'), ('cityscapes', 'CityscapesDataset'),
-])
+@pytest.mark.parametrize(
+    ('name', 'dataset'),
+    [
+        ('voc21', 'PascalVOCDataset'),
+        ('context59', 'PascalContextDataset59'),
+        ('context60', 'PascalContextDataset'),
+        ('coco_stuff171', 'COCOStuffDataset'),
+        ('ade150', 'ADE20KDataset'),
+        ('cityscapes', 'CityscapesDataset'),
+    ],
+)
 def test_names_and_order_are_mmsegs(name, dataset):
     import mmseg.datasets
+
     theirs = getattr(mmseg.datasets, dataset).METAINFO['classes']
     assert [canonical(c) for c in load_classes(name)] == [c.strip() for c in theirs]
 
@@ -118,27 +137,32 @@ def error(function, *args):
 
 def test_a_wrong_split_name_is_an_error_with_the_nearest_legal_names():
     message = error(split_indices, load_classes('voc20'), ['tv monitr'])
-    assert message == (
-        "unseen class 'tv monitr' is not one of the 20 classes. Nearest: tvmonitor.")
+    assert message == ("unseen class 'tv monitr' is not one of the 20 classes. Nearest: tvmonitor.")
     assert 'Legal: aeroplane, bicycle' in error(split_indices, load_classes('voc20'), ['xyz'])
 
 
-@pytest.mark.parametrize(('source', 'words'), [
-    ('voc', ["unknown class list 'voc'", 'voc20', '.txt']),
-    ('missing.txt', ['missing.txt does not exist', 'voc20']),
-    ([], ['the given list holds no class']),
-    (['cat', ''], ['class 1 is empty']),
-    (['cat', 'dog', 'cat, kitten'], ["'cat' names both class 0 and class 2"]),
-])
+@pytest.mark.parametrize(
+    ('source', 'words'),
+    [
+        ('voc', ["unknown class list 'voc'", 'voc20', '.txt']),
+        ('missing.txt', ['missing.txt does not exist', 'voc20']),
+        ([], ['the given list holds no class']),
+        (['cat', ''], ['class 1 is empty']),
+        (['cat', 'dog', 'cat, kitten'], ["'cat' names both class 0 and class 2"]),
+    ],
+)
 def test_bad_class_lists(source, words):
     message = error(load_classes, source)
     assert all(word in message for word in words), message
 
 
-@pytest.mark.parametrize(('source', 'words'), [
-    ('context', ["unknown seen/unseen split 'context'", 'context59']),
-    ('missing.txt', ['missing.txt does not exist', 'none']),
-])
+@pytest.mark.parametrize(
+    ('source', 'words'),
+    [
+        ('context', ["unknown seen/unseen split 'context'", 'context59']),
+        ('missing.txt', ['missing.txt does not exist', 'none']),
+    ],
+)
 def test_bad_splits(source, words):
     message = error(load_unseen, source)
     assert all(word in message for word in words), message
@@ -157,14 +181,18 @@ def test_marks_line_ends_and_trailing_blank_lines_of_a_file_do_not_matter(tmp_pa
     assert load_unseen(tmp_path / 'none.txt') == []
 
 
-@pytest.mark.parametrize(('names', 'words'), [
-    (['dog', 'Cat', 'cat'], "'cat' names both class 1 and class 2"),
-    (['dog', 'car', 'cat, cat'], 'class 2, .* has a synonym twice'),
-    (['dog', 'car', 'a,,b'], 'class 2, .* has an empty synonym'),
-    (['dog', 'car', ' , '], 'class 2, .* has an empty synonym'),
-    (['dog', 'car', '2\tcat'], 'class 2, .* has a tab'),
-    (['dog', 'car', '# cat'], 'class 2, .* has a tab, a comment'),
-    (['dog', '', 'cat'], 'class 1 is empty')])
+@pytest.mark.parametrize(
+    ('names', 'words'),
+    [
+        (['dog', 'Cat', 'cat'], "'cat' names both class 1 and class 2"),
+        (['dog', 'car', 'cat, cat'], 'class 2, .* has a synonym twice'),
+        (['dog', 'car', 'a,,b'], 'class 2, .* has an empty synonym'),
+        (['dog', 'car', ' , '], 'class 2, .* has an empty synonym'),
+        (['dog', 'car', '2\tcat'], 'class 2, .* has a tab'),
+        (['dog', 'car', '# cat'], 'class 2, .* has a tab, a comment'),
+        (['dog', '', 'cat'], 'class 1 is empty'),
+    ],
+)
 def test_a_list_and_a_file_have_one_parser_which_names_the_line(tmp_path, names, words):
     with pytest.raises(ValueError, match=words):
         load_classes(names)
@@ -174,9 +202,14 @@ def test_a_list_and_a_file_have_one_parser_which_names_the_line(tmp_path, names,
         load_classes(path)
 
 
-@pytest.mark.parametrize(('content', 'words'), [
-    ('cat\nmaïs'.encode('latin-1'), r'line 2: byte 0xef is not UTF-8'),
-    ('cat\ndog'.encode('utf-16'), 'UTF-16'), ('cat\ndog'.encode('utf-16-le'), 'UTF-16')])
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('cat\nmaïs'.encode('latin-1'), r'line 2: byte 0xef is not UTF-8'),
+        ('cat\ndog'.encode('utf-16'), 'UTF-16'),
+        ('cat\ndog'.encode('utf-16-le'), 'UTF-16'),
+    ],
+)
 def test_another_encoding_names_the_file_and_the_line(tmp_path, content, words):
     (tmp_path / 'mine.txt').write_bytes(content)
     with pytest.raises(ValueError, match=rf'mine\.txt, .*{words}'):

@@ -9,6 +9,7 @@ A ratio is ours over the reference, the median over pairs of neighbouring runs, 
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
 ViT-B/16 at 512 pixels; those of bfloat16 and of `torch.compile` for a GPU, or a CPU with AMX.
 """
+
 import json
 import multiprocessing
 import os
@@ -74,7 +75,10 @@ def compare(ours: Callable, reference: Callable, runs: int, device: str) -> dict
     return dict(
         ours=statistics.median(a for a, _ in pairs),
         reference=statistics.median(b for _, b in pairs),
-        ratio=statistics.median(ratios), ratio_min=ratios[0], ratio_max=ratios[-1])
+        ratio=statistics.median(ratios),
+        ratio_min=ratios[0],
+        ratio_max=ratios[-1],
+    )
 
 
 def peak_gb(device: str) -> float:
@@ -88,6 +92,7 @@ def peak_gb(device: str) -> float:
 
 def open_clip_tower(arch: str, size: int) -> nn.Module:
     import open_clip
+
     return open_clip.create_model(arch, force_image_size=size).visual.eval()
 
 
@@ -102,26 +107,44 @@ def tower(setup: Setup) -> Iterator[dict]:
         img = torch.randn(batch, 3, size, size, device=setup.device)
         with torch.inference_mode():
             torch.testing.assert_close(ours(img), theirs(img), rtol=1e-3, atol=1e-4)
-            yield dict(case=f'image tower, {batch} x {size} px, vs open_clip', limit=1.0,
-                       **setup.compare(lambda m=ours, x=img: m(x), lambda m=theirs, x=img: m(x)))
+            yield dict(
+                case=f'image tower, {batch} x {size} px, vs open_clip',
+                limit=1.0,
+                **setup.compare(lambda m=ours, x=img: m(x), lambda m=theirs, x=img: m(x)),
+            )
 
 
 # Classes, seen ones and prompts of ZegCLIP on VOC and on COCO-Stuff.
 VOC, STUFF = (20, 15, 10), (171, 156, 100)
 
 
-def zegclip_model(setup: Setup, sizes: tuple[int, int, int], eager: bool = False,
-                  with_cp: bool = False) -> nn.Module:
+def zegclip_model(
+    setup: Setup, sizes: tuple[int, int, int], eager: bool = False, with_cp: bool = False
+) -> nn.Module:
     init_default_scope('mmseg')
     classes, seen, prompts = sizes
     names = [f'class {i}' for i in range(classes)]
-    return without_names(MODELS.build(dict(
-        type='mmseg_zsclip.OneStageSegmentor',
-        backbone=dict(type=EagerViT if eager else 'mmseg_zsclip.DeepPromptedViT', arch=setup.arch,
-                      num_prompts=prompts, with_cp=with_cp),
-        decode_head=dict(type=EagerHead if eager else 'mmseg_zsclip.ZegCLIPHead', classes=names,
-                         unseen=names[seen:], text=dict(arch=setup.arch)),
-        test_cfg=dict(mode='whole'))), setup.device)
+    return without_names(
+        MODELS.build(
+            dict(
+                type='mmseg_zsclip.OneStageSegmentor',
+                backbone=dict(
+                    type=EagerViT if eager else 'mmseg_zsclip.DeepPromptedViT',
+                    arch=setup.arch,
+                    num_prompts=prompts,
+                    with_cp=with_cp,
+                ),
+                decode_head=dict(
+                    type=EagerHead if eager else 'mmseg_zsclip.ZegCLIPHead',
+                    classes=names,
+                    unseen=names[seen:],
+                    text=dict(arch=setup.arch),
+                ),
+                test_cfg=dict(mode='whole'),
+            )
+        ),
+        setup.device,
+    )
 
 
 def training_step(setup: Setup, model: nn.Module) -> Callable:
@@ -154,22 +177,32 @@ def zegclip(setup: Setup) -> Iterator[dict]:
             return bare(x)
 
     for sizes, inference in ((VOC, 1.0), (STUFF, 1.2)):
-        ours, eager, frugal = models = [zegclip_model(setup, sizes, **options) for options in (
-            {}, dict(eager=True), dict(with_cp=True))]
+        ours, eager, frugal = models = [
+            zegclip_model(setup, sizes, **options)
+            for options in ({}, dict(eager=True), dict(with_cp=True))
+        ]
         what = f'{sizes[0]} classes, {sizes[2]} prompts'
         with torch.inference_mode():
             for name, reference, limit in (
-                    ('bare tower', lambda: forward(img), inference),
-                    ('as released', lambda m=eager: m(img, mode='tensor'), 1.0)):
-                yield dict(case=f'ZegCLIP inference, {what}, vs {name}', limit=limit,
-                           **setup.compare(lambda m=ours: m(img, mode='tensor'), reference))
+                ('bare tower', lambda: forward(img), inference),
+                ('as released', lambda m=eager: m(img, mode='tensor'), 1.0),
+            ):
+                yield dict(
+                    case=f'ZegCLIP inference, {what}, vs {name}',
+                    limit=limit,
+                    **setup.compare(lambda m=ours: m(img, mode='tensor'), reference),
+                )
         ours, eager, frugal = (training_step(setup, model) for model in models)
         for name, run, reference, limit in (
-                ('vs bare tower', ours, lambda: forward(two), 2.2),
-                ('vs as released', ours, eager, 1.0),
-                ('with_cp vs without', frugal, ours, 1.5)):
-            yield dict(case=f'ZegCLIP step of 2, {what}, {name}', limit=limit,
-                       **setup.compare(run, reference, fewer=2))
+            ('vs bare tower', ours, lambda: forward(two), 2.2),
+            ('vs as released', ours, eager, 1.0),
+            ('with_cp vs without', frugal, ours, 1.5),
+        ):
+            yield dict(
+                case=f'ZegCLIP step of 2, {what}, {name}',
+                limit=limit,
+                **setup.compare(run, reference, fewer=2),
+            )
 
 
 def windows(setup: Setup) -> Iterator[dict]:
@@ -180,12 +213,17 @@ def windows(setup: Setup) -> Iterator[dict]:
     for side in (1, 2, 3):
         starts = [stride * i for i in range(side)]
         img = torch.randn(1, 3, starts[-1] + crop, starts[-1] + crop, device=setup.device)
-        crops = torch.cat([img[:, :, y:y + crop, x:x + crop] for y in starts for x in starts])
+        crops = torch.cat([img[:, :, y : y + crop, x : x + crop] for y in starts for x in starts])
         metas = [dict(img_shape=(crop, crop))] * len(crops)
         with torch.inference_mode():
-            yield dict(case=f'{len(crops)} sliding windows vs a batch of these crops', limit=1.05,
-                       **setup.compare(lambda x=img, m=metas: model.slide_inference(x, m[:1]),
-                                       lambda x=crops, m=metas: model.encode_decode(x, m)))
+            yield dict(
+                case=f'{len(crops)} sliding windows vs a batch of these crops',
+                limit=1.05,
+                **setup.compare(
+                    lambda x=img, m=metas: model.slide_inference(x, m[:1]),
+                    lambda x=crops, m=metas: model.encode_decode(x, m),
+                ),
+            )
 
 
 def bfloat16(setup: Setup) -> Iterator[dict]:
@@ -196,11 +234,17 @@ def bfloat16(setup: Setup) -> Iterator[dict]:
         with torch.inference_mode(), torch.autocast(setup.device, torch.bfloat16, enabled=amp):
             return model(img, mode='tensor')
 
-    yield dict(case='ZegCLIP inference, bfloat16 vs float32', limit=1 / 1.5,
-               **setup.compare(lambda: predict(amp=True), predict))
+    yield dict(
+        case='ZegCLIP inference, bfloat16 vs float32',
+        limit=1 / 1.5,
+        **setup.compare(lambda: predict(amp=True), predict),
+    )
     step = training_step(setup, model)
-    yield dict(case='ZegCLIP step of 2, bfloat16 vs float32', limit=1 / 1.5,
-               **setup.compare(lambda: step(amp=True), step, fewer=2))
+    yield dict(
+        case='ZegCLIP step of 2, bfloat16 vs float32',
+        limit=1 / 1.5,
+        **setup.compare(lambda: step(amp=True), step, fewer=2),
+    )
 
 
 def compiled(setup: Setup) -> Iterator[dict]:
@@ -211,8 +255,11 @@ def compiled(setup: Setup) -> Iterator[dict]:
     model, img = zegclip_model(setup, VOC), setup.photos()
     fast = torch.compile(lambda x: model(x, mode='tensor'), fullgraph=True)
     with torch.inference_mode():
-        yield dict(case='ZegCLIP inference, torch.compile vs eager', limit=1.0,
-                   **setup.compare(lambda: fast(img), lambda: model(img, mode='tensor')))
+        yield dict(
+            case='ZegCLIP inference, torch.compile vs eager',
+            limit=1.0,
+            **setup.compare(lambda: fast(img), lambda: model(img, mode='tensor')),
+        )
 
 
 def maskclip_config(arch: str, classes: int, **head) -> dict:
@@ -221,9 +268,13 @@ def maskclip_config(arch: str, classes: int, **head) -> dict:
         data_preprocessor=dict(type='SegDataPreProcessor', mean=[123.0] * 3, std=[68.0] * 3),
         backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch=arch),
         decode_head=dict(
-            type='mmseg_zsclip.MaskCLIPHead', classes=[f'class {i}' for i in range(classes)],
-            text=dict(arch=arch), **head),
-        test_cfg=ConfigDict(mode='whole', keep_scores=False))
+            type='mmseg_zsclip.MaskCLIPHead',
+            classes=[f'class {i}' for i in range(classes)],
+            text=dict(arch=arch),
+            **head,
+        ),
+        test_cfg=ConfigDict(mode='whole', keep_scores=False),
+    )
 
 
 def without_names(model: nn.Module, device: str) -> nn.Module:
@@ -240,21 +291,36 @@ def maskclip(setup: Setup) -> Iterator[dict]:
     """The value path, key smoothing and the labels of a teacher."""
     init_default_scope('mmseg')
     bare, img = setup.tower(), setup.photos()
-    plain, smooth = (without_names(MODELS.build(maskclip_config(setup.arch, 20, ks_thresh=ks)),
-                                   setup.device) for ks in (0.0, 1.0))
+    plain, smooth = (
+        without_names(MODELS.build(maskclip_config(setup.arch, 20, ks_thresh=ks)), setup.device)
+        for ks in (0.0, 1.0)
+    )
     teacher = Teacher(maskclip_config(setup.arch, 59))
     without_names(teacher, setup.device)
     normalise = teacher.model.data_preprocessor
     with torch.inference_mode():
         for name, ours, reference, limit in (
-                ('MaskCLIP, 20 classes, vs bare tower', lambda: plain(img, mode='tensor'),
-                 lambda: bare(img), 1.0),
-                ('MaskCLIP, key smoothing vs none', lambda: smooth(img, mode='tensor'),
-                 lambda: plain(img, mode='tensor'), 1.05),
-                ("59-class labels of a teacher vs the teacher's forward",
-                 lambda: best_of(teacher.scores(teacher.as_it_sees(img, normalise)), range(59),
-                                 img.shape[2:]),
-                 lambda: teacher.model(img, mode='tensor'), 1.05)):
+            (
+                'MaskCLIP, 20 classes, vs bare tower',
+                lambda: plain(img, mode='tensor'),
+                lambda: bare(img),
+                1.0,
+            ),
+            (
+                'MaskCLIP, key smoothing vs none',
+                lambda: smooth(img, mode='tensor'),
+                lambda: plain(img, mode='tensor'),
+                1.05,
+            ),
+            (
+                "59-class labels of a teacher vs the teacher's forward",
+                lambda: best_of(
+                    teacher.scores(teacher.as_it_sees(img, normalise)), range(59), img.shape[2:]
+                ),
+                lambda: teacher.model(img, mode='tensor'),
+                1.05,
+            ),
+        ):
             yield dict(case=name, limit=limit, **setup.compare(ours, reference))
 
 
@@ -280,8 +346,11 @@ def predict_large(setup: Setup, case: tuple[int, tuple[int, int], dict]) -> floa
     model.test_cfg = ConfigDict(test_cfg)
     shape = dict.fromkeys(('img_shape', 'ori_shape'), size)
     with torch.inference_mode():
-        model(torch.randn(1, 3, *size, device=setup.device), [SegDataSample(metainfo=shape)],
-              mode='predict')
+        model(
+            torch.randn(1, 3, *size, device=setup.device),
+            [SegDataSample(metainfo=shape)],
+            mode='predict',
+        )
     return peak_gb(setup.device)
 
 
@@ -300,12 +369,20 @@ def peak_of(run: Callable, setup: Setup, argument: object) -> float:
 
 def peaks_row(case: str, limit: float, ours: float, reference: float) -> dict:
     ratio = ours / reference
-    return dict(case=f'peak GiB of {case}', limit=limit, ours=ours, reference=reference,
-                ratio=ratio, ratio_min=ratio, ratio_max=ratio)
+    return dict(
+        case=f'peak GiB of {case}',
+        limit=limit,
+        ours=ours,
+        reference=reference,
+        ratio=ratio,
+        ratio_min=ratio,
+        ratio_max=ratio,
+    )
 
 
 def memory(setup: Setup) -> Iterator[dict]:
     """Peak GiB of processes of their own: 847 classes over 20, and ZegCLIP's step as released."""
+
     def row(case: str, limit: float, run: Callable, ours: object, reference: object) -> dict:
         return peaks_row(case, limit, peak_of(run, setup, ours), peak_of(run, setup, reference))
 
@@ -313,8 +390,13 @@ def memory(setup: Setup) -> Iterator[dict]:
     for sizes in (VOC, STUFF):
         step, eager = f'ZegCLIP step of 2, {sizes[1]} classes', dict(sizes=sizes, eager=True)
         yield row(f'{step}, vs as released', 1.0, train_twice, dict(sizes=sizes), eager)
-        yield row(f'{step}, with_cp, vs as released', 0.6, train_twice,
-                  dict(sizes=sizes, with_cp=True), eager)
+        yield row(
+            f'{step}, with_cp, vs as released',
+            0.6,
+            train_twice,
+            dict(sizes=sizes, with_cp=True),
+            eager,
+        )
 
 
 def large(setup: Setup) -> Iterator[dict]:
@@ -323,15 +405,30 @@ def large(setup: Setup) -> Iterator[dict]:
     alone = dict(WINDOWS, keep_scores=False)
     batch = (20, (2048, 2048), dict(alone, stride=(512, 512)))  # 16 windows, as a batch has
     scores = 20 * LARGE[0] * LARGE[1] * 4 / 2**30
-    yield peaks_row('20-class scores, 3000 x 4000, vs 1.15 x result + batch', 1.0,
-                    peak_of(predict_large, setup, (20, LARGE, WINDOWS)),
-                    peak_of(predict_large, setup, batch) + 1.15 * scores)
-    yield peaks_row('847-class labels, 3000 x 4000, vs 4 GiB', 1.0,
-                    peak_of(predict_large, setup, (847, LARGE, alone)), 4.0)
+    yield peaks_row(
+        '20-class scores, 3000 x 4000, vs 1.15 x result + batch',
+        1.0,
+        peak_of(predict_large, setup, (20, LARGE, WINDOWS)),
+        peak_of(predict_large, setup, batch) + 1.15 * scores,
+    )
+    yield peaks_row(
+        '847-class labels, 3000 x 4000, vs 4 GiB',
+        1.0,
+        peak_of(predict_large, setup, (847, LARGE, alone)),
+        4.0,
+    )
 
 
-SUITES = dict(tower=tower, zegclip=zegclip, windows=windows, bfloat16=bfloat16, compiled=compiled,
-              maskclip=maskclip, memory=memory, large=large)
+SUITES = dict(
+    tower=tower,
+    zegclip=zegclip,
+    windows=windows,
+    bfloat16=bfloat16,
+    compiled=compiled,
+    maskclip=maskclip,
+    memory=memory,
+    large=large,
+)
 
 
 def main() -> None:
@@ -346,21 +443,38 @@ def main() -> None:
     unknown = set(args.suites) - set(SUITES)
     if unknown:
         parser.error(f'unknown suite {sorted(unknown)}; legal: {", ".join(SUITES)}')
-    where = torch.cuda.get_device_name() if args.device == 'cuda' else (
-        f'{platform.machine()}, {torch.get_num_threads()} threads')
+    where = (
+        torch.cuda.get_device_name()
+        if args.device == 'cuda'
+        else (f'{platform.machine()}, {torch.get_num_threads()} threads')
+    )
     setup = Setup(args.runs, args.device, args.arch, args.size)
-    print(f'torch {torch.__version__}, {where}, {args.runs} pairs, {args.arch} at {args.size} pixels\n')
+    print(
+        f'torch {torch.__version__}, {where}, {args.runs} pairs, {args.arch} at {args.size} pixels\n'
+    )
     print(f'{"case":68} {"ours s":>8} {"ref s":>8} {"ratio":>6} {"min-max":>11} {"limit":>6}')
     rows = []
     for name in args.suites:
         for row in SUITES[name](setup):
             rows.append(row)
-            print(f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.2f} '
-                  f'{row["ratio_min"]:5.2f}-{row["ratio_max"]:.2f} {row["limit"]:6.2f}', flush=True)
+            print(
+                f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.2f} '
+                f'{row["ratio_min"]:5.2f}-{row["ratio_max"]:.2f} {row["limit"]:6.2f}',
+                flush=True,
+            )
     if args.json:
         with open(args.json, 'w') as file:
-            json.dump(dict(torch=torch.__version__, machine=where, arch=args.arch, size=args.size,
-                           rows=rows), file, indent=1)
+            json.dump(
+                dict(
+                    torch=torch.__version__,
+                    machine=where,
+                    arch=args.arch,
+                    size=args.size,
+                    rows=rows,
+                ),
+                file,
+                indent=1,
+            )
 
 
 if __name__ == '__main__':

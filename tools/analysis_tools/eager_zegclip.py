@@ -5,6 +5,7 @@ modules over (N, B, D), prompts as whole tokens of every block, one product a he
 whose last layer computes what nobody reads, and losses over one-hot masks, a loop over classes.
 Sources: ZegCLIP, Eq. 1 to 6; the release for what is computed, in which order.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,17 +50,19 @@ class EagerViT(DeepPromptedViT):
         x = x.transpose(0, 1)
         for block, prompts in zip(self.visual.blocks, self.prompts, strict=True):
             own = self.prompt_dropout(self.prompt_proj(prompts).expand(images, -1, -1))
-            x = block(torch.cat([x[:1], own.transpose(0, 1), x[1 - count:]]))
+            x = block(torch.cat([x[:1], own.transpose(0, 1), x[1 - count :]]))
         x = self.prompt_norm(x).transpose(0, 1)
-        return torch.cat([x[:, :1], x[:, 1 - count:]], dim=1), []
+        return torch.cat([x[:, :1], x[:, 1 - count :]], dim=1), []
 
 
 class EagerCrossAttention(CrossAttention):
     def forward(self, queries: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, d), (B, N, d) -> (B, C, d) and the masks (B, C, N)."""
-        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for x in (self.q(queries), self.k(patches), self.v(patches)))
-        scores = q @ k.transpose(-2, -1) * q.shape[-1]**-0.5  # Eq. 2
+        q, k, v = (
+            x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for x in (self.q(queries), self.k(patches), self.v(patches))
+        )
+        scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # Eq. 2
         masks = scores.clone()
         out = F.dropout(scores.softmax(dim=-1), self.dropout, self.training) @ v  # Eq. 1
         return self.proj(out.transpose(1, 2).flatten(2)), masks.sum(1) / self.heads
@@ -84,14 +87,16 @@ class EagerHead(ZegCLIPHead):
         del self.mask_attn
         dim = self.query_proj.out_features
         self.layers = nn.ModuleList(
-            EagerLayer(dim, num_heads, dropout) for _ in range(len(self.layers) + 1))
+            EagerLayer(dim, num_heads, dropout) for _ in range(len(self.layers) + 1)
+        )
 
     def forward(self, inputs: list[Tensor], rows: list[int] | None = None) -> Tensor:
         maps, cls = self.split_inputs(inputs)
         patches = self.patch_embeddings(maps)
         text = self.class_embeddings()
         queries = self.query_proj(
-            class_queries(text if rows is None else text[rows], cls, self.query))
+            class_queries(text if rows is None else text[rows], cls, self.query)
+        )
         for layer in self.layers:
             queries, masks = layer(queries, patches)
         return masks.unflatten(2, maps[0].shape[-2:])
@@ -100,8 +105,10 @@ class EagerHead(ZegCLIPHead):
         labels = self.seen_labels(self._stack_batch_gt(batch_data_samples))
         logits = F.interpolate(seg_logits, size=labels.shape[2:], mode='bilinear')
         labels = labels.squeeze(1)
-        return dict(acc_seg=accuracy(logits, labels, ignore_index=self.ignore_index),
-                    **eager_losses(logits, labels, self.ignore_index))
+        return dict(
+            acc_seg=accuracy(logits, labels, ignore_index=self.ignore_index),
+            **eager_losses(logits, labels, self.ignore_index),
+        )
 
 
 def eager_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
@@ -121,7 +128,7 @@ def eager_losses(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> dic
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
     p = logits.sigmoid()
     right = p * target + (1 - p) * (1 - target)
-    loss = (0.25 * target + 0.75 * (1 - target)) * loss * (1 - right)**2
+    loss = (0.25 * target + 0.75 * (1 - target)) * loss * (1 - right) ** 2
     images, classes = zip(*own, strict=True)
     p = logits[list(images), list(classes)].sigmoid().flatten(1)
     mask = torch.stack(masks).flatten(1).to(p)

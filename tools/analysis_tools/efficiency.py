@@ -10,6 +10,7 @@ under every version of torch: `tools/analysis_tools/macs.py` counts. No weights 
 alone are followed, and random weights take as long as any. Of ZegCLIP it also counts what its
 release declares and computes.
 """
+
 import copy
 import json
 import statistics
@@ -50,8 +51,12 @@ def released(config: ConfigDict, model: nn.Module) -> ConfigDict | None:
     head, backbone = model.decode_head, model.backbone
     if not isinstance(head, ZegCLIPHead) or not isinstance(backbone, DeepPromptedViT):
         return None
-    if (head.use_stages > 1 or backbone.shallow or not backbone.num_prompts
-            or len(backbone.prompt_blocks) < len(backbone.visual.blocks)):
+    if (
+        head.use_stages > 1
+        or backbone.shallow
+        or not backbone.num_prompts
+        or len(backbone.prompt_blocks) < len(backbone.visual.blocks)
+    ):
         return None
     config = copy.deepcopy(config)
     config.backbone.type, config.decode_head.type = EagerViT, EagerHead
@@ -69,8 +74,9 @@ def measure(config: ConfigDict, size: tuple[int, int], runs: int, device: str) -
     return dict(images_per_s=1 / statistics.median(seconds), peak_gb=peak_gb(device))
 
 
-def cost(config: str, size: tuple[int, int] | None = None, runs: int = 5,
-         device: str = 'cpu') -> dict:
+def cost(
+    config: str, size: tuple[int, int] | None = None, runs: int = 5, device: str = 'cpu'
+) -> dict:
     """What a config costs at a window of `size` (h, w), its own crop if left out."""
     cfg = load_config(config)
     init_default_scope(cfg.default_scope)
@@ -98,15 +104,21 @@ def main() -> None:
         out = cost(args.config, args.size, args.runs, args.device)
     except (ValueError, ConfigNotFoundError) as error:
         parser.error(str(error))
-    print(f"{out['config']}: window {out['size'][0]} x {out['size'][1]}, {out['classes']} classes\n"
-          f"trained {out['trained'] / 1e6:.2f} M of {out['total'] / 1e6:.1f} M parameters, "
-          f"{out['macs'] / 1e9:.1f} GMACs")
+    print(
+        f'{out["config"]}: window {out["size"][0]} x {out["size"][1]}, {out["classes"]} classes\n'
+        f'trained {out["trained"] / 1e6:.2f} M of {out["total"] / 1e6:.1f} M parameters, '
+        f'{out["macs"] / 1e9:.1f} GMACs'
+    )
     if 'macs_as_released' in out:
-        print(f"as the release declares and computes it {out['trained_as_released'] / 1e6:.2f} M, "
-              f"{out['macs_as_released'] / 1e9:.1f} GMACs (the difference touches no output)")
+        print(
+            f'as the release declares and computes it {out["trained_as_released"] / 1e6:.2f} M, '
+            f'{out["macs_as_released"] / 1e9:.1f} GMACs (the difference touches no output)'
+        )
     if 'peak_gb' in out:
-        print(f"{out['images_per_s']:.2f} images/s, peak {out['peak_gb']:.2f} GiB "
-              f'({args.device}, {torch.get_num_threads()} threads, float32, one at a time)')
+        print(
+            f'{out["images_per_s"]:.2f} images/s, peak {out["peak_gb"]:.2f} GiB '
+            f'({args.device}, {torch.get_num_threads()} threads, float32, one at a time)'
+        )
     if args.json:
         with open(args.json, 'w') as file:
             json.dump(out, file, indent=1)

@@ -5,6 +5,7 @@ torch's own `FlopCounterMode` counts what its release has a formula for: the sam
 next. Here every operator that multiplies matrices has its rule, and one that looks as if it did
 and has none is an error, never a zero.
 """
+
 import re
 from collections.abc import Callable
 from math import prod
@@ -16,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 # Operators of products by name; what matches and has no rule below stops the count.
 PRODUCTS = re.compile(
     r'mm$|mm_|matmul|linear|^mv$|addmv|^v?dot$|addr$|conv|attention|encoder_layer|einsum|bilinear$|'
-    r'lstm|gru|rnn')
+    r'lstm|gru|rnn'
+)
 # These move or fill memory only, whatever their names say.
 FREE = re.compile(r'upsample|interpolate|weight_int4pack|convert|_to_copy')
 
@@ -71,8 +73,7 @@ RULES: dict[str, Callable[[tuple, object], int]] = {
     'vdot': lambda args, out: vector(*args[:2]),
     'convolution': lambda args, out: convolution(args[0], args[1], args[6], out),
     '_convolution': lambda args, out: convolution(args[0], args[1], args[6], out),
-    '_native_multi_head_attention': lambda args, out: multihead(
-        args[0], args[1], args[5], args[7]),
+    '_native_multi_head_attention': lambda args, out: multihead(args[0], args[1], args[5], args[7]),
     '_transformer_encoder_layer_fwd': lambda args, out: encoder_layer(args),
 }
 SCALED_DOT_PRODUCT = re.compile(r'^_scaled_dot_product_(?!\w*backward)\w*$')
@@ -110,7 +111,8 @@ class MacCounter(TorchDispatchMode):
         if rule is None and PRODUCTS.search(name) and not FREE.search(name):
             raise NotImplementedError(
                 f'no rule counts the multiply-accumulates of {func}; rules exist for '
-                f'{", ".join(RULES)} and scaled dot products: add one to tools/analysis_tools/macs.py.')
+                f'{", ".join(RULES)} and scaled dot products: add one to tools/analysis_tools/macs.py.'
+            )
         out = func(*args, **kwargs)
         self.total += rule(args, out) if rule else 0
         return out

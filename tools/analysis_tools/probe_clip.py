@@ -7,6 +7,7 @@ Rows: `last`, the unmodified last block; `value`, its value path alone (out_proj
 projection); `block`, MaskCLIP's path with residual and MLP; `CLS token`, one answer for a whole
 window and no patch features, the control that says how much of a result is the windows' doing.
 """
+
 import json
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def window_scores(clip: CLIP, text: Tensor, windows: Tensor) -> Tensor:
         scores = (F.normalize(features, dim=-1) @ text.T).transpose(1, 2)
         shape = (1, 1) if name == 'CLS token' else grid
         out[name] = F.interpolate(
-            scores.unflatten(2, shape), size=windows.shape[2:], mode='bilinear')
+            scores.unflatten(2, shape), size=windows.shape[2:], mode='bilinear'
+        )
     return torch.cat([out[row] for row in ROWS], dim=1)
 
 
@@ -60,12 +62,16 @@ def probe(cfg, weights: str, window: int, stride: int, templates: str) -> dict:
         data = preprocess(pseudo_collate([dataset[i]]), False)
         label = data['data_samples'][0].gt_sem_seg.data[0]
         scores = mean_over_windows(
-            data['inputs'], (window, window), (stride, stride),
-            lambda part: window_scores(clip, text, part))
+            data['inputs'],
+            (window, window),
+            (stride, stride),
+            lambda part: window_scores(clip, text, part),
+        )
         for name, score in zip(ROWS, scores.chunk(len(ROWS), dim=1), strict=True):
             score = F.interpolate(score, size=label.shape, mode='bilinear')[0]
             areas[name] = areas[name] + pixel_areas(
-                score.argmax(0), label, len(classes), ignore_index(len(classes)))
+                score.argmax(0), label, len(classes), ignore_index(len(classes))
+            )
     return {name: area.numpy() for name, area in areas.items()}
 
 
@@ -91,8 +97,12 @@ def main() -> None:
         per_class = {name: round(float(value), 2) for name, value in zip(names, iou, strict=True)}
         out[row] = dict(summarise(areas[row], unseen), per_class=per_class)
         cells = [out[row].get(key, 0.0) for key in ('pAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')]
-        print(f'{row:12} ' + ' '.join(f'{value:6.1f}' for value in cells) + '   '
-              + ', '.join(f'{names[i]} {iou[i]:.1f}' for i in unseen))
+        print(
+            f'{row:12} '
+            + ' '.join(f'{value:6.1f}' for value in cells)
+            + '   '
+            + ', '.join(f'{names[i]} {iou[i]:.1f}' for i in unseen)
+        )
     if args.json:
         args.json.write_text(json.dumps(out, indent=1))
 

@@ -8,6 +8,7 @@ with '=' is a mean. Rows in brackets read the truth: they are ceilings, or show 
 labels that are right. Whole images are used, and masks of all classes, so that this is for
 understanding a result, not for tuning a zero-shot one.
 """
+
 import argparse
 import logging
 from collections import defaultdict
@@ -89,8 +90,12 @@ def probe_keys(tally: Tally, scores: Tensor, keys: Tensor, truth: Tensor, label:
     pred, right = scores.softmax(1), one_hot(truth, tally.classes)
     for power in (1, 8):  # 1 is Eq. 5's
         tally.row(section, f'cosine to the power {power}', smooth_by_keys(pred, keys, power), label)
-        tally.row(section, f'[the same, of the true labels, power {power}]',
-                  smooth_by_keys(right, keys, power), label)
+        tally.row(
+            section,
+            f'[the same, of the true labels, power {power}]',
+            smooth_by_keys(right, keys, power),
+            label,
+        )
     truth, flat = truth.flatten(), keys.flatten(2)[0]
     same, known = truth[:, None] == truth, truth >= 0
     perfect = (pred.flatten(2)[0] @ same.float()).view_as(pred)
@@ -110,11 +115,13 @@ def probe_denoising(tally: Tally, scores: Tensor, label: Tensor, threshold: floa
     gone = scores.masked_fill(absent[:, None, None], DROPPED)
     tally.row(section, '[exactly the absent classes dropped]', gone, label)
     found = F.interpolate(scores, size=label.shape, mode='bilinear')[0].argmax(0)
-    for name, which in (('absent classes that go', weak[absent]),
-                        ('present classes that go', weak[~absent]),
-                        ('pixels given to an absent class', absent[found[valid]]),
-                        ('pixels given to a class that goes', weak[found[valid]]),
-                        ('pixels of a class that goes', weak[label[valid]])):
+    for name, which in (
+        ('absent classes that go', weak[absent]),
+        ('present classes that go', weak[~absent]),
+        ('pixels given to an absent class', absent[found[valid]]),
+        ('pixels given to a class that goes', weak[found[valid]]),
+        ('pixels of a class that goes', weak[label[valid]]),
+    ):
         tally.fact(section, f'share of {name}', which)
 
 
@@ -125,31 +132,42 @@ def dense_scores(model: nn.Module, img: Tensor) -> tuple[Tensor, Tensor, Tensor]
     return head.fold_background(head.similarities(features)), features, keys
 
 
-def probe_sizes(tally: Tally, model: nn.Module, img: Tensor, label: Tensor, plain: Tensor,
-                factors: Sequence[float]) -> None:
+def probe_sizes(
+    tally: Tally,
+    model: nn.Module,
+    img: Tensor,
+    label: Tensor,
+    plain: Tensor,
+    factors: Sequence[float],
+) -> None:
     """The image at other sizes, alone and averaged with its own; who is right where they differ."""
     section, stride = 'input size', model.backbone.arch.stride
     plain = F.interpolate(plain, size=label.shape, mode='bilinear')
     own = plain[0].argmax(0)
     for factor in factors:
-        name, size = f'x {factor:g}', [max(round(side * factor / stride), 1) * stride
-                                       for side in img.shape[2:]]
+        name, size = (
+            f'x {factor:g}',
+            [max(round(side * factor / stride), 1) * stride for side in img.shape[2:]],
+        )
         scores, *_ = dense_scores(
-            model, F.interpolate(img, size=size, mode='bilinear', antialias=True))
+            model, F.interpolate(img, size=size, mode='bilinear', antialias=True)
+        )
         truth = one_hot(patch_truth(label, scores.shape[2:], tally.classes), tally.classes)
         found = tally.row(section, name, scores, label)
         tally.row(section, f'[{name}: the true class of every patch]', truth, label)
         scores = F.interpolate(scores, size=label.shape, mode='bilinear')
         tally.row(section, f'{name} averaged with x 1', plain.softmax(1) + scores.softmax(1), label)
         differ = (found != own) & (label != tally.ignore)
-        tally.fact(section, f'share of pixels where {name} and x 1 differ',
-                   differ[label != tally.ignore])
+        tally.fact(
+            section, f'share of pixels where {name} and x 1 differ', differ[label != tally.ignore]
+        )
         tally.fact(section, f'  right there: {name}', (found == label)[differ])
         tally.fact(section, f'  right there: x 1, not {name}', (own == label)[differ])
 
 
-def probe_prompts(tally: Tally, head: MaskCLIPHead, features: Tensor, each: Tensor,
-                  mean: Tensor, label: Tensor) -> None:
+def probe_prompts(
+    tally: Tally, head: MaskCLIPHead, features: Tensor, each: Tensor, mean: Tensor, label: Tensor
+) -> None:
     """Prompts one by one, `each` (T, C, d), and their ensemble, `mean` (C, d)."""
     section, average = f'{len(each)} prompts', each.mean(0)
     flat = F.normalize(features)[0].flatten(1)
@@ -159,8 +177,9 @@ def probe_prompts(tally: Tally, head: MaskCLIPHead, features: Tensor, each: Tens
     tally.fact(section, 'share of patches that the ensemble changes', changed)
     tally.fact(section, 'cosine of a prompt with the ensemble', (each * mean).sum(-1))
     over_prompts, over_classes = (each - average).square(), (average - average.mean(0)).square()
-    tally.fact(section, 'variance over prompts / over classes',
-               over_prompts.mean() / over_classes.mean())
+    tally.fact(
+        section, 'variance over prompts / over classes', over_prompts.mean() / over_classes.mean()
+    )
 
 
 def probe_path(tally: Tally, model: nn.Module, img: Tensor, truth: Tensor, label: Tensor) -> None:
@@ -176,9 +195,14 @@ def probe_path(tally: Tally, model: nn.Module, img: Tensor, truth: Tensor, label
 
     value, residual = block.attn.values(block.ln_1(x))[:, 1:], x[:, 1:]
     both = value + residual
-    parts = {'value': value, '+ feed-forward': value + mlp(value), '+ residual': both,
-             '+ residual + feed-forward (section 3.3)': both + mlp(both),
-             'residual alone': residual, 'feed-forward alone': mlp(both)}
+    parts = {
+        'value': value,
+        '+ feed-forward': value + mlp(value),
+        '+ residual': both,
+        '+ residual + feed-forward (section 3.3)': both + mlp(both),
+        'residual alone': residual,
+        'feed-forward alone': mlp(both),
+    }
     own = truth.flatten()
     for name, part in parts.items():
         features = visual.project(part).transpose(1, 2).unflatten(2, grid)
@@ -200,8 +224,10 @@ def probe(cfg: Config, scenes: int = 50, factors: Sequence[float] = FACTORS) -> 
     if scenes < 1:
         raise ValueError(f'--scenes is {scenes}; give 1 or more.')
     if not cfg.model.decode_head.type.endswith('MaskCLIPHead'):
-        raise ValueError(f'{cfg.filename} has a {cfg.model.decode_head.type}, this probe takes '
-                         'MaskCLIPHead apart. Give a config of configs/maskclip.')
+        raise ValueError(
+            f'{cfg.filename} has a {cfg.model.decode_head.type}, this probe takes '
+            'MaskCLIPHead apart. Give a config of configs/maskclip.'
+        )
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -209,8 +235,9 @@ def probe(cfg: Config, scenes: int = 50, factors: Sequence[float] = FACTORS) -> 
     head, vocabulary = model.decode_head, model.vocabulary
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     text = load_text(vocabulary.arch, vocabulary.weights).to(get_device())
-    each = torch.stack([class_embeddings(text, vocabulary.rows, [one])
-                        for one in get_templates('imagenet')])
+    each = torch.stack(
+        [class_embeddings(text, vocabulary.rows, [one]) for one in get_templates('imagenet')]
+    )
     mean = class_embeddings(text, vocabulary.rows, 'imagenet')
     tally = Tally(model.num_classes)
     chosen = range(0, len(dataset), max(len(dataset) // scenes, 1))[:scenes]
@@ -234,8 +261,7 @@ def probe(cfg: Config, scenes: int = 50, factors: Sequence[float] = FACTORS) -> 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('--weights', help="CLIP weights; the config's own if left out")
     parser.add_argument('--scenes', type=int, default=50, help='validation images (%(default)s)')

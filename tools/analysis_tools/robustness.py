@@ -8,6 +8,7 @@ Prints the table and writes it to `--out` as robustness.md and robustness.json. 
 kept there with all its metrics, so a run that was killed goes on where it stopped, and more cells or
 another `--metric` cost nothing twice.
 """
+
 import argparse
 import copy
 import json
@@ -31,13 +32,13 @@ CLEAN = 'none'
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help="a config file, or a shipped config's path or name")
     parser.add_argument('checkpoint', nargs='?', help='of a model that was trained')
     parser.add_argument('--corruptions', nargs='+', choices=CORRUPTIONS, default=CORRUPTIONS)
     parser.add_argument(
-        '--severities', nargs='+', type=int, choices=range(1, 6), default=range(1, 6))
+        '--severities', nargs='+', type=int, choices=range(1, 6), default=range(1, 6)
+    )
     parser.add_argument('--metric', default='mIoU')
     parser.add_argument('--out', type=Path, help='default: work_dirs/robustness/<config>')
     parser.add_argument('--weights', help="CLIP weights of every tower, in place of the config's")
@@ -45,7 +46,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     try:
         args.cfg = load_config(
-            args.config, options=parse_options(args.cfg_options), weights=args.weights)
+            args.config, options=parse_options(args.cfg_options), weights=args.weights
+        )
     except ConfigNotFoundError as error:
         parser.error(str(error))
     args.checkpoint = args.checkpoint and checkpoint_path(args.checkpoint)
@@ -63,14 +65,17 @@ def corrupted(cfg, kind: str, severity: int):
     """
     cfg = copy.deepcopy(cfg)
     for pipeline in config_pipelines(cfg.test_dataloader.dataset):
-        at = [i for i, step in enumerate(pipeline)
-              if step['type'].split('.')[-1] == 'LoadImageFromFile']
+        at = [
+            i
+            for i, step in enumerate(pipeline)
+            if step['type'].split('.')[-1] == 'LoadImageFromFile'
+        ]
         if not at:
             raise ValueError(
                 f'the test pipeline of {cfg.filename} has {[step["type"] for step in pipeline]}; '
-                'images are corrupted directly behind LoadImageFromFile, which is not there.')
-        pipeline.insert(
-            at[0] + 1, dict(type='mmseg_zsclip.Corrupt', kind=kind, severity=severity))
+                'images are corrupted directly behind LoadImageFromFile, which is not there.'
+            )
+        pipeline.insert(at[0] + 1, dict(type='mmseg_zsclip.Corrupt', kind=kind, severity=severity))
     return cfg
 
 
@@ -80,9 +85,17 @@ def settings(cfg, checkpoint: str | None) -> dict:
     for key in ('work_dir', 'log_level', 'filename'):
         content.pop(key, None)
     local = checkpoint and '://' not in checkpoint
-    return json.loads(json.dumps(dict(
-        config=content, clip=clip_files(cfg.model), sources=source_digest(),
-        checkpoint=digest([Path(checkpoint)]) if local else checkpoint), default=str))
+    return json.loads(
+        json.dumps(
+            dict(
+                config=content,
+                clip=clip_files(cfg.model),
+                sources=source_digest(),
+                checkpoint=digest([Path(checkpoint)]) if local else checkpoint,
+            ),
+            default=str,
+        )
+    )
 
 
 def read_cells(path: Path, wanted: dict) -> dict[str, dict]:
@@ -98,22 +111,32 @@ def read_cells(path: Path, wanted: dict) -> dict[str, dict]:
     if other:
         raise ValueError(
             f'{path} holds cells measured with another {", ".join(other)}; one table must not mix '
-            'them. Give another --out, or delete that file.')
+            'them. Give another --out, or delete that file.'
+        )
     return found['cells']
 
 
-def table(cells: dict[str, dict], corruptions: Sequence[str], severities: Sequence[int],
-          metric: str) -> str:
+def table(
+    cells: dict[str, dict], corruptions: Sequence[str], severities: Sequence[int], metric: str
+) -> str:
     """Rows of Markdown: clean images, then each corruption; '-' where a cell has no such metric."""
+
     def row(name: str, keys: Sequence[str]) -> str:
         values = (cells.get(key, {}).get(metric) for key in keys)
         return f'| {name} | {" | ".join("-" if v is None else f"{v:.1f}" for v in values)} |'
 
     head = f'| corruption | {" | ".join(f"severity {s}" for s in severities)} |'
-    return '\n'.join([
-        head, f'| --- |{" --- |" * len(severities)}', row('none', [CLEAN] * len(severities)),
-        *(row(kind.replace('_', ' '), [f'{kind} {s}' for s in severities])
-          for kind in corruptions)])
+    return '\n'.join(
+        [
+            head,
+            f'| --- |{" --- |" * len(severities)}',
+            row('none', [CLEAN] * len(severities)),
+            *(
+                row(kind.replace('_', ' '), [f'{kind} {s}' for s in severities])
+                for kind in corruptions
+            ),
+        ]
+    )
 
 
 def measure(args: argparse.Namespace) -> dict[str, dict]:
@@ -127,14 +150,18 @@ def measure(args: argparse.Namespace) -> dict[str, dict]:
     cells = read_cells(path, used)
     jobs = {CLEAN: args.cfg} | {
         f'{kind} {severity}': corrupted(args.cfg, kind, severity)
-        for kind in args.corruptions for severity in args.severities}
+        for kind in args.corruptions
+        for severity in args.severities
+    }
     for name, cfg in jobs.items():
         if name not in cells:
             cells[name] = evaluate(copy.deepcopy(cfg), args.checkpoint)
             write_json(path, dict(settings=used, cells=cells))
         if args.metric not in cells[name]:
-            raise ValueError(f'--metric {args.metric!r} is none of this config\'s metrics: '
-                             f'{", ".join(cells[name])}.')
+            raise ValueError(
+                f"--metric {args.metric!r} is none of this config's metrics: "
+                f'{", ".join(cells[name])}.'
+            )
         print(f'{name}: {args.metric} {cells[name][args.metric]:.1f}', flush=True)
     return cells
 
@@ -143,9 +170,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(argv)
     rows = table(measure(args), args.corruptions, args.severities, args.metric)
     protocol = args.cfg.get('protocol')
-    text = (f'`{Path(args.cfg.filename).stem}`{f", protocol {protocol}" if protocol else ""}: '
-            f'{args.metric}, percent, of corrupted test images.\n\n    python tools/analysis_tools/robustness.py '
-            f'{shlex.join(sys.argv[1:] if argv is None else argv)}\n\n{rows}\n')
+    text = (
+        f'`{Path(args.cfg.filename).stem}`{f", protocol {protocol}" if protocol else ""}: '
+        f'{args.metric}, percent, of corrupted test images.\n\n    python tools/analysis_tools/robustness.py '
+        f'{shlex.join(sys.argv[1:] if argv is None else argv)}\n\n{rows}\n'
+    )
     print(f'\n{text}')
     with whole_file(args.out / 'robustness.md') as partial:
         partial.write_text(text)

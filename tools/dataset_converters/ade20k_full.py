@@ -10,6 +10,7 @@ The release's pickle is not read: class ids are in the images and in ade20k_full
 
     python tools/dataset_converters/ade20k_full.py data/ade/ADE20K_2021_17_01 --nproc 8
 """
+
 import shutil
 from pathlib import Path
 
@@ -78,8 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     for split in ('training', 'validation'):
         photos, labels = (args.root / f'{kind}_847' / split for kind in ('images', 'annotations'))
         for photo in sorted((args.root / 'images' / 'ADE' / split).rglob('ADE_*.jpg')):
-            jobs.append(
-                (photo, photos / photo.name, labels / f'{photo.stem}.png', args.short_side))
+            jobs.append((photo, photos / photo.name, labels / f'{photo.stem}.png', args.short_side))
         for folder in (photos, labels):
             folder.mkdir(parents=True, exist_ok=True)
     convert_all(convert, jobs, args.nproc, f'photo ADE_*.jpg in {args.root / "images" / "ADE"}')

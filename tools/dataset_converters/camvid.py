@@ -5,6 +5,7 @@ Writes  ROOT/images/{train,val,test}/*.jpg, ROOT/annotations/{train,val,test}/*.
 
     python tools/dataset_converters/camvid.py data/camvid
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,12 @@ from mmseg_zsclip.vocabulary.lists import load_classes
 COLOURS = {
     'sky': [(128, 128, 128)],
     'building': [  # building, archway, bridge, tunnel, wall
-        (128, 0, 0), (192, 0, 128), (0, 128, 64), (64, 0, 64), (64, 192, 0)],
+        (128, 0, 0),
+        (192, 0, 128),
+        (0, 128, 64),
+        (64, 0, 64),
+        (64, 192, 0),
+    ],
     'pole': [(192, 192, 128), (0, 0, 64)],  # column or pole, traffic cone
     'road': [(128, 64, 128), (128, 0, 192), (192, 0, 64)],  # road, lane markings
     'pavement': [(0, 0, 192), (64, 192, 128), (128, 128, 192)],  # parking block, road shoulder
@@ -31,9 +37,18 @@ COLOURS = {
     'sign': [(192, 128, 128), (128, 128, 64), (0, 64, 64)],  # sign, text, traffic light
     'fence': [(64, 64, 128)],
     'car': [  # car, SUV or pickup, lorry or bus, train, other moving
-        (64, 0, 128), (64, 128, 192), (192, 128, 192), (192, 64, 128), (128, 64, 64)],
+        (64, 0, 128),
+        (64, 128, 192),
+        (192, 128, 192),
+        (192, 64, 128),
+        (128, 64, 64),
+    ],
     'pedestrian': [  # pedestrian, child, pram or cart, animal
-        (64, 64, 0), (192, 128, 64), (64, 0, 192), (64, 128, 64)],
+        (64, 64, 0),
+        (192, 128, 64),
+        (64, 0, 192),
+        (64, 128, 64),
+    ],
     'bicyclist': [(0, 128, 192), (192, 0, 192)],  # bicyclist, motorcycle or scooter
 }
 UNKNOWN = 254
@@ -60,7 +75,8 @@ def to_11(colours: np.ndarray) -> np.ndarray:
     if unknown.mean() > 0.01:
         raise ValueError(
             f'{100 * unknown.mean():.1f} % of the pixels have colours that CamVid does not use,'
-            f' first {colours[unknown][0].tolist()}. Give the *_L.png of LabeledApproved_full.')
+            f' first {colours[unknown][0].tolist()}. Give the *_L.png of LabeledApproved_full.'
+        )
     labels[unknown] = IGNORE
     return labels
 
@@ -86,7 +102,8 @@ def convert(photo: Path, out_photo: Path, labels: Path, out_labels: Path) -> Non
     write_label_file(np.asarray(label_map), out_labels)
     with whole_file(out_photo) as partial:
         Image.fromarray(read_photo(str(photo), 'rgb')).resize(SIZE, Image.Resampling.BOX).save(
-            partial, format='JPEG', quality=95)
+            partial, format='JPEG', quality=95
+        )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -99,10 +116,15 @@ def main(argv: list[str] | None = None) -> None:
     jobs = []
     for photo in photos:
         name, split = photo.stem, split_of(photo.stem)
-        jobs.append((photo, args.root / 'images' / split / f'{name}.jpg', labels / f'{name}_L.png',
-                     args.root / 'annotations' / split / f'{name}.png'))
-    convert_all(convert, jobs, args.nproc,
-                f'photo (*.png) in {args.root / "701_StillsRaw_full"}')
+        jobs.append(
+            (
+                photo,
+                args.root / 'images' / split / f'{name}.jpg',
+                labels / f'{name}_L.png',
+                args.root / 'annotations' / split / f'{name}.png',
+            )
+        )
+    convert_all(convert, jobs, args.nproc, f'photo (*.png) in {args.root / "701_StillsRaw_full"}')
     print(f'wrote {len(photos)} photos and label maps (701 in the release)')
 
 

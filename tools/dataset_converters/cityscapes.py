@@ -8,6 +8,7 @@ ROOT/leftImg8bit, if any, must have the size of their labels.
 
     python tools/dataset_converters/cityscapes.py data/cityscapes
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ def to_train_ids(ids: np.ndarray) -> np.ndarray:
     """
     if ids.max() > 33:
         raise ValueError(
-            f'label id {ids.max()}; legal: 0 to 33. Give the *_gtFine_labelIds.png files.')
+            f'label id {ids.max()}; legal: 0 to 33. Give the *_gtFine_labelIds.png files.'
+        )
     return lookup({i: label for label, i in enumerate(SCORED)}, 34, 255, np.uint8)[ids]
 
 
@@ -52,8 +54,13 @@ def main(argv: list[str] | None = None) -> None:
     for split in ('train', 'val'):
         for path in sorted((args.root / 'gtFine' / split).glob('*/*_gtFine_labelIds.png')):
             photo = path.name.replace('_gtFine_labelIds', '_leftImg8bit')
-            jobs.append((path, path.with_name(path.name.replace('_labelIds', '_labelTrainIds')),
-                         args.root / 'leftImg8bit' / split / path.parent.name / photo))
+            jobs.append(
+                (
+                    path,
+                    path.with_name(path.name.replace('_labelIds', '_labelTrainIds')),
+                    args.root / 'leftImg8bit' / split / path.parent.name / photo,
+                )
+            )
     convert_all(convert, jobs, args.nproc, f'*_gtFine_labelIds.png in {args.root / "gtFine"}')
     print(f'wrote {len(jobs)} label maps *_labelTrainIds.png')
 

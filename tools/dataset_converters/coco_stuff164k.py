@@ -9,6 +9,7 @@ Photos in ROOT/images/{train2017,val2017}, if any, must have the size of their l
     python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8
     python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k --nproc 8 --objects
 """
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def to_train_ids(raw: np.ndarray) -> np.ndarray:
     if (labels == 254).any():
         raise ValueError(
             f'ids {np.unique(raw[labels == 254]).tolist()} are not used by COCO-Stuff; legal: 0-181'
-            f' without {", ".join(map(str, UNUSED))}, and 255.')
+            f' without {", ".join(map(str, UNUSED))}, and 255.'
+        )
     return labels
 
 

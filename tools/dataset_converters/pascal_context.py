@@ -12,6 +12,7 @@ The pixels of each class are counted and printed, to compare two sources of the 
     python tools/dataset_converters/pascal_context.py data/VOCdevkit/VOC2010 \\
         --annotations data/VOCdevkit/VOC2010/trainval --classes 60
 """
+
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -62,7 +63,8 @@ def read_mat(path: str | Path) -> np.ndarray:
     if 'LabelMap' not in data or data['LabelMap'].max() > 459:
         found = data['LabelMap'].max() if 'LabelMap' in data else 'no LabelMap'
         raise ValueError(
-            f'{path}: {found}; legal: a LabelMap of 0 to 459. Give the folder of trainval.tar.gz.')
+            f'{path}: {found}; legal: a LabelMap of 0 to 459. Give the folder of trainval.tar.gz.'
+        )
     return data['LabelMap'].astype(np.int64)
 
 
@@ -78,6 +80,7 @@ def read_json(path: Path) -> tuple[list[dict], dict[int, list]]:
 def paint(height: int, width: int, segments: list[tuple[int, dict]]) -> np.ndarray:
     """Label map (H, W) of 0-459 from (category, run-length code) pairs, later ones on top."""
     from pycocotools.mask import decode
+
     label_map = np.zeros((height, width), np.int64)
     for category, code in segments:
         label_map[decode(code) > 0] = category
@@ -90,18 +93,21 @@ def check_names(folder: Path) -> None:
     Raises:
         ValueError: it lists others.
     """
-    path = next((p for p in (folder / 'labels.txt', folder.parent / 'labels.txt') if p.is_file()),
-                None)
+    path = next(
+        (p for p in (folder / 'labels.txt', folder.parent / 'labels.txt') if p.is_file()), None
+    )
     if path is None:
         return
     rows = [line.split(':') for line in path.read_text().splitlines() if ':' in line]
     found = {int(i): name.strip() for i, name in rows if int(i) > 0}
-    wrong = [f'{i}: {name}' for i, name in found.items()
-             if not 1 <= i <= 459 or FULL[i - 1] != name]
+    wrong = [
+        f'{i}: {name}' for i, name in found.items() if not 1 <= i <= 459 or FULL[i - 1] != name
+    ]
     if wrong:
         raise ValueError(
             f'{path} differs from names/pc459.txt: {"; ".join(wrong[:5])}. Is it the release of'
-            ' PASCAL Context with 459 classes?')
+            ' PASCAL Context with 459 classes?'
+        )
 
 
 def save(label_map: np.ndarray, target: Path, num_classes: int) -> np.ndarray:
@@ -131,8 +137,15 @@ def mat_jobs(root: Path, folder: Path, out: Path, classes: int) -> tuple[list, d
     for split in ('train', 'val'):
         names = read_names(root / 'ImageSets' / 'Main' / f'{split}.txt')
         splits[split] = [name for name in names if (folder / f'{name}.mat').is_file()]
-        jobs += [(folder / f'{name}.mat', out / f'{name}.png',
-                  root / 'JPEGImages' / f'{name}.jpg', classes) for name in splits[split]]
+        jobs += [
+            (
+                folder / f'{name}.mat',
+                out / f'{name}.png',
+                root / 'JPEGImages' / f'{name}.jpg',
+                classes,
+            )
+            for name in splits[split]
+        ]
     return jobs, splits
 
 
@@ -145,8 +158,15 @@ def json_jobs(root: Path, path: Path, out: Path) -> tuple[list, dict]:
         name = Path(file).stem
         if image['phase'] in splits:
             splits[image['phase']].append(name)
-            jobs.append((f'{path}: {file}', out / f'{name}.png', root / 'JPEGImages' / file,
-                         (image['height'], image['width']), segments[image['image_id']]))
+            jobs.append(
+                (
+                    f'{path}: {file}',
+                    out / f'{name}.png',
+                    root / 'JPEGImages' / file,
+                    (image['height'], image['width']),
+                    segments[image['image_id']],
+                )
+            )
     return jobs, splits
 
 

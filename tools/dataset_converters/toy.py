@@ -8,6 +8,7 @@ Writes  ROOT/voc/   JPEGImages, SegmentationClass, SegmentationObject, ImageSets
     python tools/dataset_converters/toy.py data/toy
     python tools/dataset_converters/toy.py data/toy --formats coco --train 100 --val 0 --test 20
 """
+
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
 from mmseg_zsclip.toy import World
@@ -20,11 +21,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--world', default='toy', help='toy or toy_target')
     parser.add_argument('--size', type=int, default=128, help='side of the pictures in pixels')
     parser.add_argument('--formats', nargs='+', choices=FORMATS, default=FORMATS)
-    parser.add_argument('--border', type=int, default=1,
-                        help='pixels on either side of outlines that are 255 in the VOC files')
+    parser.add_argument(
+        '--border',
+        type=int,
+        default=1,
+        help='pixels on either side of outlines that are 255 in the VOC files',
+    )
     for split, length in LENGTHS.items():
-        parser.add_argument(f'--{split}', type=int, default=length, metavar='N',
-                            help=f'scenes of the split {split}; 0 leaves it out')
+        parser.add_argument(
+            f'--{split}',
+            type=int,
+            default=length,
+            metavar='N',
+            help=f'scenes of the split {split}; 0 leaves it out',
+        )
     args = parser.parse_args(argv)
     counts = {split: getattr(args, split) for split in LENGTHS}
     if min(counts.values()) < 0 or not any(counts.values()):

@@ -10,6 +10,7 @@ VOC's own masks need no conversion: the 20-class set reads them with reduce_zero
 
     python tools/dataset_converters/voc_aug.py data/VOCdevkit/VOC2012 data/VOCaug
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def read_sbd_mask(path: str | Path) -> np.ndarray:
     if 'GTcls' not in data:
         raise ValueError(
             f'{path} has no GTcls (it has {sorted(k for k in data if k[0] != "_")}). Give the'
-            ' folder that holds dataset/cls/*.mat, not dataset/inst.')
+            ' folder that holds dataset/cls/*.mat, not dataset/inst.'
+        )
     mask = data['GTcls']['Segmentation'][0, 0]
     if mask.max() > 20:
         raise ValueError(f'{path}: the mask holds {mask.max()}; legal: 0 to 20.')
@@ -63,17 +65,23 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     lists, sbd = args.root / 'ImageSets' / 'Segmentation', args.sbd / 'dataset'
     aug, trainaug = split_names(
-        read_names(lists / 'train.txt'), read_names(lists / 'val.txt'),
-        read_names(sbd / 'train.txt') + read_names(sbd / 'val.txt'))
+        read_names(lists / 'train.txt'),
+        read_names(lists / 'val.txt'),
+        read_names(sbd / 'train.txt') + read_names(sbd / 'val.txt'),
+    )
     out = args.root / 'SegmentationClassAug'
     out.mkdir(exist_ok=True)
-    jobs = [(sbd / 'cls' / f'{name}.mat', out / f'{name}.png',
-             args.root / 'JPEGImages' / f'{name}.jpg') for name in aug]
+    jobs = [
+        (sbd / 'cls' / f'{name}.mat', out / f'{name}.png', args.root / 'JPEGImages' / f'{name}.jpg')
+        for name in aug
+    ]
     convert_all(convert, jobs, args.nproc, f'image of SBD outside VOC in {sbd}')
     write_names(aug, lists / 'aug.txt')
     write_names(trainaug, lists / 'trainaug.txt')
-    print(f'wrote {len(aug)} masks; {len(trainaug)} training images in all'
-          ' (9118 and 10582 with the full sets)')
+    print(
+        f'wrote {len(aug)} masks; {len(trainaug)} training images in all'
+        ' (9118 and 10582 with the full sets)'
+    )
 
 
 if __name__ == '__main__':

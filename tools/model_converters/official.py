@@ -7,6 +7,7 @@ Every tensor is accounted for: it has a place in our model, or no output depends
 left over, missing or of another shape is an error, and then nothing is written. OUT needs no CLIP
 file: its text embeddings come from the text encoder in IN.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -48,12 +49,15 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
     if not text:
         raise ValueError(
             f'the checkpoint has no {TEXT}*, so the classes have no text embeddings. Give the whole '
-            "file that the authors' train.py wrote: it holds CLIP's text encoder too.")
+            "file that the authors' train.py wrote: it holds CLIP's text encoder too."
+        )
     prompts = ours['backbone.prompts'].shape[1] if 'backbone.prompts' in ours else 0
     config = config or ZEGCLIP.get(prompts)
     if config is None:
-        raise ValueError(f'the checkpoint has {prompts} prompts a block, the release '
-                         f'{" or ".join(map(str, ZEGCLIP))}. Name its config: --config NAME.')
+        raise ValueError(
+            f'the checkpoint has {prompts} prompts a block, the release '
+            f'{" or ".join(map(str, ZEGCLIP))}. Name its config: --config NAME.'
+        )
     cfg = load_config(config)
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
@@ -61,17 +65,23 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
         vocabulary = model.vocabulary
         model.text_encoder = build_text(vocabulary.arch)
     try:
-        model.load_state_dict(ours | text | {EMBEDDINGS: torch.zeros(vocabulary.embeddings.shape)}, assign=True)
+        model.load_state_dict(
+            ours | text | {EMBEDDINGS: torch.zeros(vocabulary.embeddings.shape)}, assign=True
+        )
     except RuntimeError as error:
-        raise ValueError(f'the checkpoint, under our names, does not fit {config}; if it is of '
-                         f'another one: --config NAME. {error}') from error
+        raise ValueError(
+            f'the checkpoint, under our names, does not fit {config}; if it is of '
+            f'another one: --config NAME. {error}'
+        ) from error
     counts = {len(model.seen), model.num_classes}
     if CLASS_WEIGHTS in state and len(state[CLASS_WEIGHTS]) - 1 not in counts:
         raise ValueError(
             f'the checkpoint was trained on {len(state[CLASS_WEIGHTS]) - 1} classes, {config} has '
-            f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.')
-    vocabulary.set_embeddings(class_embeddings(
-        model.text_encoder, vocabulary.rows, vocabulary.templates))
+            f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.'
+        )
+    vocabulary.set_embeddings(
+        class_embeddings(model.text_encoder, vocabulary.rows, vocabulary.templates)
+    )
     del model.text_encoder
     return model.state_dict(), config
 
@@ -80,26 +90,31 @@ CONVERTERS = dict(zegclip=zegclip)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('method', choices=CONVERTERS)
-    parser.add_argument('source', metavar='IN', type=Path, help='.pth of a training, or .safetensors')
+    parser.add_argument(
+        'source', metavar='IN', type=Path, help='.pth of a training, or .safetensors'
+    )
     parser.add_argument('target', metavar='OUT', type=Path)
     parser.add_argument('--config', metavar='NAME', help='the config that OUT is for')
     args = parser.parse_args(argv)
     if args.target.resolve() == args.source.resolve():
         parser.error(f'OUT is IN, {args.source}; give another name, so that the original stays.')
     try:
-        state = {key.removeprefix('module.'): value.float()
-                 for key, value in read_state(args.source).items()}
+        state = {
+            key.removeprefix('module.'): value.float()
+            for key, value in read_state(args.source).items()
+        }
         ours, config = CONVERTERS[args.method](state, args.config)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'official: {error}')
     args.target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(args.target) as partial:
         torch.save(dict(state_dict=ours), partial)
-    print(f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
-          f'    zsclip test {config} {args.target}')
+    print(
+        f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
+        f'    zsclip test {config} {args.target}'
+    )
     if args.config is None:
         print('The transductive and fully supervised configs of the data set take the same file.')
 

@@ -5,10 +5,19 @@ _base_ = '../photos.py'
 classes = 'ade847'
 unseen = 'ade847'
 data_root = '{{$ZSCLIP_ADE_FULL:data/ade/ADE20K_2021_17_01}}'
-photos = dict(
-    type='mmseg_zsclip.ADE847Dataset', data_root=data_root, metainfo=dict(unseen=unseen))
+photos = dict(type='mmseg_zsclip.ADE847Dataset', data_root=data_root, metainfo=dict(unseen=unseen))
 
-train_dataloader = dict(dataset=dict(
-    photos, data_prefix=dict(img_path='images_847/training', seg_map_path='annotations_847/training')))
-val_dataloader = test_dataloader = dict(dataset=dict(
-    photos, data_prefix=dict(img_path='images_847/validation', seg_map_path='annotations_847/validation')))
+train_dataloader = dict(
+    dataset=dict(
+        photos,
+        data_prefix=dict(img_path='images_847/training', seg_map_path='annotations_847/training'),
+    )
+)
+val_dataloader = test_dataloader = dict(
+    dataset=dict(
+        photos,
+        data_prefix=dict(
+            img_path='images_847/validation', seg_map_path='annotations_847/validation'
+        ),
+    )
+)

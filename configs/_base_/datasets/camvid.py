@@ -34,7 +34,9 @@ train_dataloader = dict(
         data_root=data_root,
         metainfo=dict(unseen=unseen),
         data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
@@ -45,6 +47,8 @@ val_dataloader = dict(
         data_root=data_root,
         metainfo=dict(unseen=unseen),
         data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = test_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric')

@@ -5,6 +5,8 @@ _base_ = './camvid.py'
 train_dataloader = dict(dataset=dict(drives=('0001TP', '0016E5')))
 val_dataloader = dict(
     dataset=dict(
-        drives=('0006R0', ),
-        data_prefix=dict(img_path='images/train', seg_map_path='annotations/train')))
+        drives=('0006R0',),
+        data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
+    )
+)
 test_dataloader = val_dataloader

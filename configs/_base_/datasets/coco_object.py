@@ -7,8 +7,11 @@ unseen = 'none'
 data_root = '{{$ZSCLIP_COCO_STUFF:data/coco_stuff164k}}'
 
 train_dataloader = None
-val_dataloader = test_dataloader = dict(dataset=dict(
-    type='mmseg_zsclip.COCOObjectDataset',
-    data_root=data_root,
-    metainfo=dict(unseen=unseen),
-    data_prefix=dict(img_path='images/val2017', seg_map_path='annotations/val2017')))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(
+        type='mmseg_zsclip.COCOObjectDataset',
+        data_root=data_root,
+        metainfo=dict(unseen=unseen),
+        data_prefix=dict(img_path='images/val2017', seg_map_path='annotations/val2017'),
+    )
+)

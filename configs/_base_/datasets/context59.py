@@ -5,11 +5,20 @@ classes = 'context59'
 unseen = 'context59'
 data_root = '{{$ZSCLIP_CONTEXT:data/VOCdevkit/VOC2010}}'
 photos = dict(
-    type='mmseg_zsclip.Context59Dataset', data_root=data_root, metainfo=dict(unseen=unseen))
+    type='mmseg_zsclip.Context59Dataset', data_root=data_root, metainfo=dict(unseen=unseen)
+)
 
-train_dataloader = dict(dataset=dict(
-    photos, ann_file='ImageSets/SegmentationContext/train.txt',
-    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext')))
-val_dataloader = test_dataloader = dict(dataset=dict(
-    photos, ann_file='ImageSets/SegmentationContext/val.txt',
-    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext')))
+train_dataloader = dict(
+    dataset=dict(
+        photos,
+        ann_file='ImageSets/SegmentationContext/train.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext'),
+    )
+)
+val_dataloader = test_dataloader = dict(
+    dataset=dict(
+        photos,
+        ann_file='ImageSets/SegmentationContext/val.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassContext'),
+    )
+)

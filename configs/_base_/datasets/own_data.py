@@ -10,9 +10,14 @@ photos = dict(
     type='mmseg_zsclip.SegDataset',
     data_root=data_root,
     metainfo=dict(classes=classes, unseen=unseen),
-    img_suffix=None)
+    img_suffix=None,
+)
 
-train_dataloader = dict(dataset=dict(
-    photos, data_prefix=dict(img_path='images/train', seg_map_path='annotations/train')))
-val_dataloader = test_dataloader = dict(dataset=dict(
-    photos, data_prefix=dict(img_path='images/val', seg_map_path='annotations/val')))
+train_dataloader = dict(
+    dataset=dict(
+        photos, data_prefix=dict(img_path='images/train', seg_map_path='annotations/train')
+    )
+)
+val_dataloader = test_dataloader = dict(
+    dataset=dict(photos, data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'))
+)

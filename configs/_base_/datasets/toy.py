@@ -29,19 +29,25 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type, metainfo=metainfo, split='train', size=size, pipeline=train_pipeline))
+        type=dataset_type, metainfo=metainfo, split='train', size=size, pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type, metainfo=metainfo, split='val', size=size, pipeline=test_pipeline))
+        type=dataset_type, metainfo=metainfo, split='val', size=size, pipeline=test_pipeline
+    ),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type, metainfo=metainfo, split='test', size=size, pipeline=test_pipeline))
+        type=dataset_type, metainfo=metainfo, split='test', size=size, pipeline=test_pipeline
+    ),
+)
 val_evaluator = test_evaluator = dict(type='mmseg_zsclip.ZeroShotIoUMetric')

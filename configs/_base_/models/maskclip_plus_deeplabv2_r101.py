@@ -12,7 +12,8 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+    ),
     backbone=dict(
         type='ResNetV1c',
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c'),
@@ -24,7 +25,8 @@ model = dict(
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         norm_eval=False,
         style='pytorch',
-        contract_dilation=True),
+        contract_dilation=True,
+    ),
     decode_head=dict(
         type='mmseg_zsclip.TextHead',
         text=text_tower,
@@ -36,12 +38,16 @@ model = dict(
             dilations=(6, 12, 18, 24),
             dropout_ratio=0.1,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+        ),
+    ),
     teacher=dict(
         type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
         backbone=dict(type='mmseg_zsclip.MaskCLIPResNet', arch=arch, weights=weights),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', text=text_tower, scale=100.0),
-        test_cfg=dict(mode='whole')),
+        test_cfg=dict(mode='whole'),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -8,7 +8,8 @@ model = dict(
     type='mmseg_zsclip.SelfTrainedSegmentor',
     data_preprocessor=data_preprocessor,
     backbone=dict(
-        type='mmseg_zsclip.CLIPVisionTransformer', arch=arch, weights=weights, out_indices=(5, )),
+        type='mmseg_zsclip.CLIPVisionTransformer', arch=arch, weights=weights, out_indices=(5,)
+    ),
     decode_head=dict(
         type='mmseg_zsclip.TextHead',
         text=text_tower,
@@ -20,7 +21,9 @@ model = dict(
             dilations=(1, 2, 3, 4),
             dropout_ratio=0.1,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+        ),
+    ),
     teacher=dict(
         type='mmseg_zsclip.OneStageSegmentor',
         data_preprocessor=data_preprocessor,
@@ -30,8 +33,11 @@ model = dict(
             weights=weights,
             attention='value',
             residual=False,
-            ffn=False),
+            ffn=False,
+        ),
         decode_head=dict(type='mmseg_zsclip.MaskCLIPHead', text=text_tower, scale=28.0),
-        test_cfg=dict(mode='whole')),
+        test_cfg=dict(mode='whole'),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(32, 32), window_batch=9))
+    test_cfg=dict(mode='slide', crop_size=(64, 64), stride=(32, 32), window_batch=9),
+)

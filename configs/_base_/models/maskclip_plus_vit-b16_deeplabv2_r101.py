@@ -5,4 +5,6 @@ model = dict(
     decode_head=dict(text=dict(arch=arch)),
     teacher=dict(
         backbone=dict(_delete_=True, type='mmseg_zsclip.MaskCLIPViT', arch=arch, weights='openai'),
-        decode_head=dict(text=dict(arch=arch))))
+        decode_head=dict(text=dict(arch=arch)),
+    ),
+)

@@ -7,7 +7,8 @@ made_by = dict(
     file='camvid_clip/dense.pt',
     command='python tools/pretrain_clip.py --images $ZSCLIP_CAMVID/images/train --labels '
     '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
-    '--out work_dirs/camvid_clip')
+    '--out work_dirs/camvid_clip',
+)
 text_tower = dict(arch=arch, weights=weights)
 model = dict(
     backbone=dict(arch=arch, weights=weights),
@@ -15,5 +16,7 @@ model = dict(
     teacher=dict(
         backbone=dict(arch=arch, weights=weights),
         decode_head=dict(text=text_tower),
-        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77)),
-    test_cfg=dict(crop_size=(48, 48), stride=(24, 24), window_batch=77))
+        test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77),
+    ),
+    test_cfg=dict(crop_size=(48, 48), stride=(24, 24), window_batch=77),
+)

@@ -12,12 +12,15 @@ model = dict(
         weights=weights,
         attention='value',
         residual=False,
-        ffn=False),
+        ffn=False,
+    ),
     decode_head=dict(
         type='mmseg_zsclip.MaskCLIPHead',
         text=dict(arch=arch, weights=weights, templates='single'),
         scale=28.0,
         ks_thresh=0.0,
-        pd_thresh=0.0),
-    test_cfg=dict(mode='whole'))
+        pd_thresh=0.0,
+    ),
+    test_cfg=dict(mode='whole'),
+)
 tta = dict(scales=[(96, 96), (128, 128), (160, 160)], flip=True)

@@ -10,6 +10,8 @@ model = dict(
         text=dict(arch=arch, weights=weights, templates='vild'),
         scale=100.0,
         ks_thresh=0.0,
-        pd_thresh=0.0),
-    test_cfg=dict(mode='whole'))
+        pd_thresh=0.0,
+    ),
+    test_cfg=dict(mode='whole'),
+)
 tta = dict(scales=[(2048, 224), (2048, 336), (2048, 520)], flip=True)

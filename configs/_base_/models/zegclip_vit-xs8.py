@@ -5,15 +5,17 @@ made_by = dict(
     file='camvid_clip/dense.pt',
     command='python tools/pretrain_clip.py --images $ZSCLIP_CAMVID/images/train --labels '
     '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
-    '--out work_dirs/camvid_clip')
+    '--out work_dirs/camvid_clip',
+)
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
     data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
-    backbone=dict(
-        type='mmseg_zsclip.DeepPromptedViT', arch=arch, weights=weights, num_prompts=10),
+    backbone=dict(type='mmseg_zsclip.DeepPromptedViT', arch=arch, weights=weights, num_prompts=10),
     decode_head=dict(
         type='mmseg_zsclip.ZegCLIPHead',
         text=dict(arch=arch, weights=weights, templates='single'),
-        seen_offset=0.175),
+        seen_offset=0.175,
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77))
+    test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(24, 24), window_batch=77),
+)

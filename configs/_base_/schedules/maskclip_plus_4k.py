@@ -1,7 +1,8 @@
 # mmseg's SGD, 4k iterations of 16 photos.
 optim_wrapper = dict(
     constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
-    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005))
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005),
+)
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=1e-4, by_epoch=False, begin=0, end=4000),
 ]

@@ -11,6 +11,7 @@ It is not used: its noise comes from numpy's global state or the system's entrop
 the same twice, and it brings numba and OpenCV's desktop wheel. The strengths here equal its own
 (`tests/datasets/transforms/test_corrupt.py`).
 """
+
 import os.path as osp
 import zlib
 
@@ -55,8 +56,8 @@ def defocus_blur(
 ) -> np.ndarray:
     """Mean over a disk whose rim is softened by a Gaussian of standard deviation `edge`."""
     reach, rim = (8, 3) if radius <= 8 else (radius, 5)
-    y, x = np.mgrid[-reach:reach + 1, -reach:reach + 1]
-    disk = (x ** 2 + y ** 2 <= radius ** 2).astype(np.float32)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disk = (x**2 + y**2 <= radius**2).astype(np.float32)
     return cv2.filter2D(image, -1, cv2.GaussianBlur(disk / disk.sum(), (rim, rim), edge))
 
 
@@ -74,9 +75,7 @@ def water(
     return image + strength * light[..., None] / max(light.max(), 1) * WATER
 
 
-def mud(
-    image: np.ndarray, rng: np.random.Generator, mean: float, std: float
-) -> np.ndarray:
+def mud(image: np.ndarray, rng: np.random.Generator, mean: float, std: float) -> np.ndarray:
     """Opaque splashes where smooth noise is above 0.65, none where too small."""
     liquid = gaussian_blur(rng.normal(mean, std, image.shape[:2]), rng, 1)
     cover = gaussian_blur((liquid > 0.65).astype(np.float32), rng, 1.5)[..., None]
@@ -86,23 +85,29 @@ def mud(
 
 def jpeg_compression(image: np.ndarray, rng: np.random.Generator, quality: int) -> np.ndarray:
     written = cv2.imencode(
-        '.jpg', np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        '.jpg', np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )[1]
     return cv2.imdecode(written, cv2.IMREAD_COLOR) / 255
 
 
 # Kind -> function and its parameters at severities 1 to 5.
 SEVERITIES = {
-    'gaussian_noise': [(gaussian_noise, (s, )) for s in (0.08, 0.12, 0.18, 0.26, 0.38)],
-    'shot_noise': [(shot_noise, (n, )) for n in (60, 25, 12, 5, 3)],
-    'impulse_noise': [(impulse_noise, (s, )) for s in (0.03, 0.06, 0.09, 0.17, 0.27)],
-    'speckle_noise': [(speckle_noise, (s, )) for s in (0.15, 0.2, 0.35, 0.45, 0.6)],
-    'gaussian_blur': [(gaussian_blur, (s, )) for s in (1, 2, 3, 4, 6)],
+    'gaussian_noise': [(gaussian_noise, (s,)) for s in (0.08, 0.12, 0.18, 0.26, 0.38)],
+    'shot_noise': [(shot_noise, (n,)) for n in (60, 25, 12, 5, 3)],
+    'impulse_noise': [(impulse_noise, (s,)) for s in (0.03, 0.06, 0.09, 0.17, 0.27)],
+    'speckle_noise': [(speckle_noise, (s,)) for s in (0.15, 0.2, 0.35, 0.45, 0.6)],
+    'gaussian_blur': [(gaussian_blur, (s,)) for s in (1, 2, 3, 4, 6)],
     'defocus_blur': [
-        (defocus_blur, p) for p in ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))],
+        (defocus_blur, p) for p in ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))
+    ],
     'spatter': [
-        (water, (4, 0.69, 0.6)), (water, (3, 0.68, 0.6)), (water, (2, 0.68, 0.5)),
-        (mud, (0.65, 0.3)), (mud, (0.67, 0.4))],
-    'jpeg_compression': [(jpeg_compression, (q, )) for q in (25, 18, 15, 10, 7)],
+        (water, (4, 0.69, 0.6)),
+        (water, (3, 0.68, 0.6)),
+        (water, (2, 0.68, 0.5)),
+        (mud, (0.65, 0.3)),
+        (mud, (0.67, 0.4)),
+    ],
+    'jpeg_compression': [(jpeg_compression, (q,)) for q in (25, 18, 15, 10, 7)],
 }
 
 
@@ -131,7 +136,8 @@ class Corrupt(BaseTransform):
         if severity not in (1, 2, 3, 4, 5):
             raise ValueError(
                 f'Corrupt: unknown severity {severity!r}; legal: 1, 2, 3, 4, 5. Leave the'
-                ' transform out for clean images.')
+                ' transform out for clean images.'
+            )
         self.kind = kind
         self.severity = severity
         self.seed = seed
@@ -141,7 +147,8 @@ class Corrupt(BaseTransform):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
                 f'Corrupt: img is {image.dtype} of shape {image.shape}; legal: uint8 (H, W, 3).'
-                ' Put it directly behind LoadImageFromFile, before anything that normalises.')
+                ' Put it directly behind LoadImageFromFile, before anything that normalises.'
+            )
         key = f'{self.kind} {osp.basename(results["img_path"])}'
         rng = np.random.default_rng([self.seed, zlib.crc32(key.encode())])
         function, parameters = SEVERITIES[self.kind][self.severity - 1]
@@ -150,5 +157,6 @@ class Corrupt(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(kind={self.kind!r}, severity={self.severity},'
-                f' seed={self.seed})')
+        return (
+            f'{type(self).__name__}(kind={self.kind!r}, severity={self.severity}, seed={self.seed})'
+        )

@@ -1,4 +1,5 @@
 """Takes the unseen classes' labels out of the training data, before anything can look at them."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,7 +78,8 @@ class HideUnseen(BaseTransform):
         self.hidden = {
             'transductive-all': (*self.unseen, ignored),
             'annotation-free': tuple(range(len(self.classes))),
-            'fully': ()}.get(mode, self.unseen)
+            'fully': (),
+        }.get(mode, self.unseen)
         self.value = ignored if mode == 'inductive' else UNLABELLED
 
     def transform(self, results: dict) -> dict:
@@ -87,12 +89,14 @@ class HideUnseen(BaseTransform):
         if not np.can_cast(np.min_scalar_type(self.value), labels.dtype):
             raise ValueError(
                 f'HideUnseen: gt_seg_map is {labels.dtype}, which cannot hold {self.value}.'
-                ' Load the labels with mmseg_zsclip.LoadLabels (int32).')
+                ' Load the labels with mmseg_zsclip.LoadLabels (int32).'
+            )
         if self.keep_truth:
             results[TRUTH] = labels
             results['seg_fields'].append(TRUTH)
         results['gt_seg_map'] = np.where(
-            np.isin(labels, self.hidden), labels.dtype.type(self.value), labels)
+            np.isin(labels, self.hidden), labels.dtype.type(self.value), labels
+        )
         return results
 
     def __repr__(self) -> str:

@@ -1,4 +1,5 @@
 """The loader of instance maps: which pixels of a class are one thing."""
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -25,8 +26,10 @@ class LoadInstances(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'instance_path' not in results:
-            raise KeyError('LoadInstances needs `instance_path`, which this data set does not give; '
-                           'take it out of the pipeline.')
+            raise KeyError(
+                'LoadInstances needs `instance_path`, which this data set does not give; '
+                'take it out of the pipeline.'
+            )
         path = results['instance_path']
         content = np.frombuffer(fileio.get(path), np.uint8)
         numbers = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None

@@ -1,4 +1,5 @@
 """The loaders of photos and of label maps for pipelines, and one for photos that have none."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,18 +91,22 @@ class LoadLabels(BaseTransform):
         key = reduce_zero, tuple(sorted(label_map.items())) if label_map else None
         if key not in self._readers:
             self._readers[key] = LabelReader(
-                len(known(self.classes, 'LoadLabels')), reduce_zero, label_map, self.backend_args)
+                len(known(self.classes, 'LoadLabels')), reduce_zero, label_map, self.backend_args
+            )
         labels = self._readers[key](results['seg_map_path'])
         if 'ori_shape' in results:
-            check_sizes(results.get('img_path'), results['ori_shape'], results['seg_map_path'],
-                        labels.shape)
+            check_sizes(
+                results.get('img_path'), results['ori_shape'], results['seg_map_path'], labels.shape
+            )
         results['gt_seg_map'] = labels
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(num_classes={self.classes and len(self.classes)},'
-                f' reduce_zero_label={self.reduce_zero_label})')
+        return (
+            f'{type(self).__name__}(num_classes={self.classes and len(self.classes)},'
+            f' reduce_zero_label={self.reduce_zero_label})'
+        )
 
 
 @TRANSFORMS.register_module()

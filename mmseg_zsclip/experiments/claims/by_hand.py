@@ -1,4 +1,5 @@
 """How a run of a suite is done by hand: a command line, or Python where none can say it."""
+
 import shlex
 from pprint import pformat
 
@@ -20,25 +21,38 @@ def by_hand(run: Run) -> list[str]:
     """
     from ...cli.launching import parse_options
 
-    flags = [name for name in ('tta', 'amp')
-             if getattr(run, name) and not (run.trains and name == 'tta')]  # of the test alone
+    flags = [
+        name for name in ('tta', 'amp') if getattr(run, name) and not (run.trains and name == 'tta')
+    ]  # of the test alone
     options = {key: _plain(value) for key, value in run.options.items()}
     pairs = [f'{key}={_written(value)}' for key, value in options.items()]
     if run.steps is None and parse_options(pairs) == options:
-        return [shlex.join([
-            'zsclip', 'train' if run.trains else 'test', run.config,
-            *(['--weights', run.weights] if run.weights else []),
-            *(f'--{name}' for name in flags),
-            *(['--cfg-options', *pairs] if pairs else [])])]
+        return [
+            shlex.join(
+                [
+                    'zsclip',
+                    'train' if run.trains else 'test',
+                    run.config,
+                    *(['--weights', run.weights] if run.weights else []),
+                    *(f'--{name}' for name in flags),
+                    *(['--cfg-options', *pairs] if pairs else []),
+                ]
+            )
+        ]
     done = 'train' if run.trains else 'evaluate'
     names = ['load_config', *(['set_steps'] if run.steps else []), done]
-    arguments = [repr(run.config), *([f'weights={run.weights!r}'] if run.weights else []),
-                 *(['options=options'] if options else [])]
-    return [f'from mmseg_zsclip.apis.launch import {", ".join(sorted(names))}',
-            *(_assigned('options', options) if options else []),
-            f'cfg = load_config({", ".join(arguments)})',
-            *([f'set_steps(cfg, {run.steps})'] if run.steps else []),
-            f'{done}({", ".join(["cfg", *(f"{name}=True" for name in flags)])})']
+    arguments = [
+        repr(run.config),
+        *([f'weights={run.weights!r}'] if run.weights else []),
+        *(['options=options'] if options else []),
+    ]
+    return [
+        f'from mmseg_zsclip.apis.launch import {", ".join(sorted(names))}',
+        *(_assigned('options', options) if options else []),
+        f'cfg = load_config({", ".join(arguments)})',
+        *([f'set_steps(cfg, {run.steps})'] if run.steps else []),
+        f'{done}({", ".join(["cfg", *(f"{name}=True" for name in flags)])})',
+    ]
 
 
 def _assigned(name: str, value) -> list[str]:

@@ -1,4 +1,5 @@
 """One measured run: its resolved config, the key of its cached result, and doing it."""
+
 import copy
 import hashlib
 import json
@@ -19,7 +20,8 @@ CHECKPOINT_STEPS = 100
 TEST_PARTS = ('test_dataloader', 'test_evaluator', 'test_cfg', 'tta_model', 'tta_pipeline')
 CHECKS = ('class_names', 'preflight')
 OLD_CHECKPOINTS = dict(
-    type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True)
+    type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,20 @@ class Job:
         """The mmengine Config that is tested; what is trained is in `training`."""
         from ...apis.launch import load_config, set_steps
 
-        quick = {name: value for name, value in self.suite.quick_options.items()
-                 if self.run.trains or not name.startswith('train_')} if self.quick else {}
+        quick = (
+            {
+                name: value
+                for name, value in self.suite.quick_options.items()
+                if self.run.trains or not name.startswith('train_')
+            }
+            if self.quick
+            else {}
+        )
         options = {**self.run.options, **quick}
         # merging takes `_delete_` out of what it is given
-        cfg = load_config(self.run.config, options=copy.deepcopy(options), work_dir='',
-                          weights=self.run.weights)
+        cfg = load_config(
+            self.run.config, options=copy.deepcopy(options), work_dir='', weights=self.run.weights
+        )
         steps = self.suite.quick_steps if self.quick else None
         steps = steps or self.run.steps
         if self.run.trains and steps:
@@ -76,7 +86,8 @@ class Job:
         cfg.model.get('decode_head', {}).pop('seen_offset', None)
         if cfg.get('custom_hooks'):
             cfg.custom_hooks = [
-                hook for hook in cfg.custom_hooks if not hook['type'].endswith('SetClassesHook')]
+                hook for hook in cfg.custom_hooks if not hook['type'].endswith('SetClassesHook')
+            ]
         return cfg
 
     @cached_property
@@ -100,13 +111,21 @@ class Job:
         return self._digest(self.training, 'training', self.run.amp, source_digest())
 
     def _digest(self, cfg, *how) -> str:
-        resolved = {name: value for name, value in cfg.to_dict().items()
-                    if name not in ('work_dir', 'launcher', 'runner_type')}
+        resolved = {
+            name: value
+            for name, value in cfg.to_dict().items()
+            if name not in ('work_dir', 'launcher', 'runner_type')
+        }
         if 'checkpoint' in resolved.get('default_hooks', {}):
             # `execute` sets its own, and checks change no result: keys of results from before stay
             resolved['default_hooks'] = {
-                **{name: hook for name, hook in resolved['default_hooks'].items()
-                   if name not in CHECKS}, 'checkpoint': OLD_CHECKPOINTS}
+                **{
+                    name: hook
+                    for name, hook in resolved['default_hooks'].items()
+                    if name not in CHECKS
+                },
+                'checkpoint': OLD_CHECKPOINTS,
+            }
         files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
         text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -127,7 +146,11 @@ class Job:
         try:
             result = json.loads(self.path('.json').read_text())
             # the key names these very files, and says more of them than an old result
-            return {**result, 'checkpoints': self.checkpoints, 'areas': read_areas(self.path('.npz'))}
+            return {
+                **result,
+                'checkpoints': self.checkpoints,
+                'areas': read_areas(self.path('.npz')),
+            }
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
 
@@ -155,8 +178,12 @@ def train_once(job: Job) -> Path:
     if not checkpoint.is_file():
         cfg.work_dir = str(job.training_folder)
         cfg.default_hooks.checkpoint = dict(
-            type='CheckpointHook', by_epoch=False, interval=min(CHECKPOINT_STEPS, steps),
-            max_keep_ckpts=1, save_last=True)
+            type='CheckpointHook',
+            by_epoch=False,
+            interval=min(CHECKPOINT_STEPS, steps),
+            max_keep_ckpts=1,
+            save_last=True,
+        )
         train(cfg, resume=True, amp=job.run.amp)
     return checkpoint
 
@@ -172,11 +199,21 @@ def execute(job: Job) -> dict:
     keep_areas(cfg, str(job.path('.npz')))
     metrics = evaluate(cfg, checkpoint, tta=job.run.tta, amp=job.run.amp)
     result = dict(
-        version=VERSION, config=job.run.config, options=dict(job.run.options), seed=job.seed,
-        trained=job.run.trains, steps=cfg.train_cfg.max_iters if job.run.trains else 0,
-        tta=job.run.tta, amp=job.run.amp, metrics=metrics, checkpoints=job.checkpoints,
-        sources=source_digest(), date=time.strftime('%Y-%m-%d'),
-        seconds=round(time.time() - start, 1), machine=machine())
+        version=VERSION,
+        config=job.run.config,
+        options=dict(job.run.options),
+        seed=job.seed,
+        trained=job.run.trains,
+        steps=cfg.train_cfg.max_iters if job.run.trains else 0,
+        tta=job.run.tta,
+        amp=job.run.amp,
+        metrics=metrics,
+        checkpoints=job.checkpoints,
+        sources=source_digest(),
+        date=time.strftime('%Y-%m-%d'),
+        seconds=round(time.time() - start, 1),
+        machine=machine(),
+    )
     write_json(job.path('.json'), result)
     return result
 
@@ -193,5 +230,6 @@ def keep_areas(cfg, path: str) -> None:
     if not ours:
         raise ValueError(
             f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
-            'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.')
+            'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.'
+        )
     ours[0]['areas_file'] = path

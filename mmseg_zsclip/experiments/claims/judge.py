@@ -11,6 +11,7 @@ The noise of a difference has two parts, and is the half width of a 95 % interva
 The two are added as independent errors are. Runs without training have the second part alone, and
 so have trained runs of one seed: then the number of seeds is printed beside the verdict.
 """
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +44,12 @@ class Measured:
         for areas in self._of(seeds):
             if id(areas) not in self._draws:
                 self._draws[id(areas)] = areas.resampled_scores(RESAMPLES)
-        return np.array([[scores.get(metric, np.nan) for scores in self._draws[id(areas)]]
-                         for areas in self._of(seeds)])
+        return np.array(
+            [
+                [scores.get(metric, np.nan) for scores in self._draws[id(areas)]]
+                for areas in self._of(seeds)
+            ]
+        )
 
     def _of(self, seeds: Sequence[int]) -> list[ImageAreas]:
         if self.trained:
@@ -101,7 +106,8 @@ def judge(claim: Claim, measured: Mapping[str, Measured]) -> Judgement:
     one, *rest = (areas for run in runs for areas in run.areas.values())
     if not all(one.same_images(other) for other in rest):
         return Judgement(
-            claim, MISSING, reason='its runs were tested on different scenes or classes')
+            claim, MISSING, reason='its runs were tested on different scenes or classes'
+        )
     comparisons = tuple(compare(claim, rival, measured, seeds) for rival in claim.than)
     if any(math.isnan(c.difference) for c in comparisons):
         return Judgement(claim, MISSING, reason=f'{claim.metric} is not defined in its runs')
@@ -117,9 +123,11 @@ def common_seeds(runs: Sequence[Measured]) -> list[int]:
     return sorted(set.intersection(*seeds)) if seeds else [0]
 
 
-def compare(claim: Claim, rival: str, measured: Mapping[str, Measured],
-            seeds: Sequence[int]) -> Comparison:
+def compare(
+    claim: Claim, rival: str, measured: Mapping[str, Measured], seeds: Sequence[int]
+) -> Comparison:
     """The claim's better side against one rival."""
+
     def side(name: str, kind: str) -> np.ndarray:
         first, operator, second = split_side(name)
         values = getattr(measured[first], kind)(claim.metric, seeds)
@@ -137,8 +145,16 @@ def compare(claim: Claim, rival: str, measured: Mapping[str, Measured],
     draws = side(claim.better, 'draws') - claim.factor * side(rival, 'draws')
     difference = float(differences.mean())
     noise = math.hypot(seed_noise(differences), scene_noise(draws))
-    return Comparison(rival, float(better.mean()), seed_std(better), float(other.mean()),
-                      seed_std(other), difference, noise, verdict(difference, noise))
+    return Comparison(
+        rival,
+        float(better.mean()),
+        seed_std(better),
+        float(other.mean()),
+        seed_std(other),
+        difference,
+        noise,
+        verdict(difference, noise),
+    )
 
 
 def verdict(difference: float, noise: float) -> str:

@@ -1,4 +1,5 @@
 """A suite's runs, done or taken from the cache, and what they say about its claims."""
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,12 +35,24 @@ def plan(names: Sequence[str], seeds: int, quick: bool, out: Path) -> list[list[
     if seeds < 1:
         raise ValueError(f'seeds is {seeds}; give at least 1.')
     suites = {name: load_suite(name) for name in names}
-    return [[Job(suite, name, run, seed, quick, out) for seed in range(seeds) for run in suite.runs
-             if run.trains or seed == 0] for name, suite in suites.items()]
+    return [
+        [
+            Job(suite, name, run, seed, quick, out)
+            for seed in range(seeds)
+            for run in suite.runs
+            if run.trains or seed == 0
+        ]
+        for name, suite in suites.items()
+    ]
 
 
-def measure(planned: Sequence[Sequence[Job]], workers: int, threads: int = 1, fresh: bool = False,
-            stream: TextIO = sys.stderr) -> list[SuiteResults]:
+def measure(
+    planned: Sequence[Sequence[Job]],
+    workers: int,
+    threads: int = 1,
+    fresh: bool = False,
+    stream: TextIO = sys.stderr,
+) -> list[SuiteResults]:
     """Runs what has no result yet and judges every claim; a run that fails costs only the claims
     that compare it.
 
@@ -63,8 +76,9 @@ def measure(planned: Sequence[Sequence[Job]], workers: int, threads: int = 1, fr
     return [collect(jobs, broken, failures) for jobs in planned]
 
 
-def collect(jobs: Sequence[Job], broken: Mapping[int, str],
-            failures: Mapping[str, str]) -> SuiteResults:
+def collect(
+    jobs: Sequence[Job], broken: Mapping[int, str], failures: Mapping[str, str]
+) -> SuiteResults:
     """One suite's results and judgements."""
     results, failed, stale = {}, {}, []
     sources = source_digest()
@@ -81,8 +95,10 @@ def collect(jobs: Sequence[Job], broken: Mapping[int, str],
             stale.append(job.label)
     suite = jobs[0].suite
     measured = {
-        name: Measured({seed: result['areas'] for seed, result in seeds.items()},
-                       suite.run(name).trains)
-        for name, seeds in results.items()}
+        name: Measured(
+            {seed: result['areas'] for seed, result in seeds.items()}, suite.run(name).trains
+        )
+        for name, seeds in results.items()
+    }
     judgements = [judge(claim, measured) for claim in suite.claims]
     return SuiteResults(suite, results, judgements, failed, stale)

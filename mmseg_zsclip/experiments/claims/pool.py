@@ -1,4 +1,5 @@
 """Runs jobs in processes of their own, a few at a time, and says how far it is."""
+
 import os
 import subprocess
 import sys
@@ -28,8 +29,11 @@ class Progress:
         self.done += 1
         self.failed += not ok
         self._clear()
-        print(f'[{self.done}/{self.total}] {label}: {"done" if ok else "FAILED"} in '
-              f'{clock(seconds)}', file=self.stream, flush=True)
+        print(
+            f'[{self.done}/{self.total}] {label}: {"done" if ok else "FAILED"} in {clock(seconds)}',
+            file=self.stream,
+            flush=True,
+        )
 
     def show(self, running: Sequence[str]) -> None:
         if not self.live:
@@ -37,11 +41,17 @@ class Progress:
         spent = time.time() - self.start
         left = clock(spent / self.done * (self.total - self.done)) if self.done else '?'
         share = round(20 * self.done / max(self.total, 1))
-        line = (f'[{"#" * share:20}] {self.done}/{self.total}, {self.failed} failed, '
-                f'{clock(spent)}, about {left} left; running: {"; ".join(running)}')
+        line = (
+            f'[{"#" * share:20}] {self.done}/{self.total}, {self.failed} failed, '
+            f'{clock(spent)}, about {left} left; running: {"; ".join(running)}'
+        )
         self._clear()
-        print(line[:os.get_terminal_size(self.stream.fileno()).columns - 1],
-              end='', file=self.stream, flush=True)
+        print(
+            line[: os.get_terminal_size(self.stream.fileno()).columns - 1],
+            end='',
+            file=self.stream,
+            flush=True,
+        )
 
     def _clear(self) -> None:
         if self.live:
@@ -55,8 +65,9 @@ def clock(seconds: float) -> str:
     return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, threads: int = 1,
-             stream: TextIO = sys.stderr) -> dict[str, str]:
+def run_jobs(
+    jobs: Sequence[Job], workers: int, threads: int = 1, stream: TextIO = sys.stderr
+) -> dict[str, str]:
     """Runs every job that has no result yet, each once; those of one training one after another, and
     its weights are dropped when none of them is left.
 
@@ -74,7 +85,8 @@ def run_jobs(jobs: Sequence[Job], workers: int, threads: int = 1,
     try:
         while waiting or running:
             while len(running) < workers and (
-                    job := next_job(waiting, (one for one, _ in running.values()))):
+                job := next_job(waiting, (one for one, _ in running.values()))
+            ):
                 waiting.remove(job)
                 running[start(job, threads)] = job, time.time()
             time.sleep(POLL_SECONDS)
@@ -107,13 +119,21 @@ def start(job: Job, threads: int) -> subprocess.Popen:
     job.out.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, *command(job)]
     paths = [str(PACKAGE.parent), os.environ.get('PYTHONPATH', '')]
-    environment = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads),
-                   'PYTHONPATH': os.pathsep.join(filter(None, paths))}
+    environment = {
+        **os.environ,
+        'OMP_NUM_THREADS': str(threads),
+        'MKL_NUM_THREADS': str(threads),
+        'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+    }
     with open(job.path('.log'), 'a') as log:
         print('$', *words, file=log, flush=True)
         return subprocess.Popen(
-            [*words, '--end-with-parent'], stdin=subprocess.PIPE, stdout=log,
-            stderr=subprocess.STDOUT, env=environment)
+            [*words, '--end-with-parent'],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
 
 
 def tail(log: Path, code: int) -> str:

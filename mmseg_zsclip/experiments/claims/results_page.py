@@ -1,4 +1,5 @@
 """The page of results: a summary, then each suite's claims, runs and commands, in Markdown."""
+
 import math
 import re
 from collections import Counter
@@ -13,15 +14,21 @@ from .report import difference, digits_of, spread, verdict
 from .suite import Claim
 
 SHOWN = ('pAcc', 'mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')
-COUNTED = {HOLDS: 'hold', NOISE: 'are within noise', FAILS: 'do not hold',
-           MISSING: 'were not measured'}
+COUNTED = {
+    HOLDS: 'hold',
+    NOISE: 'are within noise',
+    FAILS: 'do not hold',
+    MISSING: 'were not measured',
+}
 LEGEND = """Scores are ours, in percent, on the test scenes of the toy world; ± is one standard
 deviation over seeds. A star marks the paper's number, on its own data. A difference is what remains
 after what the claim allows or asks for, ± its noise; see
 [how a verdict is made](#how-a-verdict-is-made).
 """
-TESTED = ('`zsclip test` with the same options tests what `zsclip train` wrote. Seeds are '
-          '`randomness.seed=0`, 1 and on.')
+TESTED = (
+    '`zsclip test` with the same options tests what `zsclip train` wrote. Seeds are '
+    '`randomness.seed=0`, 1 and on.'
+)
 METHOD = f"""## How a verdict is made
 
 A claim is that one run's score is above a factor times another's, plus a margin. Its difference is
@@ -43,16 +50,23 @@ def markdown(measured: Sequence[SuiteResults], about: Mapping) -> str:
     lines = ['# Results on the toy world', '', *summary(measured), '', LEGEND]
     for one in measured:
         lines += [*suite_section(one), '']
-    lines += ['## How it was measured', '', f'- Command: `{about["command"]}`',
-              f'- Machine: {about["machine"]}', f'- Date: {about["date"]}',
-              f'- Seeds of trained runs: {about["seeds"]}' + (
-                  ', **and --quick: shorter training, fewer scenes**' if about['quick'] else ''),
-              *checkpoint_lines(measured)]
+    lines += [
+        '## How it was measured',
+        '',
+        f'- Command: `{about["command"]}`',
+        f'- Machine: {about["machine"]}',
+        f'- Date: {about["date"]}',
+        f'- Seeds of trained runs: {about["seeds"]}'
+        + (', **and --quick: shorter training, fewer scenes**' if about['quick'] else ''),
+        *checkpoint_lines(measured),
+    ]
     stale = sum(len(one.stale) for one in measured)
     if stale:
         total = sum(len(seeds) for one in measured for seeds in one.results.values())
-        lines.append(f'- {stale} of {total} results are of an earlier version of the sources; '
-                     '`--fresh` measures them again')
+        lines.append(
+            f'- {stale} of {total} results are of an earlier version of the sources; '
+            '`--fresh` measures them again'
+        )
     return '\n'.join(lines) + '\n\n' + METHOD
 
 
@@ -63,17 +77,27 @@ def summary(measured: Sequence[SuiteResults]) -> list[str]:
     shown = [verdict for verdict in COUNTED if verdict != MISSING or total[MISSING]]
     said = ', '.join(f'{total[verdict]} {COUNTED[verdict]}' for verdict in shown)
     question = "Which of the papers' claims show on the [toy world](toy.md), on a laptop?"
-    return [f'{question} Of {total.total()}, {said}; [why some do not](toy_why.md).', '',
-            f'| paper | claims | {" | ".join(COUNTED[verdict] for verdict in shown)} |',
-            '| --- ' * (2 + len(shown)) + '|',
-            *(f'| {title} | {one.total()} | {" | ".join(str(one[verdict]) for verdict in shown)} |'
-              for title, one in counts.items())]
+    return [
+        f'{question} Of {total.total()}, {said}; [why some do not](toy_why.md).',
+        '',
+        f'| paper | claims | {" | ".join(COUNTED[verdict] for verdict in shown)} |',
+        '| --- ' * (2 + len(shown)) + '|',
+        *(
+            f'| {title} | {one.total()} | {" | ".join(str(one[verdict]) for verdict in shown)} |'
+            for title, one in counts.items()
+        ),
+    ]
 
 
 def suite_section(one: SuiteResults) -> list[str]:
     """Heading, claims with their notes, runs, and below them the commands."""
-    lines = [f'## {one.suite.title}', '', *([one.suite.about, ''] if one.suite.about else []),
-             *claim_table(one.judgements), '']
+    lines = [
+        f'## {one.suite.title}',
+        '',
+        *([one.suite.about, ''] if one.suite.about else []),
+        *claim_table(one.judgements),
+        '',
+    ]
     notes = {}
     for j in one.judgements:
         if j.claim.note:
@@ -105,15 +129,25 @@ def checkpoint_lines(measured: Sequence[SuiteResults]) -> list[str]:
 
 
 def _checkpoints(measured: Sequence[SuiteResults]) -> list[dict]:
-    return [item for one in measured for seeds in one.results.values()
-            for result in seeds.values() for item in result['checkpoints']]
+    return [
+        item
+        for one in measured
+        for seeds in one.results.values()
+        for result in seeds.values()
+        for item in result['checkpoints']
+    ]
 
 
 def claim_table(judgements: Sequence[Judgement]) -> list[str]:
     lines = ["| claim | verdict | ours | difference | paper's* |", '| --- ' * 5 + '|']
     for j in judgements:
-        cells = [escape(j.claim.says), f'**{j.verdict}**' + verdict(j).removeprefix(j.verdict),
-                 sentence(j), difference(j), paper_cell(j.claim)]
+        cells = [
+            escape(j.claim.says),
+            f'**{j.verdict}**' + verdict(j).removeprefix(j.verdict),
+            sentence(j),
+            difference(j),
+            paper_cell(j.claim),
+        ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return lines
 
@@ -128,14 +162,19 @@ def sentence(judgement: Judgement) -> str:
     rival = code(c.rival)
     if len(claim.than) > 1:
         rival = f'the best of its {len(claim.than)} rivals, {rival},'
-    said = (f'{claim.metric} of {code(claim.better)} is {better}, '
-            f'of {rival} {spread(c.rival_mean, c.rival_std, digits)}')
+    said = (
+        f'{claim.metric} of {code(claim.better)} is {better}, '
+        f'of {rival} {spread(c.rival_mean, c.rival_std, digits)}'
+    )
     if claim.factor != 1:
         ratio = f'{c.better_mean / c.rival_mean:.1f}' if c.rival_mean else 'infinitely many'
         said += f': {ratio} times as much, {claim.factor:g} times is claimed'
     if claim.margin:
-        said += (f'; {claim.margin:g} above is claimed' if claim.margin > 0
-                 else f'; {-claim.margin:g} below is allowed')
+        said += (
+            f'; {claim.margin:g} above is claimed'
+            if claim.margin > 0
+            else f'; {-claim.margin:g} below is allowed'
+        )
     return said
 
 
@@ -149,15 +188,20 @@ def paper_cell(claim: Claim) -> str:
 
 def run_table(one: SuiteResults) -> list[str]:
     """What each run is, and mean ± standard deviation over seeds of those that were measured."""
-    lines = ['| run | what it is | CLIP | steps | seeds | ' + ' | '.join(SHOWN) + ' |',
-             '| --- ' * (5 + len(SHOWN)) + '|']
+    lines = [
+        '| run | what it is | CLIP | steps | seeds | ' + ' | '.join(SHOWN) + ' |',
+        '| --- ' * (5 + len(SHOWN)) + '|',
+    ]
     for name, seeds in one.results.items():
         results = list(seeds.values())
         run = one.suite.run(name)
-        cells = [code(name), escape(run.says) or code(run.config),
-                 ', '.join(sorted({str(c['weights']) for c in results[0]['checkpoints']})),
-                 str(results[0]['steps'] or '-'),
-                 str(len(results)) if results[0]['trained'] else '-']
+        cells = [
+            code(name),
+            escape(run.says) or code(run.config),
+            ', '.join(sorted({str(c['weights']) for c in results[0]['checkpoints']})),
+            str(results[0]['steps'] or '-'),
+            str(len(results)) if results[0]['trained'] else '-',
+        ]
         for metric in SHOWN:
             values = np.array([result['metrics'].get(metric, math.nan) for result in results])
             cells.append(spread(values.mean(), seed_std(values)))

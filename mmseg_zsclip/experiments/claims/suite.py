@@ -1,11 +1,22 @@
 """What a suite of claims is: runs, and inequalities between their scores. Data, nothing is run."""
+
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-METRICS = ('mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'pAcc', 'pAcc(S)', 'pAcc(U)', 'mAcc', 'mAcc(S)',
-           'mAcc(U)')
+METRICS = (
+    'mIoU',
+    'mIoU(S)',
+    'mIoU(U)',
+    'hIoU',
+    'pAcc',
+    'pAcc(S)',
+    'pAcc(U)',
+    'mAcc',
+    'mAcc(S)',
+    'mAcc(U)',
+)
 FOLDER = Path(__file__).with_name('suites')
 
 
@@ -105,8 +116,10 @@ class Suite:
         names = [run.name for run in self.runs]
         doubles = sorted({name for name in names if names.count(name) > 1})
         if doubles or any(' ' in name for name in names):
-            raise ValueError(f'suite {self.name!r}: run names must differ and hold no blank; '
-                             f'twice: {doubles or "none"}, all: {names}. Rename one.')
+            raise ValueError(
+                f'suite {self.name!r}: run names must differ and hold no blank; '
+                f'twice: {doubles or "none"}, all: {names}. Rename one.'
+            )
         for claim in self.claims:
             self._check(claim, names)
 
@@ -116,25 +129,32 @@ class Suite:
             raise ValueError(f'{where}: metric {claim.metric!r}; legal: {", ".join(METRICS)}.')
         if isinstance(claim.than, str) or not claim.than:
             raise ValueError(
-                f'{where}: `than` is {claim.than!r}; give a tuple of at least one side.')
+                f'{where}: `than` is {claim.than!r}; give a tuple of at least one side.'
+            )
         for side in claim.sides:
             unknown = sorted(set(side_runs(side)) - set(names))
             if unknown:
-                raise ValueError(f'{where}: side {side!r} names {unknown}, which are no runs of '
-                                 f'the suite; legal: {", ".join(names)}.')
+                raise ValueError(
+                    f'{where}: side {side!r} names {unknown}, which are no runs of '
+                    f'the suite; legal: {", ".join(names)}.'
+                )
         stray = sorted(set(claim.paper) - set(claim.sides))
         if stray:
-            raise ValueError(f'{where}: numbers of the paper for {stray}, which are no sides of '
-                             f'the claim; legal: {", ".join(claim.sides)}.')
+            raise ValueError(
+                f'{where}: numbers of the paper for {stray}, which are no sides of '
+                f'the claim; legal: {", ".join(claim.sides)}.'
+            )
         if claim.better not in claim.paper:
             return
         for side in claim.than:
             if side in claim.paper and not (
-                    claim.paper[claim.better] > claim.factor * claim.paper[side] + claim.margin):
+                claim.paper[claim.better] > claim.factor * claim.paper[side] + claim.margin
+            ):
                 raise ValueError(
                     f"{where}: the paper's own numbers ({claim.paper[claim.better]} for "
                     f'{claim.better!r}, {claim.paper[side]} for {side!r}) do not fulfil '
-                    f'{claim.inequality!r}. Correct the numbers, the factor or the margin.')
+                    f'{claim.inequality!r}. Correct the numbers, the factor or the margin.'
+                )
 
     def run(self, name: str) -> Run:
         return next(run for run in self.runs if run.name == name)
@@ -173,13 +193,16 @@ def load_suite(name: str) -> Suite:
     """
     path = Path(name) if name.endswith('.py') else FOLDER / f'{name}.py'
     if not path.is_file():
-        raise ValueError(f'there is no suite {name!r}; shipped: {", ".join(shipped_suites())}. Or '
-                         'give the path of a .py file that defines SUITE.')
+        raise ValueError(
+            f'there is no suite {name!r}; shipped: {", ".join(shipped_suites())}. Or '
+            'give the path of a .py file that defines SUITE.'
+        )
     spec = importlib.util.spec_from_file_location(f'mmseg_zsclip_suite_{path.stem}', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     suite = getattr(module, 'SUITE', None)
     if not isinstance(suite, Suite):
         raise ValueError(  # noqa: TRY004  it is the file that is wrong
-            f'{path} defines no SUITE = Suite(...); see {FOLDER} for examples.')
+            f'{path} defines no SUITE = Suite(...); see {FOLDER} for examples.'
+        )
     return suite

@@ -1,4 +1,5 @@
 """One run of a suite in a process of its own; `command` is its command line."""
+
 import argparse
 import os
 import threading
@@ -10,13 +11,24 @@ from .suite import load_suite
 
 def command(job: Job) -> list[str]:
     """The command line of a job, without the interpreter."""
-    return ['-m', 'mmseg_zsclip.experiments.claims.worker',
-            '--suite', job.suite_name, '--run', job.run.name, '--seed', str(job.seed),
-            '--out', str(job.out), *(['--quick'] if job.quick else [])]
+    return [
+        '-m',
+        'mmseg_zsclip.experiments.claims.worker',
+        '--suite',
+        job.suite_name,
+        '--run',
+        job.run.name,
+        '--seed',
+        str(job.seed),
+        '--out',
+        str(job.out),
+        *(['--quick'] if job.quick else []),
+    ]
 
 
 def end_with_parent() -> None:
     """Ends this process when the one that holds the other end of its input is gone."""
+
     def wait() -> None:
         while os.read(0, 1024):  # sys.stdin's lock would be held when the interpreter ends
             pass

@@ -1,4 +1,5 @@
 """`zsclip demo`."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -8,13 +9,19 @@ from ... import compat
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/demo'),
-        help='folder of the page and of all runs (default: %(default)s)')
+        '--out',
+        type=Path,
+        default=Path('work_dirs/demo'),
+        help='folder of the page and of all runs (default: %(default)s)',
+    )
     parser.add_argument(
-        '--weights', default='toy-dense',
-        help='the tiny CLIP: toy-dense (default), toy, or the path of another ViT-T-8')
+        '--weights',
+        default='toy-dense',
+        help='the tiny CLIP: toy-dense (default), toy, or the path of another ViT-T-8',
+    )
     parser.add_argument(
-        '--steps', type=int, help="steps of ZegCLIP's training, in place of the config's")
+        '--steps', type=int, help="steps of ZegCLIP's training, in place of the config's"
+    )
     parser.add_argument('--scenes', type=int, help='test on the first SCENES scenes only')
 
 

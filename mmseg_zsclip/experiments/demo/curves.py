@@ -1,4 +1,5 @@
 """Training curves: read from MMEngine's `scalars.json`, drawn as SVG without any library."""
+
 import json
 import math
 from collections.abc import Sequence
@@ -37,11 +38,16 @@ def read_curves(folder: str | Path) -> Curves:
     if not losses:
         raise FileNotFoundError(
             f'no loss in {folder}: found {len(paths)} files */vis_data/scalars.json. Give the '
-            "training's own work folder, and keep LocalVisBackend in the config's visualizer.")
+            "training's own work folder, and keep LocalVisBackend in the config's visualizer."
+        )
     return Curves(
         sorted(losses.items()),
-        {key: [(step, row[key]) for step, row in sorted(validated.items()) if key in row]
-         for key in VALIDATED if any(key in row for row in validated.values())})
+        {
+            key: [(step, row[key]) for step, row in sorted(validated.items()) if key in row]
+            for key in VALIDATED
+            if any(key in row for row in validated.values())
+        },
+    )
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -79,27 +85,42 @@ def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_l
         up = (y - ticks[0]) / (ticks[-1] - ticks[0])
         return round(across, 1), round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1)
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
-             f'<title>{escape(title)}</title>']
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f'<title>{escape(title)}</title>',
+    ]
     for tick in ticks:
         _, y = place(0, tick)
-        parts.append(f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>'
-                     f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
+        parts.append(
+            f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>'
+            f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
+        )
     for tick in (step for step in steps if step <= right):
         x, _ = place(tick, 0)
-        parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
-                 f'text-anchor="middle">step</text>'
-                 f'<text transform="translate(11 {(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)" '
-                 f'text-anchor="middle">{escape(y_label)}</text>')
+        parts.append(
+            f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}</text>'
+        )
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
+        f'text-anchor="middle">step</text>'
+        f'<text transform="translate(11 {(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)" '
+        f'text-anchor="middle">{escape(y_label)}</text>'
+    )
     ends = _spread([place(*line[-1])[1] for line in series.values()])
     for number, ((name, line), end) in enumerate(zip(series.items(), ends, strict=True)):
         path = ' '.join(f'{x},{y}' for x, y in (place(*point) for point in line))
-        dots = ''.join(f'<circle cx="{x}" cy="{y}" r="3"/>'
-                       for x, y in (place(*point) for point in line)) if len(line) < 20 else ''
+        dots = (
+            ''.join(
+                f'<circle cx="{x}" cy="{y}" r="3"/>' for x, y in (place(*point) for point in line)
+            )
+            if len(line) < 20
+            else ''
+        )
         x, _ = place(*line[-1])
-        parts.append(f'<g class="s{number}"><polyline fill="none" stroke="currentColor" points="{path}"/>{dots}'
-                     f'<text x="{x + 7}" y="{end + 4}">{escape(name)}</text></g>')
+        parts.append(
+            f'<g class="s{number}"><polyline fill="none" stroke="currentColor" points="{path}"/>{dots}'
+            f'<text x="{x + 7}" y="{end + 4}">{escape(name)}</text></g>'
+        )
     return '\n'.join([*parts, '</svg>'])
 
 

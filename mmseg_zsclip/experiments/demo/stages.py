@@ -1,4 +1,5 @@
 """The steps of the demo: draw the world, test MaskCLIP, train and test ZegCLIP, write the page."""
+
 import copy
 import hashlib
 import io
@@ -112,16 +113,21 @@ def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | No
     except FileNotFoundError as error:
         raise DemoError(f'--weights is {weights!r}, but {error}') from error
     if clip is None:
-        raise DemoError(f'--weights is {weights!r}, which is no file; give toy-dense, toy, or the '
-                        f'path of another CLIP of architecture {ARCH}.')
+        raise DemoError(
+            f'--weights is {weights!r}, which is no file; give toy-dense, toy, or the '
+            f'path of another CLIP of architecture {ARCH}.'
+        )
 
 
-def configs(out: Path, weights: str, steps: int | None,
-            scenes: int | None) -> tuple[Config, Config, int]:
+def configs(
+    out: Path, weights: str, steps: int | None, scenes: int | None
+) -> tuple[Config, Config, int]:
     """The two shipped configs, in which only outputs, CLIP, lengths, validation and the progress bar
     are changed, and the steps that the second has by itself."""
-    free, trained = (load_config(config_root() / f'{name}.py', weights=weights, work_dir=out / stem)
-                     for name, stem in ((TRAINING_FREE, 'maskclip'), (TRAINED, 'zegclip')))
+    free, trained = (
+        load_config(config_root() / f'{name}.py', weights=weights, work_dir=out / stem)
+        for name, stem in ((TRAINING_FREE, 'maskclip'), (TRAINED, 'zegclip'))
+    )
     full_steps = trained.train_cfg.max_iters
     if steps is not None:
         set_steps(trained, steps)
@@ -138,16 +144,23 @@ def configs(out: Path, weights: str, steps: int | None,
 
 def validation(cfg: Config) -> dict:
     """Options that make the curves of a training: few scenes, a few times."""
-    return {'train_cfg.val_interval': max(cfg.train_cfg.max_iters // VALIDATIONS, 1),
-            'val_dataloader.dataset.length': VALIDATION_SCENES}
+    return {
+        'train_cfg.val_interval': max(cfg.train_cfg.max_iters // VALIDATIONS, 1),
+        'val_dataloader.dataset.length': VALIDATION_SCENES,
+    }
 
 
 def training_key(cfg: Config) -> str:
     """Digest of all that decides a training: the config but for its test part, the bytes of the
     CLIP, and the sources of the package."""
-    resolved = {name: value for name, value in cfg.to_dict().items()
-                if not name.startswith('test_') and name not in ('work_dir', 'launcher')}
-    text = json.dumps([resolved, clip_files(cfg.model), source_digest()], sort_keys=True, default=str)
+    resolved = {
+        name: value
+        for name, value in cfg.to_dict().items()
+        if not name.startswith('test_') and name not in ('work_dir', 'launcher')
+    }
+    text = json.dumps(
+        [resolved, clip_files(cfg.model), source_digest()], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -164,7 +177,7 @@ def draw(datasets: dict, chunk: int = 50) -> dict[str, np.ndarray]:
         paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
         pixels[split] = np.zeros(classes + 1, np.int64)
         for start in range(0, len(paths), chunk):
-            part = paths[start:start + chunk]
+            part = paths[start : start + chunk]
             pixels[split] += check_label_files(part, classes)
             done += len(part)
             bar.update(done)
@@ -175,8 +188,10 @@ def draw(datasets: dict, chunk: int = 50) -> dict[str, np.ndarray]:
 def build_datasets(cfg: Config) -> dict:
     """Data sets by split. Training scenes come last: they are the ones to be remembered."""
     init_default_scope('mmseg')
-    return {split: DATASETS.build(cfg[f'{split}_dataloader'].dataset)
-            for split in ('test', 'val', 'train')}
+    return {
+        split: DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+        for split in ('test', 'val', 'train')
+    }
 
 
 def finish_training(cfg: Config, full_steps: int) -> Training:
@@ -186,8 +201,11 @@ def finish_training(cfg: Config, full_steps: int) -> Training:
     out = Training(folder, folder / f'iter_{steps}.pth', steps, full_steps)
     if record.is_file() and out.checkpoint.is_file():
         out.reused, out.seconds = True, json.loads(record.read_text())['seconds']
-        print(f'3/5 ZegCLIP: its {steps:,} steps were trained before with this config, CLIP and '
-              f'code; {folder} is used again. Delete it to train anew.', file=sys.stderr)
+        print(
+            f'3/5 ZegCLIP: its {steps:,} steps were trained before with this config, CLIP and '
+            f'code; {folder} is used again. Delete it to train anew.',
+            file=sys.stderr,
+        )
         return out
     begun = (folder / 'last_checkpoint').is_file()
     start = time.time()
@@ -202,7 +220,9 @@ def test(name: str, cfg: Config, checkpoint: Path | None, predictions: Path) -> 
     cfg = copy.deepcopy(cfg)
     cfg.test_evaluator.output_dir = str(predictions)
     metrics = evaluate(cfg, checkpoint)
-    newest = max(Path(cfg.work_dir).glob(f'*/{METRICS_FILE}'), key=lambda path: path.stat().st_mtime)
+    newest = max(
+        Path(cfg.work_dir).glob(f'*/{METRICS_FILE}'), key=lambda path: path.stat().st_mtime
+    )
     return Method(name, metrics, json.loads(newest.read_text())['per_class'], predictions)
 
 
@@ -234,8 +254,11 @@ def stoppable() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         training = isinstance(stop, TrainingStopped)
         done = str(stop).splitlines()[0] if training else 'stopped'
-        print(f'\nzsclip demo: {done}. The same command goes on from the last checkpoint.',
-              file=sys.stderr, flush=True)
+        print(
+            f'\nzsclip demo: {done}. The same command goes on from the last checkpoint.',
+            file=sys.stderr,
+            flush=True,
+        )
         raise SystemExit(stop.status if training else 130) from None
 
 
@@ -254,22 +277,39 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
         label(trained, '3/5 training ZegCLIP', '4/5 testing ZegCLIP')
         datasets = build_datasets(trained)
         demo = Demo(
-            out, weights, datasets['test'], list(datasets['test'].metainfo['classes']),
+            out,
+            weights,
+            datasets['test'],
+            list(datasets['test'].metainfo['classes']),
             load_unseen(trained.model.decode_head.unseen),
-            {split: len(dataset) for split, dataset in datasets.items()}, stages=Stages())
+            {split: len(dataset) for split, dataset in datasets.items()},
+            stages=Stages(),
+        )
         demo.stages.do('drawing the scenes', lambda: draw(datasets))
-        demo.methods.append(demo.stages.do('testing MaskCLIP', lambda: test(
-            'MaskCLIP', free, None, out / 'predictions' / 'maskclip')))
+        demo.methods.append(
+            demo.stages.do(
+                'testing MaskCLIP',
+                lambda: test('MaskCLIP', free, None, out / 'predictions' / 'maskclip'),
+            )
+        )
         say(scores(demo.methods[-1].metrics))
         demo.training = demo.stages.do(
-            'training ZegCLIP', lambda: finish_training(copy.deepcopy(trained), full_steps))
-        demo.methods.append(demo.stages.do('testing ZegCLIP', lambda: test(
-            'ZegCLIP', trained, demo.training.checkpoint, out / 'predictions' / 'zegclip')))
+            'training ZegCLIP', lambda: finish_training(copy.deepcopy(trained), full_steps)
+        )
+        demo.methods.append(
+            demo.stages.do(
+                'testing ZegCLIP',
+                lambda: test(
+                    'ZegCLIP', trained, demo.training.checkpoint, out / 'predictions' / 'zegclip'
+                ),
+            )
+        )
         say(scores(demo.methods[-1].metrics))
         demo.curves = read_curves(demo.training.folder)
     if demo.training.reused:
         demo.stages[2].note = 'trained by an earlier call' + (
-            '' if demo.training.seconds is None else f', in {duration(demo.training.seconds)}')
+            '' if demo.training.seconds is None else f', in {duration(demo.training.seconds)}'
+        )
     elif demo.training.seconds is None:
         demo.stages[2].note = 'the rest of a training that was cut off'
     add_commands(demo, trained, steps, scenes)

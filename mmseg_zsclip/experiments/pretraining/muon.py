@@ -20,8 +20,7 @@ def orthogonal(update: Tensor) -> Tensor:
     x = x / x.norm().clamp(min=1e-7)
     for _ in range(ITERATIONS):
         square = x @ x.T
-        x = torch.addmm(
-            x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.T if tall else x
 
 
@@ -32,14 +31,16 @@ class Muon(torch.optim.Optimizer):
         ValueError: a parameter that is no matrix.
     """
 
-    def __init__(self, params, lr: float = 1e-3, weight_decay: float = 0.1,
-                 momentum: float = 0.95) -> None:
+    def __init__(
+        self, params, lr: float = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95
+    ) -> None:
         super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
         for parameter in (p for group in self.param_groups for p in group['params']):
             if parameter.ndim != 2:
                 raise ValueError(
                     f'Muon steps matrices alone, got a parameter of shape {tuple(parameter.shape)};'
-                    ' give it to AdamW.')
+                    ' give it to AdamW.'
+                )
 
     @torch.no_grad()
     def step(self) -> None:
@@ -55,4 +56,4 @@ class Muon(torch.optim.Optimizer):
                 update = orthogonal(parameter.grad.lerp(mean, momentum))
                 rows, columns = parameter.shape
                 parameter.mul_(1 - group['lr'] * group['weight_decay'])
-                parameter.add_(update, alpha=-group['lr'] * max(1, rows / columns)**0.5)
+                parameter.add_(update, alpha=-group['lr'] * max(1, rows / columns) ** 0.5)

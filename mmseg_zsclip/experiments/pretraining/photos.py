@@ -113,5 +113,6 @@ def load_captioned(path: Path, include: list[str] = ()) -> list[Photo]:
             f'--include {" ".join(include)} matched none of {len(captions)} images of {str(path)!r}'
         )
     return [
-        Photo(image, read_photo(str(image), 'rgb'), None, tuple(captions[image])) for image in sorted(chosen)
+        Photo(image, read_photo(str(image), 'rgb'), None, tuple(captions[image]))
+        for image in sorted(chosen)
     ]

@@ -99,8 +99,11 @@ def trained_by(meta: dict) -> str | None:
     share = meta['step'] / recipe.steps if recipe.steps else meta['minutes'] / recipe.minutes
     # a run with a patch term writes two files: where its contrastive part ends, and at its own end
     dense = share >= 1 > recipe.contrastive_end
-    words = [f'the contrastive loss {"and a patch term" if dense else "alone"}',
-             f'on image-level captions{" and tags" if dense else ""}', f'{meta["step"]} steps']
+    words = [
+        f'the contrastive loss {"and a patch term" if dense else "alone"}',
+        f'on image-level captions{" and tags" if dense else ""}',
+        f'{meta["step"]} steps',
+    ]
     if meta.get('init'):
         words[-1] += f' from {meta["init"]}'
     if recipe.hold_class_token:

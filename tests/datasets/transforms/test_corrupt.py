@@ -1,4 +1,5 @@
 """Corruptions: stronger with each severity, the same in every run."""
+
 import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
@@ -33,8 +34,15 @@ def corrupt(photo, kind, severity, name='a.jpg', **kwargs):
 
 def test_maskclips_eight_kinds():
     assert sorted(SEVERITIES) == [
-        'defocus_blur', 'gaussian_blur', 'gaussian_noise', 'impulse_noise', 'jpeg_compression',
-        'shot_noise', 'spatter', 'speckle_noise']
+        'defocus_blur',
+        'gaussian_blur',
+        'gaussian_noise',
+        'impulse_noise',
+        'jpeg_compression',
+        'shot_noise',
+        'spatter',
+        'speckle_noise',
+    ]
 
 
 @pytest.mark.parametrize('kind', SEVERITIES)
@@ -43,8 +51,11 @@ def test_each_severity_is_as_strong_as_in_the_library(kind, photos):
     for severity in range(1, 6):
         changed = [corrupt(p, kind, severity, f'{i}.jpg') for i, p in enumerate(photos)]
         assert {(c.dtype, c.shape) for c in changed} == {(np.dtype(np.uint8), (128, 128, 3))}
-        distances.append(np.mean([
-            np.abs(c.astype(int) - p).mean() for c, p in zip(changed, photos, strict=True)]))
+        distances.append(
+            np.mean(
+                [np.abs(c.astype(int) - p).mean() for c, p in zip(changed, photos, strict=True)]
+            )
+        )
     assert (np.diff([0, *distances]) > 0).all()
     assert distances == pytest.approx(LIBRARY[kind], rel=0.1 if kind == 'spatter' else 0.015)
 
@@ -62,7 +73,8 @@ def test_noise_has_the_published_strength():
     assert corrupt(grey, 'gaussian_noise', 1).std() == pytest.approx(0.08 * 255, rel=0.02)
     assert corrupt(grey, 'speckle_noise', 1).std() == pytest.approx(0.15 * 128, rel=0.02)
     assert corrupt(grey, 'shot_noise', 1).std() == pytest.approx(
-        255 * (128 / 255 / 60) ** 0.5, rel=0.02)
+        255 * (128 / 255 / 60) ** 0.5, rel=0.02
+    )
     assert (corrupt(grey, 'impulse_noise', 5) != 128).mean() == pytest.approx(0.27, rel=0.02)
 
 
@@ -84,9 +96,15 @@ def test_noise_depends_on_the_name_of_the_file_and_on_nothing_else(photos):
 
 def test_in_a_pipeline(photos):
     init_default_scope('mmseg')
-    dataset = ToyDataset('test', length=1, pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='mmseg_zsclip.Corrupt', kind='spatter', severity=4), dict(type='PackSegInputs')])
+    dataset = ToyDataset(
+        'test',
+        length=1,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.Corrupt', kind='spatter', severity=4),
+            dict(type='PackSegInputs'),
+        ],
+    )
     expected = corrupt(photos[0], 'spatter', 4, 'test_000000.png')
     assert (dataset[0]['inputs'].numpy() == expected.transpose(2, 0, 1)).all()
 

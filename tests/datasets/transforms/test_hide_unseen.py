@@ -48,7 +48,7 @@ def test_the_loaders_array_is_not_written_to():
 
 
 def test_large_sets_ignore_by_65535():
-    unseen, = split_indices(load_classes('ade847'), ['postbox'])[1]
+    (unseen,) = split_indices(load_classes('ade847'), ['postbox'])[1]
     assert hide([[unseen, 255, 0]], 'ade847', ['postbox']).tolist() == [[65535, 255, 0]]
 
 

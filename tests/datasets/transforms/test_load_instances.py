@@ -1,4 +1,5 @@
 """Instance maps in a pipeline."""
+
 import cv2
 import numpy as np
 import pytest

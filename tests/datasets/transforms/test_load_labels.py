@@ -19,8 +19,9 @@ AUGMENTATIONS = [
 
 
 def results(path, **extra):
-    return dict(seg_map_path=str(path), reduce_zero_label=False, label_map=None, seg_fields=[],
-                **extra)
+    return dict(
+        seg_map_path=str(path), reduce_zero_label=False, label_map=None, seg_fields=[], **extra
+    )
 
 
 @pytest.fixture
@@ -35,8 +36,11 @@ def large(tmp_path):
 
     def build(pipeline):
         return ADE847Dataset(
-            data_root=str(tmp_path), pipeline=pipeline,
-            data_prefix=dict(img_path='images', seg_map_path='annotations'))
+            data_root=str(tmp_path),
+            pipeline=pipeline,
+            data_prefix=dict(img_path='images', seg_map_path='annotations'),
+        )
+
     return build
 
 
@@ -59,9 +63,13 @@ def test_label_300_survives_load_metric_and_saved_prediction(large, tmp_path):
 
 
 def test_mmsegs_augmentations_neither_blend_nor_wrap_large_labels(large):
-    dataset = large([
-        dict(type='LoadImageFromFile'),
-        dict(type='mmseg_zsclip.LoadLabels', classes='ade847'), *AUGMENTATIONS])
+    dataset = large(
+        [
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.LoadLabels', classes='ade847'),
+            *AUGMENTATIONS,
+        ]
+    )
     seen = set()
     for _ in range(20):
         seen |= set(dataset[0]['data_samples'].gt_sem_seg.data.unique().tolist())
@@ -71,20 +79,30 @@ def test_mmsegs_augmentations_neither_blend_nor_wrap_large_labels(large):
 def test_unlabelled_survives_augmentation_and_padding_is_neither(large):
     """Users' 8: padding must give no loss and no pseudo-label."""
     from mmseg.models import SegDataPreProcessor
-    dataset = large([
-        dict(type='LoadImageFromFile'),
-        dict(type='mmseg_zsclip.LoadLabels', classes='ade847'),
-        dict(type='mmseg_zsclip.HideUnseen', classes='ade847', unseen=['adding machine'],
-             mode='transductive'), *AUGMENTATIONS])
+
+    dataset = large(
+        [
+            dict(type='LoadImageFromFile'),
+            dict(type='mmseg_zsclip.LoadLabels', classes='ade847'),
+            dict(
+                type='mmseg_zsclip.HideUnseen',
+                classes='ade847',
+                unseen=['adding machine'],
+                mode='transductive',
+            ),
+            *AUGMENTATIONS,
+        ]
+    )
     data = [dataset[0] for _ in range(8)]
     before = [d['data_samples'].gt_sem_seg.data[0].clone() for d in data]
     assert any((labels == UNLABELLED).any() for labels in before)
     batch = SegDataPreProcessor(size=(40, 40), seg_pad_val=65535)(
         dict(inputs=[d['inputs'] for d in data], data_samples=[d['data_samples'] for d in data]),
-        training=True)
+        training=True,
+    )
     for sample, labels in zip(batch['data_samples'], before, strict=True):
         padded = torch.full((40, 40), 65535)
-        padded[:labels.shape[0], :labels.shape[1]] = labels
+        padded[: labels.shape[0], : labels.shape[1]] = labels
         assert (sample.gt_sem_seg.data[0] == padded).all()
         assert 846 not in padded
 

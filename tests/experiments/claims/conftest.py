@@ -1,4 +1,5 @@
 """Made-up results, and a suite that trains a tiny model for two steps."""
+
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
 CLASSES = ('sky', 'road', 'car')
 
-SUITE = '''
+SUITE = """
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
 
 CONFIG, FREE = {config!r}, {free!r}
@@ -30,8 +31,8 @@ SUITE = Suite(
     ],
     quick_steps=1, quick_options={{
         'test_dataloader.dataset.indices': 2, 'train_dataloader.dataset.indices': 3}})
-'''
-CONFIG = '''
+"""
+CONFIG = """
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmseg_zsclip'])
 classes = ['sky', 'road', 'tree', 'car']
@@ -69,8 +70,8 @@ param_scheduler = [dict(type='PolyLR', power=0.9, by_epoch=False, begin=0, end=2
 default_hooks = dict()
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)
-'''
-FREE = '''
+"""
+FREE = """
 _base_ = ['tiny_config.py']
 classes = {{_base_.classes}}
 model = dict(
@@ -79,7 +80,7 @@ model = dict(
         _delete_=True, type='mmseg_zsclip.MaskCLIPHead', classes=classes,
         text=dict(arch='ViT-XS-8')))
 train_dataloader = train_cfg = optim_wrapper = param_scheduler = None
-'''
+"""
 
 
 @pytest.fixture
@@ -109,37 +110,78 @@ def areas(right_share, images=40, wobble=0.0, seed=0):
 @pytest.fixture
 def run_of():
     """run_of([0.5, 0.6]) -> a trained run of two seeds; run_of(0.5) -> one without training."""
+
     def make(shares, **kwargs):
         if isinstance(shares, list):
             return Measured({i: areas(share, **kwargs) for i, share in enumerate(shares)}, True)
         return Measured({0: areas(shares, **kwargs)}, False)
+
     return make
 
 
 def result(areas, seed, weights='toy'):
     return dict(
-        areas=areas, metrics=areas.scores, seed=seed, steps=100, trained=True,
-        checkpoints=[dict(weights=weights, arch='ViT-T-8', file='x.pt', sha256='ab' * 32,
-                          trained_by='the contrastive loss alone')])
+        areas=areas,
+        metrics=areas.scores,
+        seed=seed,
+        steps=100,
+        trained=True,
+        checkpoints=[
+            dict(
+                weights=weights,
+                arch='ViT-T-8',
+                file='x.pt',
+                sha256='ab' * 32,
+                trained_by='the contrastive loss alone',
+            )
+        ],
+    )
 
 
 @pytest.fixture
 def measured(run_of):
     runs = dict(good=run_of([0.8, 0.82]), poor=run_of([0.5, 0.5]))
-    suite = Suite('s', 'Method (2026)', [
-        Run('good', 'toy_x', {'model.decode_head.query': ['|t-g|', 't']}, trains=True,
-            says='query |t-g|, a good one'),
-        Run('poor', 'toy_x', trains=True), Run('lost', 'toy_x')], [
-        Claim('good is better', 'table 1', 'mIoU', 'good', ['poor'], factor=1.5,
-              paper=dict(good=21.7, poor=9)),
-        Claim('poor is better', 'table 2', 'mIoU', 'poor', ['good'], note='It is not.'),
-        Claim('lost is better', 'table 3', 'mIoU', 'lost', ['good'], note='It is not.')],
-        about='What a *reader* should know.')
-    results = {name: {seed: result(areas, seed) for seed, areas in run.areas.items()}
-               for name, run in runs.items()}
-    measured = {name: Measured({s: r['areas'] for s, r in seeds.items()}, True)
-                for name, seeds in results.items()}
+    suite = Suite(
+        's',
+        'Method (2026)',
+        [
+            Run(
+                'good',
+                'toy_x',
+                {'model.decode_head.query': ['|t-g|', 't']},
+                trains=True,
+                says='query |t-g|, a good one',
+            ),
+            Run('poor', 'toy_x', trains=True),
+            Run('lost', 'toy_x'),
+        ],
+        [
+            Claim(
+                'good is better',
+                'table 1',
+                'mIoU',
+                'good',
+                ['poor'],
+                factor=1.5,
+                paper=dict(good=21.7, poor=9),
+            ),
+            Claim('poor is better', 'table 2', 'mIoU', 'poor', ['good'], note='It is not.'),
+            Claim('lost is better', 'table 3', 'mIoU', 'lost', ['good'], note='It is not.'),
+        ],
+        about='What a *reader* should know.',
+    )
+    results = {
+        name: {seed: result(areas, seed) for seed, areas in run.areas.items()}
+        for name, run in runs.items()
+    }
+    measured = {
+        name: Measured({s: r['areas'] for s, r in seeds.items()}, True)
+        for name, seeds in results.items()
+    }
     return SuiteResults(
-        suite, results, [judge(claim, measured) for claim in suite.claims],
+        suite,
+        results,
+        [judge(claim, measured) for claim in suite.claims],
         dict(lost='ended with code 1; lost.log:\nValueError: no weights'),
-        ['poor, seed 0', 'poor, seed 1', 'good, seed 0'])
+        ['poor, seed 0', 'poor, seed 1', 'good, seed 0'],
+    )

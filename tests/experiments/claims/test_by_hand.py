@@ -13,16 +13,30 @@ from mmseg_zsclip.experiments.claims.suite import Run, Suite
 HEAD = 'model.decode_head.'
 ON_A_LINE = [
     Run('plain', 'toy_maskclip'),
-    Run('numbers', 'toy_maskclip', {HEAD + 'ks_thresh': 1.0, 'model.backbone.ffn': True},
-        weights='toy'),
+    Run(
+        'numbers',
+        'toy_maskclip',
+        {HEAD + 'ks_thresh': 1.0, 'model.backbone.ffn': True},
+        weights='toy',
+    ),
     Run('pairs', 'toy_maskclip', {'tta.scales': [(64, 64), (96, 96)], 'tta.flip': False}, tta=True),
-    Run('words', 'toy_inductive', {HEAD + 'query': ['|t-g|', 't*g']}, trains=True, tta=True,
-        amp=True),  # the test has `tta`
+    Run(
+        'words',
+        'toy_inductive',
+        {HEAD + 'query': ['|t-g|', 't*g']},
+        trains=True,
+        tta=True,
+        amp=True,
+    ),  # the test has `tta`
 ]
 IN_PYTHON = [
     Run('blanks', 'toy_maskclip', {HEAD + 'text.templates': ['a photo of a {}.']}, weights='toy'),
-    Run('dicts', 'toy_maskclip_plus_zs',
-        {'custom_hooks': [dict(type='mmseg_zsclip.StrictLoadHook')]}, trains=True),
+    Run(
+        'dicts',
+        'toy_maskclip_plus_zs',
+        {'custom_hooks': [dict(type='mmseg_zsclip.StrictLoadHook')]},
+        trains=True,
+    ),
     Run('longer', 'toy_inductive', trains=True, amp=True, steps=4000),
 ]
 
@@ -57,8 +71,11 @@ def test_a_command_line_gives_the_config_of_the_run(run):
 def test_what_a_command_line_cannot_say_is_python(run, monkeypatch):
     done = {}
     for name in ('train', 'evaluate'):
-        monkeypatch.setattr(launch, name, lambda cfg, name=name, **flags: done.update(
-            name=name, cfg=plain(cfg), flags=flags))
+        monkeypatch.setattr(
+            launch,
+            name,
+            lambda cfg, name=name, **flags: done.update(name=name, cfg=plain(cfg), flags=flags),
+        )
     exec('\n'.join(by_hand(run)), {})  # noqa: S102
     assert done['name'] == ('train' if run.trains else 'evaluate')
     assert done['cfg'] == meant(run)

@@ -1,4 +1,5 @@
 """Jobs, their cache, and the processes that do them."""
+
 import copy
 import io
 import json
@@ -28,7 +29,8 @@ def test_a_key_follows_whatever_decides_the_result(suite_file, tmp_path, monkeyp
     others = [
         job(suite_file, 'trained', tmp_path, seed=1),
         job(suite_file, 'trained', tmp_path, quick=True),
-        *(job(suite_file, name, tmp_path) for name in ('untrained', 'short', 'mixed'))]
+        *(job(suite_file, name, tmp_path) for name in ('untrained', 'short', 'mixed')),
+    ]
     assert len({key, *(other.key for other in others)}) == 6
     config = tmp_path / 'tiny_config.py'
     before = config.read_text()
@@ -113,8 +115,11 @@ def test_runs_that_differ_in_test_options_alone_train_once(suite_file, tmp_path,
     train(copy.deepcopy(alone))
     expected = evaluate(alone, tmp_path / 'alone' / 'iter_2.pth')
     steps, once = [], IterBasedTrainLoop.run_iter
-    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', lambda self, batch: (
-        steps.append(self._iter), once(self, batch)))
+    monkeypatch.setattr(
+        IterBasedTrainLoop,
+        'run_iter',
+        lambda self, batch: (steps.append(self._iter), once(self, batch)),
+    )
     first, second = execute(one), execute(other)
     assert steps == [0, 1]
     assert second['metrics'] == expected
@@ -135,22 +140,34 @@ def test_which_runs_share_a_training(suite_file, tmp_path, monkeypatch):
     assert keys('trained') != before
 
 
-@pytest.mark.parametrize(('suite', 'shared'), [
-    ('maskclip_plus', []), ('zegclip', [
-        {'dpt_nel_rd', 'no_offset', 'to_target'}, {'dpt_nel', 't', 'to_target_t'},
-        {'inductive', 'inductive_no_offset'}])])
+@pytest.mark.parametrize(
+    ('suite', 'shared'),
+    [
+        ('maskclip_plus', []),
+        (
+            'zegclip',
+            [
+                {'dpt_nel_rd', 'no_offset', 'to_target'},
+                {'dpt_nel', 't', 'to_target_t'},
+                {'inductive', 'inductive_no_offset'},
+            ],
+        ),
+    ],
+)
 def test_shipped_runs_that_share_a_training(suite, shared, tmp_path):
     names = {}
     for one in plan([suite], 1, False, tmp_path)[0]:
         names.setdefault(one.training_key, set()).add(one.run.name)
     names.pop(None)
     assert sorted(filter(lambda group: len(group) > 1, names.values()), key=min) == sorted(
-        shared, key=min)
+        shared, key=min
+    )
 
 
 def test_two_runs_of_one_training_are_not_done_at_a_time(suite_file, tmp_path):
     one, other, free, plain = (
-        job(suite_file, name, tmp_path) for name in ('trained', 'no_offset', 'short', 'untrained'))
+        job(suite_file, name, tmp_path) for name in ('trained', 'no_offset', 'short', 'untrained')
+    )
     assert pool.next_job([other, free], [one]) is free
     assert pool.next_job([other, free], [plain]) is other
     assert pool.next_job([plain, free], [plain]) is plain
@@ -161,9 +178,14 @@ def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypat
     from mmseg_zsclip.models import ZegCLIPHead
 
     seen, once = [], ZegCLIPHead.forward
-    monkeypatch.setattr(ZegCLIPHead, 'forward', lambda self, *args, **kwargs: (
-        seen.append((self.training, torch.is_autocast_cpu_enabled())),
-        once(self, *args, **kwargs))[1])
+    monkeypatch.setattr(
+        ZegCLIPHead,
+        'forward',
+        lambda self, *args, **kwargs: (
+            seen.append((self.training, torch.is_autocast_cpu_enabled())),
+            once(self, *args, **kwargs),
+        )[1],
+    )
     assert execute(job(suite_file, 'mixed', tmp_path / 'out'))['amp']
     assert set(seen) == {(True, True), (False, True)}
     seen.clear()
@@ -189,10 +211,16 @@ def test_a_config_without_our_metric_is_an_error(suite_file, tmp_path):
 
 def test_a_suite_runs_is_cached_and_survives_a_run_that_fails(suite_file, tmp_path):
     """The training in a process of its own, through the pool."""
+
     def planned():
         (jobs_,) = plan([str(suite_file)], 1, True, tmp_path / 'out')
-        return [[one for one in jobs_ if one.run.name in (
-            'trained', 'untrained', 'nowhere', 'no_offset')]]
+        return [
+            [
+                one
+                for one in jobs_
+                if one.run.name in ('trained', 'untrained', 'nowhere', 'no_offset')
+            ]
+        ]
 
     execute(planned()[0][0])
     log = io.StringIO()
@@ -271,11 +299,17 @@ def test_an_interrupted_suite_leaves_no_process(suite_file, tmp_path, monkeypatc
 
 
 def test_a_run_ends_when_the_suite_was_killed():
-    code = ('from mmseg_zsclip.experiments.claims.worker import end_with_parent as e; import time; e(); '
-            'print("up", flush=True); time.sleep(60)')
+    code = (
+        'from mmseg_zsclip.experiments.claims.worker import end_with_parent as e; import time; e(); '
+        'print("up", flush=True); time.sleep(60)'
+    )
     root = str(PACKAGE.parent)
-    process = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, env={**os.environ, 'PYTHONPATH': root})
+    process = subprocess.Popen(
+        [sys.executable, '-c', code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, 'PYTHONPATH': root},
+    )
     try:
         assert process.stdout.readline() == b'up\n'
         process.stdin.close()  # as the kernel does for a process that is gone

@@ -6,8 +6,9 @@ from mmseg_zsclip.experiments.claims.results_page import code, escape, markdown
 from mmseg_zsclip.experiments.claims.suite import load_suite, shipped_suites
 
 PAGE = Path(__file__).resolve().parents[3] / 'docs' / 'results_toy.md'
-ABOUT = dict(command='python tools/claims.py', machine='a machine', date='2026-11-21', seeds=2,
-             quick=False)
+ABOUT = dict(
+    command='python tools/claims.py', machine='a machine', date='2026-11-21', seeds=2, quick=False
+)
 
 
 def row(page, first):
@@ -16,17 +17,23 @@ def row(page, first):
 
 def test_the_page_says_what_a_reader_must_know(measured):
     page = markdown([measured], ABOUT)
-    for text in ('`python tools/claims.py`', 'a machine', '2026-11-21', 'Seeds of trained runs: 2',
-                 '`toy`, ViT-T-8; trained by the contrastive loss alone; SHA-256 abababababab',
-                 'What a *reader* should know.', 'Failed or not run: lost.',
-                 '- 3 of 4 results are of an earlier version of the sources;'):
+    for text in (
+        '`python tools/claims.py`',
+        'a machine',
+        '2026-11-21',
+        'Seeds of trained runs: 2',
+        '`toy`, ViT-T-8; trained by the contrastive loss alone; SHA-256 abababababab',
+        'What a *reader* should know.',
+        'Failed or not run: lost.',
+        '- 3 of 4 results are of an earlier version of the sources;',
+    ):
         assert text in page, text
     assert 'quick' not in page
 
 
 def test_the_page_begins_with_how_many_claims_hold(measured):
     page = markdown([measured], ABOUT)
-    summary = page[:page.index('## Method (2026)')]
+    summary = page[: page.index('## Method (2026)')]
     assert 'Of 3, 1 hold, 0 are within noise, 1 do not hold, 1 were not measured;' in summary
     assert '| Method (2026) | 3 | 1 | 0 | 1 | 1 |' in summary
     assert 'machine' not in summary
@@ -35,8 +42,10 @@ def test_the_page_begins_with_how_many_claims_hold(measured):
 def test_a_claim_is_a_row_that_names_its_runs_and_what_is_claimed(measured):
     page = markdown([measured], ABOUT)
     good = row(page, 'good is better')
-    assert '| **holds** | mIoU of `good` is 68.1 ± 2.0, of `poor` 33.3 ± 0.0: 2.0 times as much, ' \
+    assert (
+        '| **holds** | mIoU of `good` is 68.1 ± 2.0, of `poor` 33.3 ± 0.0: 2.0 times as much, '
         '1.5 times is claimed | +18.1 ±' in good
+    )
     assert good.endswith('| 21.7\\* and 9\\*, table 1 |')
     assert '**does not hold**' in row(page, 'poor is better')
     assert '**not measured**: no result of lost' in row(page, 'lost is better')
@@ -56,8 +65,11 @@ def test_runs_are_defined_and_their_commands_stand_below(measured):
 
 
 def test_every_table_row_has_as_many_cells_as_its_head(measured):
-    rows = [line.replace('\\|', '') for line in markdown([measured], ABOUT).splitlines()
-            if line.startswith('|')]
+    rows = [
+        line.replace('\\|', '')
+        for line in markdown([measured], ABOUT).splitlines()
+        if line.startswith('|')
+    ]
     assert {row.count('|') for row in rows} == {6, 7, 11}
 
 
@@ -70,8 +82,9 @@ def test_a_metric_that_no_seed_has_is_a_dash(measured):
 def test_quick_and_random_weights_are_said(measured):
     for seeds in measured.results.values():
         for one in seeds.values():
-            one['checkpoints'] = [dict(
-                weights=None, arch='ViT-T-8', file=None, sha256=None, trained_by=None)]
+            one['checkpoints'] = [
+                dict(weights=None, arch='ViT-T-8', file=None, sha256=None, trained_by=None)
+            ]
     page = markdown([measured], ABOUT | dict(quick=True))
     assert '--quick: shorter training' in page
     assert '**random weights**' in page

@@ -31,20 +31,29 @@ def test_every_shipped_suite_agrees_with_the_papers_own_numbers(name):
 def test_a_claim_reads_as_its_inequality():
     assert Claim('', '', 'mIoU', 'a', ['b']).inequality == 'mIoU: a > b'
     assert Claim('', '', 'hIoU', 'a', ['b'], factor=2.4, margin=1).inequality == (
-        'hIoU: a > 2.4 x b + 1')
+        'hIoU: a > 2.4 x b + 1'
+    )
     assert Claim('', '', 'hIoU', 'a - b', ['b', 'c']).inequality == 'hIoU: a - b > each of b, c'
 
 
-@pytest.mark.parametrize(('claim', 'message'), [
-    (Claim('x', '', 'IoU', 'a', ['b']), "metric 'IoU'; legal: mIoU, "),
-    (Claim('x', '', 'mIoU', 'a', 'b'), 'give a tuple of at least one side'),
-    (Claim('x', '', 'mIoU', 'a', []), 'give a tuple of at least one side'),
-    (Claim('x', '', 'mIoU', 'a', ['d']), r"side 'd' names \['d'\], which are no runs .* a, b, c"),
-    (Claim('x', '', 'mIoU', 'a * b', ['c']), r"side 'a \* b': legal are a run's name, 'a - b'"),
-    (Claim('x', '', 'mIoU', 'a', ['b'], paper=dict(c=1)), r"paper for \['c'\], .* legal: a, b"),
-    (Claim('x', '', 'mIoU', 'a', ['b'], paper=dict(a=20, b=10), factor=2.5),
-     "the paper's own numbers .* do not fulfil 'mIoU: a > 2.5 x b'"),
-])
+@pytest.mark.parametrize(
+    ('claim', 'message'),
+    [
+        (Claim('x', '', 'IoU', 'a', ['b']), "metric 'IoU'; legal: mIoU, "),
+        (Claim('x', '', 'mIoU', 'a', 'b'), 'give a tuple of at least one side'),
+        (Claim('x', '', 'mIoU', 'a', []), 'give a tuple of at least one side'),
+        (
+            Claim('x', '', 'mIoU', 'a', ['d']),
+            r"side 'd' names \['d'\], which are no runs .* a, b, c",
+        ),
+        (Claim('x', '', 'mIoU', 'a * b', ['c']), r"side 'a \* b': legal are a run's name, 'a - b'"),
+        (Claim('x', '', 'mIoU', 'a', ['b'], paper=dict(c=1)), r"paper for \['c'\], .* legal: a, b"),
+        (
+            Claim('x', '', 'mIoU', 'a', ['b'], paper=dict(a=20, b=10), factor=2.5),
+            "the paper's own numbers .* do not fulfil 'mIoU: a > 2.5 x b'",
+        ),
+    ],
+)
 def test_a_wrong_claim_is_an_error_before_anything_runs(claim, message):
     with pytest.raises(ValueError, match=message):
         suite(claim)

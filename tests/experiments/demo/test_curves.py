@@ -1,4 +1,5 @@
 """Curves are read from the log that MMEngine writes, and drawn without a library."""
+
 import json
 import re
 from itertools import pairwise
@@ -23,9 +24,14 @@ def test_mmengine_still_gives_a_step_to_every_row_of_scalars_json():
 
 
 def test_loss_and_validation_are_read_from_mmengines_own_log(tmp_path):
-    write_log(tmp_path / '20260101_000000', [
-        (10, dict(loss=9.0, lr=1e-3)), (20, dict(loss=8.0)),
-        (20, {'mIoU': 5.0, 'mIoU(S)': 6.0, 'mIoU(U)': 4.0, 'hIoU': 4.8})])
+    write_log(
+        tmp_path / '20260101_000000',
+        [
+            (10, dict(loss=9.0, lr=1e-3)),
+            (20, dict(loss=8.0)),
+            (20, {'mIoU': 5.0, 'mIoU(S)': 6.0, 'mIoU(U)': 4.0, 'hIoU': 4.8}),
+        ],
+    )
     curves = read_curves(tmp_path)
     assert curves.loss == [(10, 9.0), (20, 8.0)]
     assert curves.validated == {'mIoU(S)': [(20, 6.0)], 'mIoU(U)': [(20, 4.0)], 'hIoU': [(20, 4.8)]}
@@ -44,8 +50,11 @@ def test_a_test_outside_of_training_is_no_point_of_the_curve(tmp_path):
 
 
 def test_a_folder_without_a_training_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f'no loss in {tmp_path}: found 0 files .*scalars.json'
-                       r".*training's own work folder"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=f'no loss in {tmp_path}: found 0 files .*scalars.json'
+        r".*training's own work folder",
+    ):
         read_curves(tmp_path)
     path = tmp_path / 'run/vis_data/scalars.json'
     path.parent.mkdir(parents=True)
@@ -55,8 +64,9 @@ def test_a_folder_without_a_training_is_named(tmp_path):
 
 
 def test_chart_names_every_line_inside_its_frame_and_escapes_them():
-    chart = line_chart({'a<b': [(1, 0.0), (2, 0.0)], 'c': [(1, 0.0), (2, 0.0)], 'd': [(2, 0.1)]},
-                       'x & y', '%')
+    chart = line_chart(
+        {'a<b': [(1, 0.0), (2, 0.0)], 'c': [(1, 0.0), (2, 0.0)], 'd': [(2, 0.1)]}, 'x & y', '%'
+    )
     root = ElementTree.fromstring(chart)
     labels = {text.text: float(text.get('y')) for text in root.findall('g/text')}
     assert list(labels) == ['a<b', 'c', 'd']

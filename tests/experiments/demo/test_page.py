@@ -1,4 +1,5 @@
 """The page tells everything, marks what is unseen, and asks for nothing from outside."""
+
 import base64
 import html
 import io
@@ -26,20 +27,29 @@ def demo(tmp_path):
     """Made-up results of two methods on two scenes; the predictions are the truth."""
     init_default_scope('mmseg')
     dataset = DATASETS.build(
-        dict(type='mmseg_zsclip.ToyDataset', split='test', length=2, size=32, pipeline=[]))
+        dict(type='mmseg_zsclip.ToyDataset', split='test', length=2, size=32, pipeline=[])
+    )
     classes = list(dataset.metainfo['classes'])
     for index in range(2):
         write_label_file(dataset.scene(index).semantic, tmp_path / f'test_{index:06d}.png')
-    rows = [dict(name=name, group='U' if name in UNSEEN else 'S', IoU=3.25 + i, Acc=50.0)
-            for i, name in enumerate(classes)]
+    rows = [
+        dict(name=name, group='U' if name in UNSEEN else 'S', IoU=3.25 + i, Acc=50.0)
+        for i, name in enumerate(classes)
+    ]
     rows[-1]['IoU'] = None
     metrics = {'mIoU': 41.26, 'mIoU(S)': 45.0, 'mIoU(U)': 30.0, 'hIoU': 36.0}
     return Demo(
-        tmp_path, 'toy-dense', dataset, classes, UNSEEN, dict(train=4000, val=100, test=2),
+        tmp_path,
+        'toy-dense',
+        dataset,
+        classes,
+        UNSEEN,
+        dict(train=4000, val=100, test=2),
         [Method('MaskCLIP', metrics, rows, tmp_path), Method('Zeg<CLIP>', metrics, rows, tmp_path)],
         Training(tmp_path, tmp_path / 'iter_400.pth', 400, 400, 90.0),
         Curves([(10, 9.0), (20, 8.0)], {'hIoU': [(20, 30.0)]}),
-        [Stage('drawing', 2.0), Stage('training', 125.0, 'zsclip train toy_inductive --x "a&b"')])
+        [Stage('drawing', 2.0), Stage('training', 125.0, 'zsclip train toy_inductive --x "a&b"')],
+    )
 
 
 class Checker(HTMLParser):
@@ -102,7 +112,9 @@ def test_every_picture_keeps_its_natural_aspect(demo):
     assert float(size[1]) / float(size[2]) == wide / high
 
 
-BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
+)
 
 
 @pytest.mark.skipif(BROWSER is None, reason='neither chromium nor google-chrome is installed')
@@ -112,12 +124,25 @@ def test_a_browser_draws_every_picture_at_its_natural_aspect(demo, width):
     measure = (
         '<script>onload = () => document.body.setAttribute("measured", JSON.stringify('
         '[...document.images].map(one => [one.clientWidth, one.clientHeight,'
-        'one.naturalWidth, one.naturalHeight])))</script></body>')
+        'one.naturalWidth, one.naturalHeight])))</script></body>'
+    )
     path.write_text(path.read_text().replace('</body>', measure))
     run = subprocess.run(
-        [BROWSER, '--headless', '--no-sandbox', '--disable-gpu', f'--window-size={width},900',
-         f'--user-data-dir={demo.out}/profile', '--dump-dom', path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True)
+        [
+            BROWSER,
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            f'--window-size={width},900',
+            f'--user-data-dir={demo.out}/profile',
+            '--dump-dom',
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     sizes = json.loads(html.unescape(re.search('measured="(.*?)"', run.stdout)[1]))
     assert len(sizes) == 2 * 4 + 20
     for drawn_wide, drawn_high, wide, high in sizes:
@@ -133,11 +158,15 @@ def change(demo, seen, unseen):
 def test_page_says_why_zegclip_stands_below_maskclip(demo):
     assert 'stands below' not in change(demo, 0.0, 0.01)
     text = change(demo, 5.0, -2.5)
-    assert 'below MaskCLIP by 2.5 points on unseen classes: it learned from masks of the seen' in text
+    assert (
+        'below MaskCLIP by 2.5 points on unseen classes: it learned from masks of the seen' in text
+    )
     assert 'It gains 5.0 on seen classes.' in text
     assert 'patches of all 20 classes' in text
     text = change(demo, -1.5, -2.5)
-    assert '1.5 points on seen classes and 2.5 points on unseen classes: 400 steps are short' in text
+    assert (
+        '1.5 points on seen classes and 2.5 points on unseen classes: 400 steps are short' in text
+    )
     demo.weights = 'toy'
     assert 'patches of all' not in change(demo, -1.5, -2.5)
 
@@ -163,9 +192,14 @@ def test_names_and_commands_are_escaped(demo):
     assert '--x &quot;a&amp;b&quot;' in text
 
 
-@pytest.mark.parametrize(('weights', 'said'), [
-    ('toy-dense', 'claims of the papers are therefore measured on <code>toy</code>'),
-    ('toy', 'trained by the contrastive loss alone'), ('my<.pt', 'my&lt;.pt')])
+@pytest.mark.parametrize(
+    ('weights', 'said'),
+    [
+        ('toy-dense', 'claims of the papers are therefore measured on <code>toy</code>'),
+        ('toy', 'trained by the contrastive loss alone'),
+        ('my<.pt', 'my&lt;.pt'),
+    ],
+)
 def test_page_says_what_the_clip_was_trained_with(demo, weights, said):
     demo.weights = weights
     assert said in page.build_page(demo)

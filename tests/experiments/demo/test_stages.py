@@ -1,4 +1,5 @@
 """`zsclip demo`: what it refuses, and one whole small run, done twice."""
+
 import json
 
 import pytest
@@ -20,14 +21,21 @@ def clip(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['--steps', '0'], '--steps is 0; give 20 or more'),
-    (['--scenes', '-3'], '--scenes is -3; give 1 or more'),
-    (['--out', 'file/below'], r'--out is .*below, but .*file is a file\. Name a folder'),
-    (['--weights', 'openai'], "--weights is 'openai', which is no file; give toy-dense, toy, or"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--steps', '0'], '--steps is 0; give 20 or more'),
+        (['--scenes', '-3'], '--scenes is -3; give 1 or more'),
+        (['--out', 'file/below'], r'--out is .*below, but .*file is a file\. Name a folder'),
+        (
+            ['--weights', 'openai'],
+            "--weights is 'openai', which is no file; give toy-dense, toy, or",
+        ),
+    ],
+)
 def test_wrong_arguments_are_named_before_anything_is_written(
-        arguments, message, clip, tmp_path, monkeypatch):
+    arguments, message, clip, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'file').write_text('')
     with pytest.raises(SystemExit, match=f'zsclip: {message}'):
@@ -52,17 +60,24 @@ def test_commands_of_a_shortened_run_name_the_runs_own_config(clip, tmp_path):
     demo.training = stages.Training(tmp_path / 'a b', tmp_path / 'a b/iter_80.pth', 80, 400)
     stages.add_commands(demo, trained, 80, 5)
     _, free, train, test = (stage.command for stage in demo.stages)
-    assert free.endswith('toy_maskclip --weights toy --cfg-options test_dataloader.dataset.length=5')
-    assert train == (f"zsclip train '{tmp_path}/a b'/toy_inductive.py --weights toy "
-                     f"--work-dir '{tmp_path}/a b'")
-    assert test.startswith(f"zsclip test '{tmp_path}/a b'/toy_inductive.py '{tmp_path}/a b/iter_80.pth'")
+    assert free.endswith(
+        'toy_maskclip --weights toy --cfg-options test_dataloader.dataset.length=5'
+    )
+    assert train == (
+        f"zsclip train '{tmp_path}/a b'/toy_inductive.py --weights toy --work-dir '{tmp_path}/a b'"
+    )
+    assert test.startswith(
+        f"zsclip test '{tmp_path}/a b'/toy_inductive.py '{tmp_path}/a b/iter_80.pth'"
+    )
     stages.add_commands(demo, trained, None, None)
     assert demo.stages[2].command.endswith(
-        '--cfg-options train_cfg.val_interval=10 val_dataloader.dataset.length=40')
+        '--cfg-options train_cfg.val_interval=10 val_dataloader.dataset.length=40'
+    )
 
 
 def test_a_small_demo_from_any_directory_whose_training_is_used_again(
-        clip, tmp_path, monkeypatch, capsys):
+    clip, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stages, 'VALIDATIONS', 1)
     shipped, used = stages.configs, []
@@ -79,13 +94,19 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
         return free, trained, full_steps
 
     monkeypatch.setattr(stages, 'configs', smaller)
-    assert main(['demo', '--weights', str(clip), '--steps', '20', '--scenes', '2',
-                 '--out', 'here']) == 0
+    assert (
+        main(['demo', '--weights', str(clip), '--steps', '20', '--scenes', '2', '--out', 'here'])
+        == 0
+    )
     shown = capsys.readouterr()
     page = tmp_path / 'here/index.html'
     assert shown.out.rstrip().endswith(str(page))
-    for stage in ('1/5 drawing 6 scenes', '2/5 testing MaskCLIP', '3/5 training ZegCLIP',
-                  '4/5 testing ZegCLIP'):
+    for stage in (
+        '1/5 drawing 6 scenes',
+        '2/5 testing MaskCLIP',
+        '3/5 training ZegCLIP',
+        '4/5 testing ZegCLIP',
+    ):
         assert stage in shown.err
     text = page.read_text(encoding='utf-8')
     assert 'Test scene 1:' in text
@@ -100,13 +121,21 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
     assert 'is used again. Delete it to train anew' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('stop', 'status', 'words'), [
-    (KeyboardInterrupt('inside of a decoder'), 130, 'stopped'),
-    (TrainingStopped(15, 'saved a/iter_5.pth, iteration 5 of 9\ngo on: --resume'), 143,
-     'saved a/iter_5.pth, iteration 5 of 9')])
+@pytest.mark.parametrize(
+    ('stop', 'status', 'words'),
+    [
+        (KeyboardInterrupt('inside of a decoder'), 130, 'stopped'),
+        (
+            TrainingStopped(15, 'saved a/iter_5.pth, iteration 5 of 9\ngo on: --resume'),
+            143,
+            'saved a/iter_5.pth, iteration 5 of 9',
+        ),
+    ],
+)
 def test_an_interrupted_demo_ends_in_two_lines(stop, status, words, monkeypatch, tmp_path, capsys):
     def interrupted(*args):
         raise stop
+
     monkeypatch.setattr(stages, 'build_datasets', interrupted)
     with pytest.raises(SystemExit) as ended:
         stages.run_stages(tmp_path, 'toy-dense', 20, 1)

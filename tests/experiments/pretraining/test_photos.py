@@ -59,9 +59,7 @@ def test_no_images_are_an_error(street):
 
 
 def test_labels_outside_the_names_are_an_error(street):
-    with pytest.raises(
-        ValueError, match=r'a.png holds 2; legal: 0 to 1 \(2 classes\)'
-    ):
+    with pytest.raises(ValueError, match=r'a.png holds 2; legal: 0 to 1 \(2 classes\)'):
         load(street, classes=2)
 
 
@@ -97,8 +95,11 @@ def test_255_is_a_class_where_there_are_more(street):
     labels[0, 0] = 65535
     save(street / 'ann' / 'a.png', labels)
     assert load(street, classes=300, include=['a*'])[0].labels.max() == 65535
-    counts = CropSampler(load(street, classes=300, include=['a*']), 300, 60, (0.5, 1.0)).draw(
-        16, 4, np.random.default_rng(0)).counts
+    counts = (
+        CropSampler(load(street, classes=300, include=['a*']), 300, 60, (0.5, 1.0))
+        .draw(16, 4, np.random.default_rng(0))
+        .counts
+    )
     assert (counts[:, 255] > 0).all()
 
 

@@ -98,10 +98,14 @@ def test_patch_term_adds_a_dense_checkpoint_after_the_contrastive_one(tool, stre
     assert ['value' in row for row in rows] == [False, False, True, True]
     first, last = weights(tmp_path / 'contrastive.pt'), weights(tmp_path / 'dense.pt')
     assert any(not torch.equal(first[key], last[key]) for key in first)
-    found = [trained_by(torch.load(tmp_path / f'{name}.pt', weights_only=True)['meta'])
-             for name in ('contrastive', 'dense')]
-    assert found == ['the contrastive loss alone, on image-level captions, 2 steps',
-                     'the contrastive loss and a patch term, on image-level captions and tags, 4 steps']
+    found = [
+        trained_by(torch.load(tmp_path / f'{name}.pt', weights_only=True)['meta'])
+        for name in ('contrastive', 'dense')
+    ]
+    assert found == [
+        'the contrastive loss alone, on image-level captions, 2 steps',
+        'the contrastive loss and a patch term, on image-level captions and tags, 4 steps',
+    ]
 
 
 @pytest.mark.parametrize(('minutes', 'loss'), [(6.02, 'alone'), (10.01, 'and a patch term')])
@@ -132,8 +136,10 @@ def test_resume_continues_as_if_never_stopped(tool, street, tmp_path, monkeypatc
     whole, cut = (weights(tmp_path / name / 'contrastive.pt') for name in ('whole', 'cut'))
     for key in whole:
         assert torch.allclose(whole[key], cut[key], atol=1e-5), key
-    stored = [torch.load(tmp_path / name / 'contrastive.pt', weights_only=True)['token_rows']
-              for name in ('whole', 'cut')]
+    stored = [
+        torch.load(tmp_path / name / 'contrastive.pt', weights_only=True)['token_rows']
+        for name in ('whole', 'cut')
+    ]
     assert torch.equal(*stored)
 
 
@@ -158,7 +164,9 @@ def test_words_that_were_never_trained_are_not_stored(tool, street, tmp_path):
     assert half.stat().st_size < 0.7 * whole.stat().st_size < 400_000
     stored = torch.load(half, weights_only=True)
     assert stored['state_dict']['visual.proj'].dtype == torch.float16
-    said = sorted(set(tokenize(['a red car', 'a tree']).flatten().tolist()) - {0})  # 0 only fills up
+    said = sorted(
+        set(tokenize(['a red car', 'a tree']).flatten().tolist()) - {0}
+    )  # 0 only fills up
     assert stored['token_rows'].tolist() == said
     words = weights(half)['text.token_embedding.weight']
     assert words.any(dim=1).nonzero().flatten().tolist() == said
@@ -256,7 +264,10 @@ def test_each_part_of_the_schedule_is_annealed_to_its_end():
         ({}, 'steps=None and minutes=None: give exactly one'),
         (dict(steps=1, minutes=2.0), 'steps=1 and minutes=2.0: give exactly one'),
         (dict(minutes=-1.0), 'the length must be positive'),
-        (dict(steps=1, hold_class_token=2.0), 'hold_class_token is 2.0; legal: a share from 0 to 1'),
+        (
+            dict(steps=1, hold_class_token=2.0),
+            'hold_class_token is 2.0; legal: a share from 0 to 1',
+        ),
         (dict(steps=1, precision='fp8'), "precision is 'fp8'; legal: bf16, fp32"),
     ],
 )

@@ -1,4 +1,5 @@
 """tools/analysis_tools/efficiency.py: the counts are the paper's, and what is run is measured."""
+
 import json
 
 import pytest
@@ -11,8 +12,10 @@ def tool(load_tool):
     return load_tool('analysis_tools/efficiency.py')
 
 
-@pytest.mark.parametrize(('config', 'trained', 'macs', 'ours'), [
-    ('voc_inductive', 13.8, 110.4, 109.1), ('coco_stuff_inductive', 14.6, 123.9, 114.0)])
+@pytest.mark.parametrize(
+    ('config', 'trained', 'macs', 'ours'),
+    [('voc_inductive', 13.8, 110.4, 109.1), ('coco_stuff_inductive', 14.6, 123.9, 114.0)],
+)
 def test_table_3_of_zegclip(tool, config, trained, macs, ours):
     out = tool.cost(config, runs=0)
     assert out['trained_as_released'] / 1e6 == pytest.approx(trained, abs=0.06)
@@ -44,18 +47,25 @@ model = dict(
 
 def test_what_is_run_is_measured(tool, monkeypatch, tmp_path, capsys):
     path = tmp_path / 'cost.json'
-    monkeypatch.setattr('sys.argv', [
-        'efficiency.py', 'toy_inductive', '--runs', '1', '--device', 'cpu', '--json', str(path)])
+    monkeypatch.setattr(
+        'sys.argv',
+        ['efficiency.py', 'toy_inductive', '--runs', '1', '--device', 'cpu', '--json', str(path)],
+    )
     tool.main()
     out = json.loads(path.read_text())
     assert min(out['images_per_s'], out['peak_gb']) > 0
-    assert f"{out['images_per_s']:.2f} images/s, peak {out['peak_gb']:.2f} GiB (cpu" in (
-        capsys.readouterr().out)
+    assert f'{out["images_per_s"]:.2f} images/s, peak {out["peak_gb"]:.2f} GiB (cpu' in (
+        capsys.readouterr().out
+    )
 
 
-@pytest.mark.parametrize(('config', 'message'), [
-    ('toy_maskclip', 'names no crop_size in test_cfg; give --size H W'),
-    ('toy_maskclap', "there is no config 'toy_maskclap'")])
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ('toy_maskclip', 'names no crop_size in test_cfg; give --size H W'),
+        ('toy_maskclap', "there is no config 'toy_maskclap'"),
+    ],
+)
 def test_errors_are_one_line(tool, monkeypatch, capsys, config, message):
     monkeypatch.setattr('sys.argv', ['efficiency.py', config])
     with pytest.raises(SystemExit, match='2'):

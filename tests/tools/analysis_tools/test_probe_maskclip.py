@@ -1,4 +1,5 @@
 """tools/analysis_tools/probe_maskclip.py: what it counts, on labels whose answer is known and on two scenes."""
+
 import logging
 
 import pytest
@@ -29,7 +30,7 @@ def test_eq_5_lets_a_large_class_outvote_a_small_one(tool):
     truth[0, 0] = 1
     keys = torch.zeros(1, 2, 4, 4)
     keys[:, 0] = 1.0
-    keys[0, :, 0, 0] = torch.tensor([0.5, 0.75 ** 0.5])
+    keys[0, :, 0, 0] = torch.tensor([0.5, 0.75**0.5])
     scores = 100 * tool.one_hot(truth, 2)
     tally = tool.Tally(2)
     tool.probe_keys(tally, scores, keys, truth, truth)
@@ -54,10 +55,12 @@ def test_denoising_is_judged_by_what_is_there(tool):
     section = 'prompt denoising at 0.5'
     shares = {name: tally.mean(section, name) for name in tally.facts[section]}
     assert shares == {
-        'share of absent classes that go': 0, 'share of present classes that go': 0.5,
+        'share of absent classes that go': 0,
+        'share of present classes that go': 0.5,
         'share of pixels given to an absent class': 0.25,
         'share of pixels given to a class that goes': 0.25,
-        'share of pixels of a class that goes': 0.25}
+        'share of pixels of a class that goes': 0.25,
+    }
     assert tally.scores(section, '[exactly the absent classes dropped]')['pAcc'] == 100
     assert tally.scores(section, 'classes below it dropped')['pAcc'] == 50
 

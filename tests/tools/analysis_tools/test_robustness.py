@@ -1,12 +1,24 @@
 """tools/analysis_tools/robustness.py: the paper's table of corruptions by severities, in cells that are kept."""
+
 import json
 
 import pytest
 from mmengine.config import Config, ConfigDict
 
-QUICK = ['toy_maskclip', '--weights', 'toy', '--corruptions', 'gaussian_blur', '--severities', '1', '5',
-         '--cfg-options', 'test_dataloader.dataset.length=2', 'test_dataloader.num_workers=0',
-         'test_dataloader.persistent_workers=False']
+QUICK = [
+    'toy_maskclip',
+    '--weights',
+    'toy',
+    '--corruptions',
+    'gaussian_blur',
+    '--severities',
+    '1',
+    '5',
+    '--cfg-options',
+    'test_dataloader.dataset.length=2',
+    'test_dataloader.num_workers=0',
+    'test_dataloader.persistent_workers=False',
+]
 
 
 @pytest.fixture
@@ -41,7 +53,8 @@ def test_rows_are_the_papers(tool):
         '| --- | --- | --- |',
         '| none | 21.7 | 21.7 |',
         '| spatter | 20.5 | - |',
-        '| shot noise | - | - |']
+        '| shot noise | - | - |',
+    ]
 
 
 def test_two_scenes_of_the_toy_world(tool, tmp_path, capsys):
@@ -73,7 +86,9 @@ def test_a_killed_run_goes_on_and_another_metric_costs_nothing(tool, fake, tmp_p
 
 def test_cells_of_other_settings_are_not_mixed_in(tool, fake):
     tool.main(QUICK)
-    with pytest.raises(ValueError, match='cells measured with another config, clip; .* another --out'):
+    with pytest.raises(
+        ValueError, match='cells measured with another config, clip; .* another --out'
+    ):
         tool.main([arg if arg != 'toy' else 'toy-dense' for arg in QUICK])
 
 
@@ -85,33 +100,48 @@ def test_eight_kinds_of_five_severities_and_clean_by_default(tool, fake, capsys)
 
 def test_joined_and_wrapped_data_sets_are_corrupted_too(tool):
     leaf = dict(type='A', pipeline=[dict(type='mmcv.LoadImageFromFile'), dict(type='Resize')])
-    cfg = Config(dict(test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[
-        leaf, dict(type='RepeatDataset', dataset=leaf)]))))
+    cfg = Config(
+        dict(
+            test_dataloader=dict(
+                dataset=dict(
+                    type='ConcatDataset', datasets=[leaf, dict(type='RepeatDataset', dataset=leaf)]
+                )
+            )
+        )
+    )
     parts = tool.corrupted(cfg, 'spatter', 3).test_dataloader.dataset.datasets
     for part in (parts[0], parts[1].dataset):
         assert part.pipeline[1] == ConfigDict(
-            type='mmseg_zsclip.Corrupt', kind='spatter', severity=3)
+            type='mmseg_zsclip.Corrupt', kind='spatter', severity=3
+        )
         assert len(part.pipeline) == 3
     assert cfg.test_dataloader.dataset.datasets[0].pipeline == leaf['pipeline']
 
 
 def test_a_pipeline_that_reads_no_file(tool):
     cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=[dict(type='Resize')]))))
-    with pytest.raises(ValueError, match=r"has \['Resize'\]; .* LoadImageFromFile, which is not there"):
+    with pytest.raises(
+        ValueError, match=r"has \['Resize'\]; .* LoadImageFromFile, which is not there"
+    ):
         tool.corrupted(cfg, 'spatter', 3)
 
 
 def test_unknown_metric_lists_the_configs(tool, fake):
-    with pytest.raises(ValueError, match="--metric 'F1' is none of this config's metrics: mIoU, pAcc"):
+    with pytest.raises(
+        ValueError, match="--metric 'F1' is none of this config's metrics: mIoU, pAcc"
+    ):
         tool.main([*QUICK, '--metric', 'F1'])
 
 
-@pytest.mark.parametrize(('argv', 'words'), [
-    (['toy_maskclip', '--severities', '6'], 'invalid choice: 6 (choose from'),
-    (['toy_maskclip', '--corruptions', 'fog'], "invalid choice: 'fog' (choose from"),
-    (['toy_maskclp'], "there is no config 'toy_maskclp'"),
-    (['toy_maskclip', 'none.pth'], "there is no checkpoint 'none.pth'"),
-])
+@pytest.mark.parametrize(
+    ('argv', 'words'),
+    [
+        (['toy_maskclip', '--severities', '6'], 'invalid choice: 6 (choose from'),
+        (['toy_maskclip', '--corruptions', 'fog'], "invalid choice: 'fog' (choose from"),
+        (['toy_maskclp'], "there is no config 'toy_maskclp'"),
+        (['toy_maskclip', 'none.pth'], "there is no checkpoint 'none.pth'"),
+    ],
+)
 def test_wrong_arguments(tool, argv, words, capsys):
     with pytest.raises(SystemExit) as info:
         tool.main(argv)

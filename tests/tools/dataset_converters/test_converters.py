@@ -1,4 +1,5 @@
 """Each converter on a fixture in the exact format of its source, and what it says to bad input."""
+
 import importlib.util
 import json
 import sys
@@ -37,8 +38,14 @@ def files(root):
 
 def test_there_is_no_untested_converter():
     assert {p.stem for p in TOOLS.glob('*.py')} == {
-        'ade20k_full', 'camvid', 'cityscapes', 'coco_stuff164k', 'pascal_context', 'voc_aug',
-        'toy'}  # toy.py: tests/toy/test_export.py
+        'ade20k_full',
+        'camvid',
+        'cityscapes',
+        'coco_stuff164k',
+        'pascal_context',
+        'voc_aug',
+        'toy',
+    }  # toy.py: tests/toy/test_export.py
 
 
 def test_coco_stuff_raw_ids_become_the_171_classes(tmp_path):
@@ -58,6 +65,7 @@ def test_coco_stuff_raw_ids_become_the_171_classes(tmp_path):
 
 def test_coco_stuff_table_is_mmsegs():
     import mmseg
+
     path = Path(mmseg.__file__).parent / '.mim/tools/dataset_converters/coco_stuff164k.py'
     if not path.is_file():
         pytest.skip(f'{path} is not installed')
@@ -66,7 +74,8 @@ def test_coco_stuff_table_is_mmsegs():
     spec.loader.exec_module(mmsegs)
     ids = np.array(sorted(mmsegs.clsID_to_trID), np.uint8)
     assert load('coco_stuff164k').to_train_ids(ids[None])[0].tolist() == [
-        mmsegs.clsID_to_trID[i] for i in ids]
+        mmsegs.clsID_to_trID[i] for i in ids
+    ]
 
 
 def test_coco_object_is_things_and_background(tmp_path):
@@ -90,16 +99,20 @@ def test_coco_stuff_unused_id_names_the_file(tmp_path):
 def test_voc_with_sbd(tmp_path):
     voc, sbd = tmp_path / 'VOC2012', tmp_path / 'sbd'
     for path, names in (
-            (voc / 'ImageSets/Segmentation/train.txt', 'a b'),
-            (voc / 'ImageSets/Segmentation/val.txt', 'c'),
-            (sbd / 'dataset/train.txt', 'b d'), (sbd / 'dataset/val.txt', 'c e')):
+        (voc / 'ImageSets/Segmentation/train.txt', 'a b'),
+        (voc / 'ImageSets/Segmentation/val.txt', 'c'),
+        (sbd / 'dataset/train.txt', 'b d'),
+        (sbd / 'dataset/val.txt', 'c e'),
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('\n'.join(names.split()) + '\n')
     (sbd / 'dataset' / 'cls').mkdir()
     mask = np.array([[0, 20], [15, 1]], np.uint8)
     for name in 'bcde':
-        savemat(sbd / 'dataset' / 'cls' / f'{name}.mat', {'GTcls': {
-            'Segmentation': mask, 'Boundaries': 0, 'CategoriesPresent': [1, 15, 20]}})
+        savemat(
+            sbd / 'dataset' / 'cls' / f'{name}.mat',
+            {'GTcls': {'Segmentation': mask, 'Boundaries': 0, 'CategoriesPresent': [1, 15, 20]}},
+        )
     load('voc_aug').main([str(voc), str(sbd)])
     lists = voc / 'ImageSets' / 'Segmentation'
     assert (lists / 'aug.txt').read_text().split() == ['d', 'e']
@@ -118,6 +131,7 @@ def test_sbd_instance_files_are_refused(tmp_path):
 def context(tmp_path):
     """VOC2010 with two images, as *.mat and as trainval_merged.json, and labels.txt."""
     from pycocotools.mask import encode
+
     full = load_classes('pc459')
     sky, accordion, wood = (full.index(n) + 1 for n in ('sky', 'accordion', 'wood'))
     label_map = np.array([[0, sky, sky], [accordion, wood, wood]], np.uint16)
@@ -132,10 +146,16 @@ def context(tmp_path):
         images.append(dict(image_id=i, file_name=f'{name}.jpg', phase=split, height=2, width=3))
         for category in (sky, wood):
             code = encode(np.asfortranarray(label_map == category).astype(np.uint8))
-            segments.append(dict(image_id=i, category_id=category, segmentation=dict(
-                size=code['size'], counts=code['counts'].decode())))
+            segments.append(
+                dict(
+                    image_id=i,
+                    category_id=category,
+                    segmentation=dict(size=code['size'], counts=code['counts'].decode()),
+                )
+            )
     (tmp_path / 'trainval_merged.json').write_text(
-        json.dumps(dict(images=images, annos_segmentation=segments)))
+        json.dumps(dict(images=images, annos_segmentation=segments))
+    )
     (tmp_path / 'labels.txt').write_text('0: empty\n1: accordion\n459: wool\n')
     return tmp_path
 
@@ -146,18 +166,25 @@ def test_context_needs_no_detail_package_and_counts_pixels(context, source, caps
     labels = read(context / 'SegmentationClassContext' / '2008_1.png')
     names = load_classes('context60')
     assert [[names[i] for i in row] for row in labels] == [
-        ['background', 'sky', 'sky'], ['background', 'wood', 'wood']]
+        ['background', 'sky', 'sky'],
+        ['background', 'wood', 'wood'],
+    ]
     for split, name in (('train', '2008_1'), ('val', '2008_2')):
         path = context / 'ImageSets' / 'SegmentationContext' / f'{split}.txt'
         assert path.read_text().split() == [name]
     counts = dict(line.split() for line in capsys.readouterr().out.splitlines()[:60])
     assert (counts['sky'], counts['wood'], counts['background'], counts['cat']) == (
-        '4', '4', '4', '0')
+        '4',
+        '4',
+        '4',
+        '0',
+    )
 
 
 def test_context_459_keeps_all_classes(context):
-    load('pascal_context').main([
-        str(context), '--annotations', str(context / 'trainval'), '--classes', '459'])
+    load('pascal_context').main(
+        [str(context), '--annotations', str(context / 'trainval'), '--classes', '459']
+    )
     labels = read(context / 'SegmentationClassContext459' / '2008_1.png')
     names = load_classes('pc459')
     assert labels.dtype == np.uint16
@@ -229,7 +256,13 @@ def test_cityscapes_ids_become_the_19_classes(tmp_path):
     labels = read(folder / 'aachen_000000_000019_gtFine_labelTrainIds.png')[0].tolist()
     names = load_classes('cityscapes')
     assert [i if i == 255 else names[i] for i in labels] == [
-        255, 'road', 'bicycle', 'traffic light', 255, 255]
+        255,
+        'road',
+        'bicycle',
+        'traffic light',
+        255,
+        255,
+    ]
     with pytest.raises(ValueError, match='label id 34; legal: 0 to 33'):
         load('cityscapes').to_train_ids(np.array([[34]]))
 
@@ -294,7 +327,11 @@ def sized_pairs(root, size):
     save(photo, root / 'ade/images/ADE/training/ADE_a.jpg')
     save(np.full((6, 8, 3), 128), root / 'camvid/LabeledApproved_full/0016E5_07959_L.png')
     save(photo, root / 'camvid/701_StillsRaw_full/0016E5_07959.png')
-    for main in (root / 'voc/ImageSets/Main', root / 'voc/ImageSets/Segmentation', root / 'dataset'):
+    for main in (
+        root / 'voc/ImageSets/Main',
+        root / 'voc/ImageSets/Segmentation',
+        root / 'dataset',
+    ):
         main.mkdir(parents=True)
         for split in ('train', 'val'):
             (main / f'{split}.txt').write_text(f'{"a" if split == "train" else "b"}\n')
@@ -305,10 +342,13 @@ def sized_pairs(root, size):
     savemat(root / 'dataset/cls/a.mat', {'GTcls': {'Segmentation': np.ones((6, 8), np.uint8)}})
     save(photo, root / 'voc/JPEGImages/a.jpg')
     return {
-        'cityscapes': [root / 'city'], 'coco_stuff164k': [root / 'coco'],
-        'ade20k_full': [root / 'ade'], 'camvid': [root / 'camvid'],
+        'cityscapes': [root / 'city'],
+        'coco_stuff164k': [root / 'coco'],
+        'ade20k_full': [root / 'ade'],
+        'camvid': [root / 'camvid'],
         'pascal_context': [root / 'voc', '--annotations', root / 'mats'],
-        'voc_aug': [root / 'voc', root]}
+        'voc_aug': [root / 'voc', root],
+    }
 
 
 CONVERTERS = ['ade20k_full', 'camvid', 'cityscapes', 'coco_stuff164k', 'pascal_context', 'voc_aug']
@@ -341,15 +381,23 @@ def test_two_photos_of_one_name_are_an_error_and_not_one_file(tmp_path):
     assert not list(tmp_path.glob('images_847/*/*'))
 
 
-@pytest.mark.parametrize(('second', 'way'), [
-    ('2008_1.png', 'Rename'), ('more/2008_1.jpg', 'Rename'), ('2008_1.JPG', 'Rename'),
-    ('2008_1.jpg', 'Name it once')])
+@pytest.mark.parametrize(
+    ('second', 'way'),
+    [
+        ('2008_1.png', 'Rename'),
+        ('more/2008_1.jpg', 'Rename'),
+        ('2008_1.JPG', 'Rename'),
+        ('2008_1.jpg', 'Name it once'),
+    ],
+)
 def test_two_segmented_photos_of_one_name_are_an_error(context, second, way):
     path = context / 'trainval_merged.json'
     data = json.loads(path.read_text())
     data['images'][1]['file_name'] = second
     path.write_text(json.dumps(data))
-    with pytest.raises(ValueError, match=f'2008_1.jpg and .*{second} would both be written.* {way}'):
+    with pytest.raises(
+        ValueError, match=f'2008_1.jpg and .*{second} would both be written.* {way}'
+    ):
         load('pascal_context').main([str(context), '--annotations', str(path)])
     assert not list((context / 'SegmentationClassContext').iterdir())
 
