@@ -39,6 +39,7 @@ matrix:
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet

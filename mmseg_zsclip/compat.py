@@ -180,9 +180,9 @@ def install_ops() -> None:
 
 
 def avoid_flash_attention() -> None:
-    """torch 2.1's flash attention writes outside its memory on a CPU when bfloat16 is differentiated
-    by several threads, as `--amp` does; 2.2 does not. The switch is the GPU's as well, so that it
-    stays as it is where there is one."""
+    """torch 2.1's flash attention writes outside its memory on a CPU when bfloat16 is
+    differentiated by several threads, as `--amp` does; 2.2 does not. The switch is the GPU's as
+    well, so that it stays as it is where there is one."""
     if (installed_version('torch') or '').startswith('2.1.'):
         import torch
 

@@ -19,7 +19,8 @@ def interpolation(sizes: Sequence[int], align_corners: bool = False) -> Tensor:
 
 
 def row_strips(down: Tensor, count: int) -> Iterator[tuple[slice, slice]]:
-    """Rows of an interpolation (H, h), `count` at a time, and the lines of h that they are made of."""
+    """Rows of an interpolation (H, h), `count` at a time,
+    and the lines of h that they are made of."""
     for start in range(0, len(down), count):
         rows = slice(start, min(start + count, len(down)))
         yield rows, lines_used(down[rows])

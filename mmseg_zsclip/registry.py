@@ -2,7 +2,8 @@
 
 They are children of MMEngine's own and not of MMSegmentation's: MMEngine finds a scope only among
 the children of its root, so a grandchild would be invisible from `default_scope='mmdet'` or from
-code that sets no scope. `locations` are imported at the first look-up; importing this file is light.
+code that sets no scope. `locations` are imported at the first look-up;
+importing this file is light.
 """
 
 from mmengine import registry as root

@@ -14,7 +14,8 @@ TOOLS = Path(__file__).parents[1] / 'tools'
 
 @pytest.fixture(scope='session')
 def load_tool():
-    """A script below `tools`, by its path there, as a fresh module; it can import those beside it."""
+    """A script below `tools`, by its path there, as a fresh module;
+    it can import those beside it."""
 
     def load(name):
         path = TOOLS / name

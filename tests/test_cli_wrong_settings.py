@@ -53,7 +53,7 @@ def zsclip_test(config, *words, options=()):
         ([SLIDE, CROP, 'model.test_cfg.stride=[0,0]'], r'test_cfg\.stride is \[0, 0\]'),
         (
             ['visualizer.type=mmengine.Visualizer'],
-            r"of the config with type 'Visualizer' cannot be built: .*unexpected keyword argument 'alpha'",
+            r"with type 'Visualizer' cannot be built: .*unexpected keyword argument 'alpha'",
         ),
         (
             ['visualizer.type=Vizualizer'],

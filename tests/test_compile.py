@@ -1,4 +1,5 @@
-"""`torch.compile` takes a method as one graph. Its back end is left out: that needs a C++ compiler."""
+"""`torch.compile` takes a method as one graph. Its back end is left out:
+that needs a C++ compiler."""
 
 import pytest
 import torch

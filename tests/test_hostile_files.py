@@ -1,4 +1,5 @@
-"""Damaged and hostile files: each one loads or is one line that names it, and nothing of it runs."""
+"""Damaged and hostile files: each one loads or is one line that names it,
+and nothing of it runs."""
 
 import os
 import pickle

@@ -1,5 +1,5 @@
-"""Two ways to evaluate that must never be mixed: every config of MaskCLIP on photos says which is its own,
-has its settings, and predicts."""
+"""Two ways to evaluate that must never be mixed: every config of MaskCLIP on photos says which is
+its own, has its settings, and predicts."""
 
 import numpy as np
 import pytest

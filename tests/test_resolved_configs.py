@@ -1,8 +1,8 @@
 """What every shipped config comes to is what it came to before: `goldens/configs.json` holds it.
 
-By effect, not by text: a class list told thrice equals one that the data set carries, and a value that
-a default gives equals one that is written. A change that is meant is written down, and shown as a
-difference of settings, by
+By effect, not by text: a class list told thrice equals one that the data set carries, and a value
+that a default gives equals one that is written. A change that is meant is written down, and shown
+as a difference of settings, by
 
     python tests/test_resolved_configs.py --write
 """

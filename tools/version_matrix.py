@@ -1,4 +1,5 @@
-"""Runs the test suite on every row of one table of versions, and writes the table of docs/install.md.
+"""Runs the test suite on every row of one table of versions,
+and writes the table of docs/install.md.
 
     python tools/version_matrix.py                           # every row; 6 GB and 20 minutes each
     python tools/version_matrix.py --row oldest --keep       # one row; its environment stays
@@ -181,8 +182,8 @@ def table_with(text: str, name: str, versions: dict[str, str], result: str, day:
 
 
 def run_row(row: Row, tests: list[str], keep: bool, table: list[tuple]) -> str:
-    """'' if a row is green; else what went wrong, in a line. What `table_with` needs to know of a run
-    of the whole suite is added to `table`."""
+    """'' if a row is green; else what went wrong, in a line. What `table_with` needs to know of a
+    run of the whole suite is added to `table`."""
     folder = ROOT / f'.venv-{row.name.replace(" ", "-")}'
     try:
         python = build(row, folder)

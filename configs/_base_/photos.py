@@ -1,6 +1,6 @@
-# What the sets of photos share: pipelines, loaders and the metric. Classes, unseen classes and the ignored value
-# are the data set's. Batch 16 in all: 4 a process on 4 GPUs, as in ZegCLIP; elsewhere --auto-scale-lr adapts the
-# rate.
+# What the sets of photos share: pipelines, loaders and the metric. Classes, unseen classes and the
+# ignored value are the data set's. Batch 16 in all: 4 a process on 4 GPUs, as in ZegCLIP; elsewhere
+# --auto-scale-lr adapts the rate.
 scale = (2048, 512)
 crop_size = (512, 512)
 

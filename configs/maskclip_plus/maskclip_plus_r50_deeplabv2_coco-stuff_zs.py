@@ -1,4 +1,5 @@
-# Transductive zero-shot (table 2): humans label the seen classes, MaskCLIP and then the model the rest.
+# Transductive zero-shot (table 2): humans label the seen classes,
+# MaskCLIP and then the model the rest.
 _base_ = [
     '../_base_/models/maskclip_plus_deeplabv2_r101.py',
     '../_base_/datasets/coco_stuff.py',

@@ -1,4 +1,5 @@
-# Annotation-free: MaskCLIP labels every pixel, on a ViT-B/16 (the paper has no such row; Context's schedule).
+# Annotation-free: MaskCLIP labels every pixel, on a ViT-B/16 (the paper has no such row;
+# Context's schedule).
 _base_ = [
     '../_base_/models/maskclip_plus_vit-b16_deeplabv2_r101.py',
     '../_base_/datasets/voc20.py',

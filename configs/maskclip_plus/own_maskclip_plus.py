@@ -1,5 +1,6 @@
-# Annotation-free on photos of your own, of which only those in images/val need label maps: any names in
-# classes.txt, fine-grained ("red car, crimson car") or novel, are learnt from MaskCLIP's labels.
+# Annotation-free on photos of your own, of which only those in images/val need label maps: any
+# names in classes.txt, fine-grained ("red car, crimson car") or novel,
+# are learnt from MaskCLIP's labels.
 _base_ = [
     '../_base_/models/maskclip_plus_deeplabv2_r101.py',
     '../_base_/datasets/own_data.py',

@@ -1,4 +1,5 @@
-# Transductive zero-shot: humans label the seen classes, MaskCLIP and then the model itself the rest.
+# Transductive zero-shot: humans label the seen classes,
+# MaskCLIP and then the model itself the rest.
 _base_ = [
     '../_base_/models/maskclip_plus_toy.py',
     '../_base_/datasets/toy.py',
@@ -13,7 +14,8 @@ model = dict(
 train_dataloader = dict(batch_size=8, dataset=dict(setting='transductive', keep_truth=True))
 custom_hooks = [
     dict(type='mmseg_zsclip.StrictLoadHook'),
-    # The paper's is 0.1, of 20,000 steps: what a model does not find by then it never teaches itself.
+    # The paper's is 0.1, of 20,000 steps: what a model does not find by then it never teaches
+    # itself.
     dict(type='mmseg_zsclip.SelfTrainingHook', switch=0.5),
 ]
 default_hooks = dict(logger=dict(interval=10))

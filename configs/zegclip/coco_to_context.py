@@ -1,5 +1,5 @@
-# Table 7: trained on COCO-Stuff (as coco_stuff_inductive, whose checkpoints fit), tested on Context with its
-# background.
+# Table 7: trained on COCO-Stuff (as coco_stuff_inductive, whose checkpoints fit), tested on Context
+# with its background.
 _base_ = [
     '../_base_/models/zegclip_vit-b16.py',
     '../_base_/datasets/coco_stuff.py',

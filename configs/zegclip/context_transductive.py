@@ -1,4 +1,5 @@
-# The first half as inductive; then the model labels the unseen classes itself. In table 2: with a dagger.
+# The first half as inductive; then the model labels the unseen classes itself. In table 2:
+# with a dagger.
 _base_ = [
     '../_base_/models/zegclip_vit-b16.py',
     '../_base_/datasets/context60.py',

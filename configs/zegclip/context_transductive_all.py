@@ -1,5 +1,5 @@
-# The first half as inductive; then the model labels the unseen classes itself. In table 2, "ST" without a
-# dagger: pixels that annotators left out get pseudo-labels too.
+# The first half as inductive; then the model labels the unseen classes itself. In table 2, "ST"
+# without a dagger: pixels that annotators left out get pseudo-labels too.
 _base_ = [
     '../_base_/models/zegclip_vit-b16.py',
     '../_base_/datasets/context60.py',

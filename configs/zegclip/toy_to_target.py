@@ -1,4 +1,5 @@
-# As table 7: trained on the toy world (as toy_inductive, whose checkpoints fit), tested on the target world.
+# As table 7: trained on the toy world (as toy_inductive, whose checkpoints fit),
+# tested on the target world.
 _base_ = ['toy_inductive.py']
 custom_hooks = [
     dict(type='mmseg_zsclip.StrictLoadHook'),

@@ -1,5 +1,6 @@
-# The first half as inductive; then the model labels the unseen classes itself. In table 2: with a dagger.
-# Twice as long as toy_inductive: at step 1000 the model knows too little of the unseen classes to teach itself.
+# The first half as inductive; then the model labels the unseen classes itself. In table 2: with a
+# dagger. Twice as long as toy_inductive: at step 1000 the model knows too little of the unseen
+# classes to teach itself.
 _base_ = [
     '../_base_/models/zegclip_toy.py',
     '../_base_/datasets/toy.py',

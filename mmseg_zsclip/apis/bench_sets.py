@@ -90,8 +90,8 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
         name: key of `SETS`.
         protocol: of `PROTOCOLS`, sets image size, inference, templates and the words for the
             background; None keeps the config's own.
-        trained: the model has a checkpoint, whose classes change after it is loaded. To it, no class
-            of another set is unseen by name; without, that set's own split is reported.
+        trained: the model has a checkpoint, whose classes change after it is loaded. To it, no
+            class of another set is unseen by name; without, that set's own split is reported.
 
     Raises:
         ValueError: a model without a vocabulary, or with a protocol that is no name of one.
@@ -166,8 +166,8 @@ def bench(
     again: bool = False,
     amp: bool = False,
 ) -> list[Row]:
-    """Tests a model on `sets` and keeps every result in `<work_dir>/<set>.json`, where the next call
-    finds it; what the model, its settings or its checkpoint changed is measured anew.
+    """Tests a model on `sets` and keeps every result in `<work_dir>/<set>.json`, where the next
+    call finds it; what the model, its settings or its checkpoint changed is measured anew.
 
     Args:
         cfg: of `load_config`; its `work_dir` gets the results.

@@ -166,8 +166,8 @@ def train(
 
 
 def resume_from(cfg: Config, checkpoint: str | None) -> None:
-    """Makes `cfg` go on from a checkpoint; None is the newest of its run that loads, and where there
-    is none `cfg` starts as it would have.
+    """Makes `cfg` go on from a checkpoint; None is the newest of its run that loads, and where
+    there is none `cfg` starts as it would have.
 
     Raises:
         RunError: see `find_resumable`.

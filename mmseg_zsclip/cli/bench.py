@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
         print(console_table(rows))
         write_tables(rows, Path(cfg.work_dir))
         print(
-            f'* published by others, see configs/published.json. Written to {cfg.work_dir}/bench.md, '
+            '* published by others, see configs/published.json. Written to '
+            f'{cfg.work_dir}/bench.md, '
             'bench.csv and bench.json'
         )
     return 0

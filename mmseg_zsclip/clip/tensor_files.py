@@ -1,4 +1,5 @@
-"""Reads what torch.save and safetensors write, from anyone: no code runs, no more memory than bytes.
+"""Reads what torch.save and safetensors write, from anyone: no code runs,
+no more memory than bytes.
 
 Three containers: torch's zip archive (TorchScript included), the older one of torch < 1.6, and
 safetensors. Every one has its declared sizes compared with the file before anything is read.

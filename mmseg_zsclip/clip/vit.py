@@ -78,7 +78,8 @@ class Attention(nn.Module):
         return self.out_proj(*self.inputs(x, 'v'))
 
     def cross(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Tokens (B, N, D) attend to other tokens (B, M, D) alone: (B, N, D). `mask` as in `attend`."""
+        """Tokens (B, N, D) attend to other tokens (B, M, D) alone: (B, N, D).
+        `mask` as in `attend`."""
         return self.attend(
             *map(self.split_heads, (*self.inputs(x, 'q'), *self.inputs(context, 'kv'))), mask
         )

@@ -67,9 +67,9 @@ class SegDataset(BaseSegDataset):
     """mmseg's data set with checks added. For photos and label maps of your own, give
     `metainfo=dict(classes=[...], unseen=[...])` (or files, as `load_classes` and `load_unseen` take
     them), `data_root` and `data_prefix`. Both lists stand in `metainfo` afterwards, by first names
-    where the data set ships; `LoadLabels`, `HideUnseen` and `ZeroShotIoUMetric` take them from here.
-    In its pipeline `LoadImageFromFile` is `LoadPhoto`, and padding has the ignored value of its number
-    of classes.
+    where the data set ships; `LoadLabels`, `HideUnseen` and `ZeroShotIoUMetric` take them from
+    here. In its pipeline `LoadImageFromFile` is `LoadPhoto`, and padding has the ignored value of
+    its number of classes.
 
     Args:
         setting: which labels training sees, in the place of the mode of every `HideUnseen` in the

@@ -38,8 +38,8 @@ def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str
 
 
 def check_targets(jobs: Iterable[tuple]) -> None:
-    """Raises ValueError where two jobs write one file, or files that differ by case alone, which are
-    one on many disks."""
+    """Raises ValueError where two jobs write one file, or files that differ by case alone, which
+    are one on many disks."""
     sources = {}
     for job in jobs:
         source, target = job[:2]

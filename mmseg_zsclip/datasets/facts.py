@@ -1,4 +1,5 @@
-"""What a data set says of itself to the transforms of its pipeline, so that no list is told twice."""
+"""What a data set says of itself to the transforms of its pipeline,
+so that no list is told twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ class Facts:
         legal = self.classes, self.stored if stored and self.stored else self.classes
         if _keys(given) not in map(_keys, legal):
             raise ValueError(
-                f'{who} is given {_short(given)}, but {self.source} has {_short(self.classes)}. Leave'
+                f'{who} is given {_short(given)}, but {self.source} has {_short(self.classes)}. '
+                'Leave'
                 f' its `classes` out, and it takes those of the data set; or give the data set'
                 ' metainfo=dict(classes=...).'
             )
@@ -59,7 +61,8 @@ class Facts:
         mine, theirs = sorted(load_unseen(given, self.classes)), sorted(self.unseen or ())
         if theirs and mine != theirs:
             raise ValueError(
-                f'{who} is given unseen={mine}, but of {self.source} are unseen {theirs}. Leave its '
+                f'{who} is given unseen={mine}, but of {self.source} are unseen {theirs}. Leave '
+                'its '
                 '`unseen` out, and it takes those of the data set; to change them, give every data '
                 'set (training, validation, test) metainfo=dict(unseen=...).'
             )

@@ -122,10 +122,12 @@ def check_sizes(
         f'label file {path} has {columns} x {rows} pixels, its photo {photo or "(an array)"} '
         f'{wide} x {high} (width x height). '
         + (
-            'The photo was turned by its EXIF orientation, as every viewer does, and the labels were '
+            'The photo was turned by its EXIF orientation, as every viewer does, and the labels '
+            'were '
             'drawn on the stored pixels: turn the label map too.'
             if turned
-            else 'Every pixel needs its own label: write the map at the size of its photo (resize labels '
+            else 'Every pixel needs its own label: write the map at the size of its photo (resize '
+            'labels '
             'with nearest neighbour).'
         )
     )
@@ -185,7 +187,8 @@ class LabelReader:
         stored = read_label_file(path, self.backend_args)
         if stored.dtype == np.uint8 and self.ignore_index != IGNORE and (stored == IGNORE).any():
             raise ValueError(
-                f'label file {path} has 8 bits and holds 255, which among {self.num_classes} classes'
+                f'label file {path} has 8 bits and holds 255, which among {self.num_classes} '
+                'classes'
                 f' could be a class or an ignored pixel. Store 16 bits, ignored ='
                 f' {self.ignore_index} (tools/dataset_converters).'
             )

@@ -1,4 +1,5 @@
-"""Where what is made from a photo goes, a picture or a label map: one rule for all that write one."""
+"""Where what is made from a photo goes, a picture or a label map:
+one rule for all that write one."""
 
 import os
 from collections import Counter

@@ -1,4 +1,5 @@
-"""Where transforms are: in data sets, joined and wrapped ones, in their configs and in one another."""
+"""Where transforms are: in data sets, joined and wrapped ones,
+in their configs and in one another."""
 
 from collections.abc import Iterator
 

@@ -55,8 +55,8 @@ class JoinedDataset(ConcatDataset):
 
 @DATASETS.register_module()
 def hide_labels(dataset: dict, mode: str, keep_truth: bool = False) -> BaseDataset:
-    """The data set with another mode of the `HideUnseen` in its pipelines: for data sets that have no
-    `setting` of their own, as mmengine's wrappers.
+    """The data set with another mode of the `HideUnseen` in its pipelines: for data sets that have
+    no `setting` of their own, as mmengine's wrappers.
 
     Args:
         dataset: config of any data set.

@@ -177,7 +177,8 @@ class WholeCheckpointHook(CheckpointHook):
             steps = [one for one in self.keep_ckpt_ids if one != step] + [step]
             outdated = steps[: -self.max_keep_ckpts]
             self.keep_ckpt_ids = deque(steps[-self.max_keep_ckpts :], self.max_keep_ckpts)
-            # With those that are to go: should this process end before, the resumed one removes them.
+            # With those that are to go: should this process end before,
+            # the resumed one removes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         name = self.filename_tmpl.format(step)
         path = Path(self.out_dir) / name

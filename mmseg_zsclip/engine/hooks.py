@@ -21,8 +21,8 @@ def bare_model(runner: Runner) -> nn.Module:
 
 
 def vocabularies(model: nn.Module) -> dict[str, nn.Module]:
-    """The `Vocabulary` modules of a model, by the place of each: known by what hooks ask of them, as
-    an engine turns without models."""
+    """The `Vocabulary` modules of a model, by the place of each: known by what hooks ask of them,
+    as an engine turns without models."""
     return {name: part for name, part in model.named_modules() if hasattr(part, 'check_source')}
 
 
@@ -35,9 +35,9 @@ def vocabulary_of(model: nn.Module) -> nn.Module | None:
 
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
-    """A checkpoint must fill the whole model, and be of its classes and its text: mmengine only warns
-    and leaves the rest random, and text embeddings of other words have the same shape. What they
-    were made from is saved with them, see `Vocabulary`; older checkpoints do not say.
+    """A checkpoint must fill the whole model, and be of its classes and its text: mmengine only
+    warns and leaves the rest random, and text embeddings of other words have the same shape. What
+    they were made from is saved with them, see `Vocabulary`; older checkpoints do not say.
 
     Args:
         new_classes: a checkpoint of other classes, templates or CLIP weights is taken all the same,
@@ -129,7 +129,8 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
         if min(len(model), len(data)) <= i or folded(canonical(theirs)) not in names:
             raise ValueError(
                 f'the classes of the model and of the {where} data differ first at {i}: '
-                f'{canonical(ours)!r} in the model ({len(model)} classes), {canonical(theirs)!r} in '
+                f'{canonical(ours)!r} in the model ({len(model)} classes), {canonical(theirs)!r} '
+                'in '
                 f'the data ({len(data)} classes). Give both the same list in the same order; '
                 f"another name for one class is a synonym: 'name, other name'."
             )

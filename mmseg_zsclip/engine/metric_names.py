@@ -1,4 +1,5 @@
-"""Names of scalars that every logger takes; results, log and `scalars.json` keep the metrics' own."""
+"""Names of scalars that every logger takes; results,
+log and `scalars.json` keep the metrics' own."""
 
 import re
 

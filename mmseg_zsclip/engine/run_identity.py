@@ -1,4 +1,5 @@
-"""What makes a training run the one that it is: its id, and the part of its config that decides it."""
+"""What makes a training run the one that it is: its id,
+and the part of its config that decides it."""
 
 import json
 import time

@@ -11,8 +11,8 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
     Args:
         pred: (1, H, W) or (H, W); floats are taken where they are whole, as mmseg's binary heads
             make them.
-        scores: (C, H, W) that it is the argmax of, where they are known. -infinity is legal, a class
-            that is forbidden.
+        scores: (C, H, W) that it is the argmax of, where they are known. -infinity is legal, a
+            class that is forbidden.
         photo: named in errors.
 
     Raises:
@@ -22,7 +22,8 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
     if scores is not None and scores.numel() and not scores.max() < torch.inf:  # NaN is the maximum
         bad = int((~(scores < torch.inf)).sum())
         raise ValueError(
-            f'{photo}: {bad} of {scores.numel()} scores of the prediction are NaN or infinity, of which'
+            f'{photo}: {bad} of {scores.numel()} scores of the prediction are NaN or infinity, of '
+            'which'
             ' no class is the best. Look at the photo and at the weights.'
         )
     labels = pred[0] if pred.ndim == 3 and len(pred) == 1 else pred
@@ -35,7 +36,8 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
         wrong = labels[labels != labels.round()]  # NaN too
         if len(wrong):
             raise ValueError(
-                f'{photo}: the prediction holds {wrong[0].item():.6g}, which is no label; legal: whole'
+                f'{photo}: the prediction holds {wrong[0].item():.6g}, which is no label; legal: '
+                'whole'
                 ' numbers. Give the argmax over the classes, not scores.'
             )
         labels = labels.long()

@@ -30,7 +30,8 @@ class ZeroShotIoUMetric(BaseMetric):
 
     Args:
         unseen: unseen classes, as `load_unseen` takes them; by default those of the data set
-            (`metainfo['unseen']`). `'none'` reports no `(S)`, `(U)` and `hIoU`, whatever the data set.
+            (`metainfo['unseen']`). `'none'` reports no `(S)`, `(U)` and `hIoU`,
+            whatever the data set.
         novel_only: also report `novel_only_mIoU`: pixels of unseen classes only, and an argmax
             over the unseen classes only (some papers' easier "unseen" number; never compare it
             with `mIoU(U)`). Needs `seg_logits` of all classes.
@@ -43,8 +44,8 @@ class ZeroShotIoUMetric(BaseMetric):
         prefix: see mmengine's `BaseMetric`.
 
     Raises:
-        ValueError: an unseen name that is no class of the data set, other unseen classes than the data
-            set's, values outside the classes,
+        ValueError: an unseen name that is no class of the data set, other unseen classes than the
+            data set's, values outside the classes,
             `format_only` without `output_dir`, two photos whose predictions would be one file;
             scores of NaN or infinity, and predictions that are no label map (the image is
             named); a photo without labels that is to be scored.
@@ -179,8 +180,10 @@ class ZeroShotIoUMetric(BaseMetric):
         low, high = (int(value) for value in pred.aminmax())
         if low < 0 or high >= num_classes:
             raise ValueError(
-                f'{sample["img_path"]}: the prediction holds {low if low < 0 else high}; legal: 0 to'
-                f' {num_classes - 1} ({num_classes} classes). Do the model and the data set have the'
+                f'{sample["img_path"]}: the prediction holds {low if low < 0 else high}; legal: 0 '
+                'to'
+                f' {num_classes - 1} ({num_classes} classes). Do the model and the data set have '
+                'the'
                 ' same class list?'
             )
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)

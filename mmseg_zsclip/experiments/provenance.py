@@ -14,7 +14,8 @@ from .pretraining.recipe import trained_by
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What cannot change a score: pages, pictures, progress bars, verdicts on results, the making of a
-# CLIP (a result names its bytes). All else counts, so a new module does before anybody thinks of it.
+# CLIP (a result names its bytes). All else counts,
+# so a new module does before anybody thinks of it.
 EXCLUDED = (
     'cli',
     'engine/progress.py',

@@ -1,8 +1,8 @@
 """`mask_losses` for many classes: strip by strip, and with the gradient written out.
 
 Both losses need the probability q of the wrong answer alone: the logit's sign is flipped at the
-pixel's own class. So no one-hot mask is built, and one sigmoid serves both. Coarse logits are resized
-here, so that those of every class at every pixel are never kept.
+pixel's own class. So no one-hot mask is built, and one sigmoid serves both. Coarse logits are
+resized here, so that those of every class at every pixel are never kept.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,8 @@ PIECE = 2**19
 
 
 class Strips:
-    """Logits (B, C, h, w) resized bilinearly to (H, W), a few rows at a time: whole images on a GPU.
+    """Logits (B, C, h, w) resized bilinearly to (H, W), a few rows at a time:
+    whole images on a GPU.
 
     Iterates over (image, rows, lines, weights, strip): `strip` (r, C, W) are the image's `rows`, a
     slice of H, made of its `lines`, a slice of h, by `weights`.
@@ -55,7 +56,8 @@ def over_pixels(strip: Tensor, counted: Tensor) -> Tensor:
 
 
 def flip_own(strip: Tensor, own: Tensor, known: Tensor) -> Tensor:
-    """Logits (r, C, W) of being wrong: in place, the sign changed at the own class of a known pixel."""
+    """Logits (r, C, W) of being wrong: in place,
+    the sign changed at the own class of a known pixel."""
     return strip.scatter_(1, own, strip.gather(1, own) * (1 - 2 * known))
 
 

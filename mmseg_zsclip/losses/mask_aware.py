@@ -1,4 +1,5 @@
-"""The losses of MAFT (section 4.2): CLIP's score of a proposal becomes its IoU, and CLIP stays CLIP.
+"""The losses of MAFT (section 4.2): CLIP's score of a proposal becomes its IoU,
+and CLIP stays CLIP.
 
 Plain functions first. Nothing is computed in half precision: sums run over all pixels of an image.
 """

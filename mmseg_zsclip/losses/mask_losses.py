@@ -1,4 +1,5 @@
-"""Non-exclusive mask losses: each class is its own yes-or-no question. Source: ZegCLIP, section 3.4.
+"""Non-exclusive mask losses: each class is its own yes-or-no question. Source: ZegCLIP,
+section 3.4.
 
 Plain function first; the registered class takes mmseg's loss arguments, so it fits any head.
 """
@@ -22,7 +23,8 @@ def mask_losses(
     smooth: float = 0.0,
     count_ignored_as_negative: bool = False,
 ) -> tuple[Tensor, ...]:
-    """Focal and dice loss of every class of every image (ZegCLIP, Eq. 4 and 5), as they are written.
+    """Focal and dice loss of every class of every image (ZegCLIP, Eq. 4 and 5),
+    as they are written.
 
     `fast_mask_losses` computes the same in less time and memory.
 

@@ -162,7 +162,8 @@ class ResidualCrossCorrelation(Mixture):
         self.base = build_attention(base)
         if not isinstance(self.base, Unmodified | SelfCorrelation):
             raise ValueError(  # noqa: TRY004  it is a value of the config
-                f"base is {base!r}; legal: 'kk', 'qq+kk', 'qq', 'last', or a dict with their options."
+                f"base is {base!r}; legal: 'kk', 'qq+kk', 'qq', 'last', or a dict with their "
+                'options.'
             )
         self.blocks = blocks
         self.weight = weight

@@ -1,7 +1,8 @@
 """FreeSeg's text in a proposal generator (Qin et al., CVPR 2023), as MAFT's stage 1 retrains it.
 
 Two modules that stand in the place of parts of mmdet's Mask2Former head, which stays as it is: text
-meets the feature maps behind the pixel decoder, and text embeddings are the classifier of the queries.
+meets the feature maps behind the pixel decoder,
+and text embeddings are the classifier of the queries.
 """
 
 from collections.abc import Sequence
@@ -40,8 +41,8 @@ class CrossAttention(nn.Module):
 class TextInteraction(nn.Module):
     """q <- LN(q); q <- q + gamma Attn(q, text), one module for all maps.
 
-    The text goes through its norm again for each map: once for the coarsest, four times for the mask
-    features, as released. So the masks depend on the vocabulary.
+    The text goes through its norm again for each map: once for the coarsest, four times for the
+    mask features, as released. So the masks depend on the vocabulary.
 
     Args:
         dim: channels of the maps.

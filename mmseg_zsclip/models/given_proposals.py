@@ -4,10 +4,10 @@ A proposal generator turns a batch into the proposals of each image,
 
     generator(images, metas, text, labels) -> of each image Proposals
 
-for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings (C, d) of
-the vocabulary, and the label maps (H, W) of the images as the model gets them, where the generator says
-`needs_labels`. `statistics` are the mean and std that it wants of images, None where any will do. One
-that trains has `loss` too, see `query_proposals`.
+for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings (C,
+d) of the vocabulary, and the label maps (H, W) of the images as the model gets them, where the
+generator says `needs_labels`. `statistics` are the mean and std that it wants of images, None where
+any will do. One that trains has `loss` too, see `query_proposals`.
 """
 
 import json
@@ -33,8 +33,8 @@ def class_maps(
 
     Args:
         labels: (H, W), classes; `ignored` and unlabelled pixels are in no mask.
-        instances: (H, W), the number of each thing, 0 where there is none; a mask is then one thing,
-            or what is left of a class. Without it a mask is a class.
+        instances: (H, W), the number of each thing, 0 where there is none; a mask is then one
+            thing, or what is left of a class. Without it a mask is a class.
 
     Returns:
         (K, H, W) bool and (K,).
@@ -122,8 +122,8 @@ class MaskFolder:
 
 
 class MaskJson:
-    """A COCO json: `images` with `id` and `file_name`, `annotations` with `image_id`, `segmentation`
-    and, if they have one, `score`."""
+    """A COCO json: `images` with `id` and `file_name`, `annotations` with `image_id`,
+    `segmentation` and, if they have one, `score`."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -164,7 +164,8 @@ class FileProposals(BaseModule):
 
     Raises:
         FileNotFoundError: nothing there, or (by `forward`) nothing for a photo.
-        ValueError: by `forward`, an empty or unreadable mask, or one of another size than its photo.
+        ValueError: by `forward`, an empty or unreadable mask,
+            or one of another size than its photo.
     """
 
     needs_labels = False
@@ -195,7 +196,8 @@ class FileProposals(BaseModule):
             for mask in masks:
                 if mask.shape != size:
                     raise ValueError(
-                        f'a mask of {photo} is {" x ".join(map(str, mask.shape))} pixels, the photo '
+                        f'a mask of {photo} is {" x ".join(map(str, mask.shape))} pixels, the '
+                        'photo '
                         f'{size[0]} x {size[1]}. Store masks at the size of their photo.'
                     )
             stack = np.stack(masks) if masks else np.zeros((0, *size), bool)

@@ -1,8 +1,9 @@
-"""IP-CLIP: one pass of CLIP's image tower for an image and all of its mask proposals (MAFT, section 4.1).
+"""IP-CLIP: one pass of CLIP's image tower for an image and all of its mask proposals (MAFT,
+section 4.1).
 
 From block S on there is a copy of the CLS token for each proposal. It attends to itself and to the
-patches that its proposal covers (Eq. 2, 3); patches attend to patches alone (Eq. 4). Differs from the
-released code:
+patches that its proposal covers (Eq. 2, 3); patches attend to patches alone (Eq. 4). Differs from
+the released code:
 - Any number of proposals, a different one for each image, and any grid; the release needs 100 and a
   square. A ResNet CLIP too, whose attention pool is masked in the same way.
 - S is two thirds of the depth; the release has 8 whatever the depth.
@@ -47,8 +48,8 @@ class IPCLIP(CLIPBackbone):
 
     Args:
         arch, weights: see `CLIPBackbone`.
-        clip_size: (h, w) in pixels, or one number for both, to which images are resized, their aspect
-            not kept; 480 in the paper. None leaves them as they are.
+        clip_size: (h, w) in pixels, or one number for both, to which images are resized, their
+            aspect not kept; 480 in the paper. None leaves them as they are.
         released_positions: resize positions with `align_corners=True`, as released.
 
     Raises:

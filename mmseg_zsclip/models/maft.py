@@ -1,9 +1,11 @@
-"""MAFT: Learning Mask-aware CLIP Representations for Zero-Shot Segmentation (Jiao et al., NeurIPS 2023).
+"""MAFT: Learning Mask-aware CLIP Representations for Zero-Shot Segmentation (Jiao et al.,
+NeurIPS 2023).
 
-IP-CLIP is fine-tuned for a few steps, so that its scores of a proposal follow the proposal's IoU, and
-stays CLIP for whole images. Differs from the released code:
+IP-CLIP is fine-tuned for a few steps, so that its scores of a proposal follow the proposal's IoU,
+and stays CLIP for whole images. Differs from the released code:
 - Self-distillation has weight 1, as the paper says; the release has 0.1.
-- The classes of the softmax in training are the seen ones, without a row of no object: the same there.
+- The classes of the softmax in training are the seen ones, without a row of no object:
+  the same there.
 """
 
 import re
@@ -68,8 +70,8 @@ class MAFT(TwoStageSegmentor):
     Args:
         frozen: units of CLIP that do not train, see `train_all_but`.
         mask_loss: config of the mask-aware loss, `MaskAwareLoss()` by default.
-        distillation: config of the self-distillation loss, `SelfDistillationLoss()` by default. With
-            `loss_weight=0` there is no teacher.
+        distillation: config of the self-distillation loss, `SelfDistillationLoss()` by default.
+            With `loss_weight=0` there is no teacher.
         Others: see `TwoStageSegmentor`; the classifier is `IPCLIPViT` or `IPCLIPResNet`.
 
     Raises:

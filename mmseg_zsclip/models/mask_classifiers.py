@@ -1,11 +1,12 @@
-"""Classifiers of mask proposals beside IP-CLIP: frozen CLIP on sub-images, and pooled dense features.
+"""Classifiers of mask proposals beside IP-CLIP: frozen CLIP on sub-images,
+and pooled dense features.
 
 A mask classifier turns the proposals of a batch into embeddings in the joint image-text space,
 
     classifier(images, masks, kept) -> of each image (P_i, d), not normalised
 
-for images (B, 3, H, W) normalised with CLIP's statistics, masks (P_i, H, W) in [0, 1] of each, and `kept`,
-the rows and columns of each image that are no padding. It knows no vocabulary.
+for images (B, 3, H, W) normalised with CLIP's statistics, masks (P_i, H, W) in [0, 1] of each, and
+`kept`, the rows and columns of each image that are no padding. It knows no vocabulary.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Masks on other grids, as boxes, as sub-images and as weights of a mean. Pure functions.
 
-Masks are (P, H, W) or (B, P, H, W), probabilities in [0, 1]; a pixel belongs to a mask where it is more
-than `THRESHOLD`.
+Masks are (P, H, W) or (B, P, H, W), probabilities in [0, 1]; a pixel belongs to a mask where it is
+more than `THRESHOLD`.
 """
 
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ def photo_masks(masks: Tensor, meta: Mapping) -> Tensor:
 
 
 def input_masks(masks: Tensor, meta: Mapping, size: tuple[int, int]) -> Tensor:
-    """Masks (P, h, w) of the photo -> (P, H, W) of the image as the model gets it; 0 in the padding.
-    The way back from `photo_masks`."""
+    """Masks (P, h, w) of the photo -> (P, H, W) of the image as the model gets it; 0 in the
+    padding. The way back from `photo_masks`."""
     rows, columns, flip = kept_part(meta, size)
     masks = resize_masks(masks, (rows.stop - rows.start, columns.stop - columns.start))
     out = masks.new_zeros(len(masks), *size)
@@ -74,8 +74,8 @@ def sub_images(
 ) -> tuple[Tensor, Tensor]:
     """A picture of each proposal that covers a pixel (MAFT, appendix A).
 
-    Normalising and resizing commute, so that an image which is normalised already gives what FreeSeg
-    makes of pixels in [0, 255].
+    Normalising and resizing commute, so that an image which is normalised already gives what
+    FreeSeg makes of pixels in [0, 255].
 
     Args:
         image: (3, H, W), normalised.

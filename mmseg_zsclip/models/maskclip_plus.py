@@ -58,8 +58,8 @@ class TextClassifier(BaseModule):
         return torch.cat([text[:row], self.background[None], text[row + 1 :]])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, h, w) -> logits (B, C, h, w), float32 under autocast too, so that losses and
-        scores are."""
+        """(B, channels, h, w) -> logits (B, C, h, w), float32 under autocast too, so that losses
+        and scores are."""
         return F.conv2d(self.proj(x), self.text()[:, :, None, None].to(x.dtype)).float()
 
 

@@ -1,4 +1,5 @@
-"""What flows from a proposal generator to a mask classifier and on to the fusion: masks and scores."""
+"""What flows from a proposal generator to a mask classifier and on to the fusion:
+masks and scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ class Proposals:
     """The mask proposals of one image; P is free, 0 too.
 
     Args:
-        masks: (P, H, W) probabilities in [0, 1], of the image as the model gets it, padding and all.
+        masks: (P, H, W) probabilities in [0, 1], of the image as the model gets it,
+            padding and all.
         object_scores: (P,) in [0, 1], how much each is an object of whatever class. Ones where the
             generator says nothing of it.
-        class_scores: (P, C) in [0, 1], A_p of MAFT, of the classes of the vocabulary; None where the
-            generator knows no class.
+        class_scores: (P, C) in [0, 1], A_p of MAFT, of the classes of the vocabulary; None where
+            the generator knows no class.
 
     Raises:
         ValueError: parts of different P.
@@ -70,7 +72,8 @@ def check_proposals(
     for i, one in enumerate(proposals):
         if tuple(one.masks.shape[1:]) != size:
             raise ValueError(
-                f'masks of image {i} are {" x ".join(map(str, one.masks.shape[1:]))} pixels, but the '
+                f'masks of image {i} are {" x ".join(map(str, one.masks.shape[1:]))} pixels, but '
+                'the '
                 f'model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.'
             )
         if len(one) and not (one.masks.amin() >= 0 and one.masks.amax() <= 1):
@@ -81,13 +84,15 @@ def check_proposals(
         scores = one.class_scores
         if classes is not None and scores is not None and scores.shape[1] != classes:
             raise ValueError(
-                f'the generator scores {scores.shape[1]} classes, the vocabulary has {classes}. Give '
+                f'the generator scores {scores.shape[1]} classes, the vocabulary has {classes}. '
+                'Give '
                 'generator and segmentor one vocabulary.'
             )
 
 
 def padded(masks: Sequence[Tensor]) -> Tensor:
-    """Masks (P_i, H, W) of each image -> (B, max P_i, H, W), empty ones in the place of the missing."""
+    """Masks (P_i, H, W) of each image -> (B, max P_i, H, W),
+    empty ones in the place of the missing."""
     count = max(map(len, masks))
     return torch.stack(
         [torch.cat([one, one.new_zeros(count - len(one), *one.shape[1:])]) for one in masks]

@@ -1,6 +1,8 @@
-"""Mask2Former and MaskFormer as proposal generators, on mmdet's heads: class-agnostic, or with text.
+"""Mask2Former and MaskFormer as proposal generators, on mmdet's heads: class-agnostic,
+or with text.
 
-Source: MAFT, section 3; FreeSeg and ZegFormer for the text. See `given_proposals` for what a generator is.
+Source: MAFT, section 3; FreeSeg and ZegFormer for the text.
+    See `given_proposals` for what a generator is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +28,8 @@ from .vocabulary import check_one_clip
 class QueryProposals(BaseModule):
     """The queries of a mask transformer, each a proposal.
 
-    Without `text` a query is an object or none: `object_scores`. With it its scores are those of the
-    vocabulary's text, A_p, no object left out.
+    Without `text` a query is an object or none: `object_scores`. With it its scores are those of
+    the vocabulary's text, A_p, no object left out.
 
     Args:
         backbone: gives the maps that the head wants.
@@ -109,7 +111,8 @@ class QueryProposals(BaseModule):
         if missing or unexpected or shapes:
             raise ValueError(
                 f'{self.checkpoint} is not of this generator: {len(missing)} tensors missing '
-                f'({sorted(missing)[:3]}), {len(unexpected)} unexpected ({sorted(unexpected)[:3]}), '
+                f'({sorted(missing)[:3]}), {len(unexpected)} unexpected '
+                f'({sorted(unexpected)[:3]}), '
                 f'{len(shapes)} of another shape ({shapes[:3]}). Train stage 1 with the same '
                 '`generator`.'
             )
@@ -130,12 +133,14 @@ class QueryProposals(BaseModule):
             )
             raise ValueError(
                 f'{self.checkpoint} was trained on {len(theirs)} classes, the vocabulary has '
-                f'{len(names)}; first difference {first[0]!r} and {first[1]!r}. Classes unseen here '
+                f'{len(names)}; first difference {first[0]!r} and {first[1]!r}. Classes unseen '
+                'here '
                 "may have been seen there. Train stage 1 with this config's `classes`."
             )
 
     def meet(self, text: Tensor) -> None:
-        """Hand text embeddings (C, d) to the parts that read them; classes are theirs from now on."""
+        """Hand text embeddings (C, d) to the parts that read them;
+        classes are theirs from now on."""
         if not self.knows_text:
             return
         head, classes = self.head, len(text)
@@ -197,7 +202,8 @@ class QueryProposals(BaseModule):
 
         Args:
             text: (S, d) embeddings of the seen classes.
-            targets: of each image masks (K, H, W) bool and, (K,), which of those classes each is of.
+            targets: of each image masks (K, H, W) bool and, (K,),
+                which of those classes each is of.
         """
         logits, masks, samples = self.outputs(img, metas, text)
         truth = [

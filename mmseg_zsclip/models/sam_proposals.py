@@ -1,7 +1,8 @@
 """Segment Anything as a proposal generator, through transformers (MAFT, section 5.4).
 
-Differs from the released code: there is none. Binary masks of SAM's automatic mode, its predicted IoU as
-the object's score. Any model of transformers' mask generation will do: SAM, SAM 2, SAM-HQ, EdgeTAM.
+Differs from the released code: there is none. Binary masks of SAM's automatic mode, its predicted
+IoU as the object's score. Any model of transformers' mask generation will do: SAM, SAM 2, SAM-HQ,
+EdgeTAM.
 """
 
 from collections.abc import Mapping, Sequence

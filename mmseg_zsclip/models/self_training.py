@@ -108,8 +108,8 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def features(self, img: Tensor) -> Sequence[Tensor]:
-        """(B, 3, H, W), as it sees them -> what its head is given; the first (B, d, h, w), in the joint
-        image-text space."""
+        """(B, 3, H, W), as it sees them -> what its head is given; the first (B, d, h, w), in the
+        joint image-text space."""
         return self.model.extract_feat(img)
 
 
@@ -287,8 +287,9 @@ class SelfTrainedSegmentor(OneStageSegmentor):
         )
 
     def shares(self, given: Tensor, labels: Tensor, data_samples: list) -> dict[str, Tensor]:
-        """For the log: the shares of all pixels that a human and the phase's labeller have labelled,
-        and the latter's agreement with the truth that `HideUnseen(keep_truth=True)` has kept."""
+        """For the log: the shares of all pixels that a human and the phase's labeller have
+        labelled, and the latter's agreement with the truth that `HideUnseen(keep_truth=True)` has
+        kept."""
         known = labels != self.decode_head.ignore_index
         made = known & (given == UNLABELLED)
         count = dict(

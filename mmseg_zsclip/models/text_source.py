@@ -1,4 +1,5 @@
-"""What text embeddings were made from: names, templates and CLIP. Saved with them, compared at load."""
+"""What text embeddings were made from: names, templates and CLIP. Saved with them,
+compared at load."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -20,8 +21,8 @@ def text_source(
 
 
 def check_text_source(ours: Mapping, theirs: Mapping, place: str) -> None:
-    """That saved text embeddings are those which the model's config would make. What either does not
-    say is passed over; so are the weights where the config names none.
+    """That saved text embeddings are those which the model's config would make. What either does
+    not say is passed over; so are the weights where the config names none.
 
     Args:
         ours, theirs: of the model and of the checkpoint, see `text_source`.

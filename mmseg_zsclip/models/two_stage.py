@@ -1,7 +1,7 @@
 """The two-stage segmentor: proposal generator -> mask classifier -> fusion, each chosen by config.
 
-Source: MAFT, section 3, the "frozen CLIP" paradigm. What flows between the parts is `Proposals`; see
-`given_proposals` and `mask_classifiers` for what a generator and a classifier are.
+Source: MAFT, section 3, the "frozen CLIP" paradigm. What flows between the parts is `Proposals`;
+see `given_proposals` and `mask_classifiers` for what a generator and a classifier are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,11 +53,12 @@ def instances_of(sample: SegDataSample, labels: Tensor) -> Tensor | None:
 class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
     """Proposals, what CLIP says of each, and a fusion of the two.
 
-    Trains the generator, on masks of the seen classes; the classifier is frozen. Images are normalised
-    with CLIP's statistics; a generator with others is given its own, and 0 in the padding.
+    Trains the generator, on masks of the seen classes; the classifier is frozen. Images are
+    normalised with CLIP's statistics; a generator with others is given its own,
+    and 0 in the padding.
 
-    `test_cfg`: `keep_scores=False` predicts labels alone: the scores of every class at every pixel are
-    never made.
+    `test_cfg`: `keep_scores=False` predicts labels alone: the scores of every class at every pixel
+    are never made.
 
     Args:
         generator: config of a proposal generator, see `given_proposals`.
@@ -66,14 +67,15 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
         fusion: `Ensemble()`, CLIP alone, by default; or `UpperBound`.
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
-        empty_class: what an image without proposals is, by name; if left out its pixels are ignored.
+        empty_class: what an image without proposals is, by name;
+            if left out its pixels are ignored.
         Others: see mmseg's `BaseSegmentor`; its tools give an empty `train_cfg` and `pretrained`.
 
     Raises:
         TypeError: arguments that are none.
         ValueError: a `scale` that is not positive, an `empty_class` that is no class; by
-            `init_weights`, classifier and text of two CLIPs, image statistics that are not CLIP's, or
-            a stage 1 of other classes.
+            `init_weights`, classifier and text of two CLIPs, image statistics that are not CLIP's,
+            or a stage 1 of other classes.
     """
 
     def __init__(
@@ -193,7 +195,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
 
     def fused(self, img: Tensor, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
-        """Of each image the scores (P, C) of its proposals, and their masks (P, h, w) of the photo."""
+        """Of each image the scores (P, C) of its proposals, and their masks (P, h,
+        w) of the photo."""
         proposals, kept = self.propose(img, data_samples)
         embeddings = self.classifier(img, [one.masks for one in proposals], kept)
         out = []
@@ -222,8 +225,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return data_samples
 
     def targets(self, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
-        """Of each image the masks (K, H, W) of what is there, and (K,) which of the seen classes each
-        is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing.
+        """Of each image the masks (K, H, W) of what is there, and (K,) which of the seen classes
+        each is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing.
 
         Raises:
             ValueError: a label that is no class, or of an unseen one ("ground-truth leak").

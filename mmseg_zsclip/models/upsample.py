@@ -1,4 +1,5 @@
-"""The best class of every pixel from coarse scores, without the scores of every class at every pixel."""
+"""The best class of every pixel from coarse scores,
+without the scores of every class at every pixel."""
 
 from collections.abc import Sequence
 

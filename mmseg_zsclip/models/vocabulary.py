@@ -149,8 +149,8 @@ class Vocabulary(BaseModule):
         Args:
             classes, unseen, background: see the class. Without `background`, the names given before
                 go on standing for a class called 'background', if there is one.
-            embeddings: (R, d) text embeddings of the classes' names in their order; if left out they
-                are computed, for which the CLIP weights are needed.
+            embeddings: (R, d) text embeddings of the classes' names in their order; if left out
+                they are computed, for which the CLIP weights are needed.
 
         Raises:
             ValueError: as the constructor; embeddings of another shape, not finite, or zero. The
@@ -242,8 +242,8 @@ class Vocabulary(BaseModule):
 
 
 class HasVocabulary:
-    """What a segmentor with a changeable vocabulary offers, and a head of its own does; hooks, tools
-    and metrics ask the model, never its head."""
+    """What a segmentor with a changeable vocabulary offers, and a head of its own does; hooks,
+    tools and metrics ask the model, never its head."""
 
     folds_background = False  # scores of several names for the background become one class's
 
@@ -292,7 +292,8 @@ class HasVocabulary:
 
 
 def shallow_copy(module: Module) -> Module:
-    """A module with the parameters, buffers and submodules of another, to be replaced in it alone."""
+    """A module with the parameters, buffers and submodules of another,
+    to be replaced in it alone."""
     out = copy(module)
     for name in ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'):
         out.__dict__[name] = copy(module.__dict__[name])

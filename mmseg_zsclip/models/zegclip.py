@@ -83,8 +83,9 @@ class CrossAttention(nn.Module):
     def masks(self, queries: Tensor, patches: Tensor) -> Tensor:
         """(B, C, d), (B, N, d) -> (B, C, N): Q K^T / sqrt(head width), averaged over heads.
 
-        The mean over heads of their dot products is the whole dot product over the head count. There
-        are fewer queries than patches, so that W_k is applied to them: Q (P W_k^T)^T = (Q W_k) P^T.
+        The mean over heads of their dot products is the whole dot product over the head count.
+        There are fewer queries than patches, so that W_k is applied to them:
+            Q (P W_k^T)^T = (Q W_k) P^T.
         """
         q = self.q(queries) / (self.heads * math.sqrt(queries.shape[-1] / self.heads))
         return q @ self.k.weight @ patches.transpose(1, 2) + (q @ self.k.bias)[..., None]  # Eq. 2

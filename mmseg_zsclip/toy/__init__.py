@@ -1,4 +1,5 @@
-"""The embedded default: a cartoon world with exact truth, its data set, a tiny CLIP trained on it."""
+"""The embedded default: a cartoon world with exact truth, its data set,
+a tiny CLIP trained on it."""
 
 from .world import Scene, Thing, World
 

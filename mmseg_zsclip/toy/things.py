@@ -1,7 +1,8 @@
 """Fourteen things, each a function from random numbers to parts in a box of about [-0.5, 0.5]^2.
 
-A part is a polygon (n, 2), x to the right and y down, and what it is painted in: 'body' (the thing's
-named colour), 'accent' (any other colour), 'dark' or 'light'. Proportions vary with every draw.
+A part is a polygon (n, 2), x to the right and y down, and what it is painted in: 'body' (the
+thing's named colour), 'accent' (any other colour), 'dark' or 'light'.
+Proportions vary with every draw.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,2 @@
-"""Label maps as pictures: painted, beside the photo, and class by class. `--show-dir` adds the hooks."""
+"""Label maps as pictures: painted, beside the photo, and class by class.
+`--show-dir` adds the hooks."""

@@ -39,7 +39,8 @@ def grid(tiles: Sequence[Image.Image]) -> Image.Image:
 
 
 def heat(image: np.ndarray, scores: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Scores (H, W) as colours, dark at `low`, yellow at `high`, over a grey (H, W, 3) image, RGB."""
+    """Scores (H, W) as colours, dark at `low`, yellow at `high`, over a grey (H, W, 3) image,
+    RGB."""
     level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
     colours = cv2.applyColorMap(np.uint8(255 * level), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     grey = image.mean(axis=2, keepdims=True)

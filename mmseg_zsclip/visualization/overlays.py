@@ -144,8 +144,8 @@ def legend(entries: Sequence[int], note: str, shown: Shown, width: int) -> Image
 
 
 class PictureHook(Hook):
-    """Saves `<folder>/<name of the photo>.png` for every test image, see `OutputNames`; every process
-    those of its own images. What is in them is `picture`."""
+    """Saves `<folder>/<name of the photo>.png` for every test image, see `OutputNames`; every
+    process those of its own images. What is in them is `picture`."""
 
     priority = 'LOW'
 

@@ -32,7 +32,8 @@ def class_synonyms(
     Raises:
         TypeError: one string in the place of a list, or a name that is no text.
         ValueError: no class, an empty name or synonym, an invisible character, a synonym given
-            twice, or two classes with one first name, whatever its case: the second could never win.
+            twice, or two classes with one first name, whatever its case:
+                the second could never win.
     """
     if isinstance(names, str):
         raise TypeError(
@@ -48,7 +49,8 @@ def class_synonyms(
         key = synonyms[0].lower()
         if key in seen:
             raise ValueError(
-                f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does not'
+                f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does '
+                'not'
                 ' matter). Give each class its own first name.'
             )
         seen[key] = i

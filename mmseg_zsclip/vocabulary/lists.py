@@ -149,7 +149,8 @@ def read_text(path: Path) -> str:
         if text is None:
             line = content[: error.start].count(b'\n') + 1
             raise ValueError(
-                f'{path}, line {line}: byte {content[error.start]:#x} is not UTF-8. Save the file as'
+                f'{path}, line {line}: byte {content[error.start]:#x} is not UTF-8. Save the file '
+                'as'
                 ' UTF-8.'
             ) from error
     if '\0' in text:

@@ -1,4 +1,5 @@
-"""A data set says once which classes it has and which are unseen; its pipeline and the metric listen."""
+"""A data set says once which classes it has and which are unseen;
+its pipeline and the metric listen."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Every transform is found: in joined and wrapped data sets, in their configs, in other transforms."""
+"""Every transform is found: in joined and wrapped data sets, in their configs,
+in other transforms."""
 
 from mmcv import transforms
 from mmengine.dataset import BaseDataset, ConcatDataset

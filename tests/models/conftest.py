@@ -53,8 +53,8 @@ def head(request):
 
 @pytest.fixture
 def small():
-    """Makes a segmentor of `NAMES`, random and the same each time: a name of a head, `test_cfg`, and
-    keys of its config."""
+    """Makes a segmentor of `NAMES`, random and the same each time: a name of a head, `test_cfg`,
+    and keys of its config."""
     init_default_scope('mmseg')
 
     def make(head, test_cfg=(), **changes):
@@ -173,8 +173,8 @@ TRANSFORMERS = dict(mask2former=MASK2FORMER, maskformer=MASKFORMER)
 
 @pytest.fixture
 def tiny_generator():
-    """Makes the config of a proposal generator: 'mask2former' or 'maskformer', keys of its head, and
-    of itself."""
+    """Makes the config of a proposal generator: 'mask2former' or 'maskformer', keys of its head,
+    and of itself."""
 
     def make(head='mask2former', head_keys=(), **changes):
         return dict(

@@ -199,7 +199,8 @@ def test_forgotten_hide_unseen_is_a_leak(photo_folder, tmp_path):
 
 
 def test_five_autocast_steps_are_finite():
-    """Weights that arrive as half give NaN after a step of Adam; ours are float32 (openai/CLIP#40)."""
+    """Weights that arrive as half give NaN after a step of Adam;
+    ours are float32 (openai/CLIP#40)."""
     init_default_scope('mmseg')
     torch.manual_seed(0)
     model = MODELS.build(zegclip())

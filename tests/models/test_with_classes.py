@@ -1,4 +1,5 @@
-"""A vocabulary as the argument of a call: nothing is copied, nothing mixes, nothing stays behind."""
+"""A vocabulary as the argument of a call: nothing is copied, nothing mixes,
+nothing stays behind."""
 
 from concurrent.futures import ThreadPoolExecutor
 

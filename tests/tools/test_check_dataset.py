@@ -1,4 +1,5 @@
-"""`zsclip check` and tools/check_dataset.py: a config's photos and label files, before a long run."""
+"""`zsclip check` and tools/check_dataset.py: a config's photos and label files,
+before a long run."""
 
 import numpy as np
 import pytest

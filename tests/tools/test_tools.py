@@ -1,4 +1,5 @@
-"""Every script of `tools`: a mistyped option names the nearest, a wrong word or file is one line."""
+"""Every script of `tools`: a mistyped option names the nearest,
+a wrong word or file is one line."""
 
 import logging
 import runpy

@@ -1,9 +1,9 @@
 """Times this package against what it should equal or beat, alternating in one process.
 
     python tools/analysis_tools/benchmark.py                     # every case
-    python tools/analysis_tools/benchmark.py tower --runs 20     # the image tower against open_clip's
+    python tools/analysis_tools/benchmark.py tower --runs 20     # against open_clip's
     python tools/analysis_tools/benchmark.py zegclip --json out.json
-    python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1  # do they run?
+    python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
@@ -339,7 +339,8 @@ WINDOWS = dict(mode='slide', crop_size=(512, 512), stride=(426, 426))
 
 
 def predict_large(setup: Setup, case: tuple[int, tuple[int, int], dict]) -> float:
-    """Peak GiB of a process that predicts one photo: of so many classes, of (H, W), by a test_cfg."""
+    """Peak GiB of a process that predicts one photo: of so many classes, of (H, W),
+    by a test_cfg."""
     classes, size, test_cfg = case
     init_default_scope('mmseg')
     model = without_names(MODELS.build(maskclip_config(setup.arch, classes)), setup.device)
@@ -450,7 +451,8 @@ def main() -> None:
     )
     setup = Setup(args.runs, args.device, args.arch, args.size)
     print(
-        f'torch {torch.__version__}, {where}, {args.runs} pairs, {args.arch} at {args.size} pixels\n'
+        f'torch {torch.__version__}, {where}, {args.runs} pairs, {args.arch} at {args.size} '
+        'pixels\n'
     )
     print(f'{"case":68} {"ours s":>8} {"ref s":>8} {"ratio":>6} {"min-max":>11} {"limit":>6}')
     rows = []

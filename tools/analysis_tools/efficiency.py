@@ -2,13 +2,13 @@
 
     python tools/analysis_tools/efficiency.py voc_inductive
     python tools/analysis_tools/efficiency.py voc_inductive --size 640 480 --json cost.json
-    python tools/analysis_tools/efficiency.py coco_stuff_inductive --runs 0      # counts alone, in seconds
+    python tools/analysis_tools/efficiency.py coco_stuff_inductive --runs 0      # counts alone
 
 Rule of the count: one multiply-accumulate per weight and output of every convolution and matrix
 product, those inside attention included; norms, activations and resizing count nothing. The same
-under every version of torch: `tools/analysis_tools/macs.py` counts. No weights are read: for the counts shapes
-alone are followed, and random weights take as long as any. Of ZegCLIP it also counts what its
-release declares and computes.
+under every version of torch: `tools/analysis_tools/macs.py` counts. No weights are read: for the
+counts shapes alone are followed, and random weights take as long as any. Of ZegCLIP it also counts
+what its release declares and computes.
 """
 
 import copy
@@ -64,8 +64,8 @@ def released(config: ConfigDict, model: nn.Module) -> ConfigDict | None:
 
 
 def measure(config: ConfigDict, size: tuple[int, int], runs: int, device: str) -> dict:
-    """Images a second, one at a time, the median of `runs`; and the peak memory, GiB: of the GPU, or
-    of this process, its imports included."""
+    """Images a second, one at a time, the median of `runs`; and the peak memory, GiB: of the GPU,
+    or of this process, its imports included."""
     model = without_names(MODELS.build(config), device)
     img = torch.randn(1, 3, *size, device=device)
     with torch.inference_mode():

@@ -111,7 +111,8 @@ class MacCounter(TorchDispatchMode):
         if rule is None and PRODUCTS.search(name) and not FREE.search(name):
             raise NotImplementedError(
                 f'no rule counts the multiply-accumulates of {func}; rules exist for '
-                f'{", ".join(RULES)} and scaled dot products: add one to tools/analysis_tools/macs.py.'
+                f'{", ".join(RULES)} and scaled dot products: add one to '
+                'tools/analysis_tools/macs.py.'
             )
         out = func(*args, **kwargs)
         self.total += rule(args, out) if rule else 0

@@ -1,7 +1,8 @@
 """What a CLIP knows about pixels with no training at all: S, U and h of its features on windows.
 
     python tools/analysis_tools/probe_clip.py camvid_inductive
-    python tools/analysis_tools/probe_clip.py camvid_inductive --weights clip.pt --window 48 --stride 24
+    python tools/analysis_tools/probe_clip.py camvid_inductive --weights clip.pt \\
+        --window 48 --stride 24
 
 Rows: `last`, the unmodified last block; `value`, its value path alone (out_proj(V), then the
 projection); `block`, MaskCLIP's path with residual and MLP; `CLS token`, one answer for a whole

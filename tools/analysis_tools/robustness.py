@@ -1,12 +1,14 @@
 """MaskCLIP's table 4 for any config: a metric on corrupted test images, corruption by severity.
 
     python tools/analysis_tools/robustness.py maskclip_vit-b16_context59
-    python tools/analysis_tools/robustness.py toy_maskclip --weights toy --cfg-options test_dataloader.dataset.length=30
-    python tools/analysis_tools/robustness.py CONFIG CKPT --corruptions spatter jpeg_compression --severities 1 5
+    python tools/analysis_tools/robustness.py toy_maskclip --weights toy \\
+        --cfg-options test_dataloader.dataset.length=30
+    python tools/analysis_tools/robustness.py CONFIG CKPT \\
+        --corruptions spatter jpeg_compression --severities 1 5
 
-Prints the table and writes it to `--out` as robustness.md and robustness.json. Every finished cell is
-kept there with all its metrics, so a run that was killed goes on where it stopped, and more cells or
-another `--metric` cost nothing twice.
+Prints the table and writes it to `--out` as robustness.md and robustness.json. Every finished cell
+is kept there with all its metrics, so a run that was killed goes on where it stopped, and more
+cells or another `--metric` cost nothing twice.
 """
 
 import argparse
@@ -172,7 +174,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     protocol = args.cfg.get('protocol')
     text = (
         f'`{Path(args.cfg.filename).stem}`{f", protocol {protocol}" if protocol else ""}: '
-        f'{args.metric}, percent, of corrupted test images.\n\n    python tools/analysis_tools/robustness.py '
+        f'{args.metric}, percent, of corrupted test images.\n\n    python '
+        'tools/analysis_tools/robustness.py '
         f'{shlex.join(sys.argv[1:] if argv is None else argv)}\n\n{rows}\n'
     )
     print(f'\n{text}')

@@ -48,7 +48,8 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
     ours = released.zegclip({key: value for key, value in state.items() if key not in text})
     if not text:
         raise ValueError(
-            f'the checkpoint has no {TEXT}*, so the classes have no text embeddings. Give the whole '
+            f'the checkpoint has no {TEXT}*, so the classes have no text embeddings. Give the '
+            'whole '
             "file that the authors' train.py wrote: it holds CLIP's text encoder too."
         )
     prompts = ours['backbone.prompts'].shape[1] if 'backbone.prompts' in ours else 0

@@ -1,5 +1,5 @@
-# COCO-Object: the 80 things of COCO-Stuff 164k and background as class 0. Only to test; no published
-# seen/unseen split.
+# COCO-Object: the 80 things of COCO-Stuff 164k and background as class 0. Only to test; no
+# published seen/unseen split.
 # tools/dataset_converters/coco_stuff164k.py --objects; folder: ZSCLIP_COCO_STUFF.
 _base_ = '../photos.py'
 classes = 'coco_object'

@@ -1,7 +1,7 @@
 # A data set of your own: the folder named by the environment variable ZSCLIP_DATA, with
 #   classes.txt, unseen.txt                        one class a line, synonyms by comma
 #   images/{train,val}/*                           photos, of any ending
-#   annotations/{train,val}/*.png                  label maps: line number of the class - 1, 255 ignored
+#   annotations/{train,val}/*.png                  label maps: line of the class - 1, 255 ignored
 _base_ = '../photos.py'
 data_root = '{{$ZSCLIP_DATA:data/own}}'
 classes = '{{$ZSCLIP_DATA:data/own}}/classes.txt'

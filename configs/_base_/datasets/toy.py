@@ -1,5 +1,5 @@
-# The toy world, 20 classes of which 5 are unseen, at 128x128. It is drawn while it is read: no files.
-# Tune on 'val', report on 'test'.
+# The toy world, 20 classes of which 5 are unseen, at 128x128. It is drawn while it is read: no
+# files. Tune on 'val', report on 'test'.
 classes = 'toy'
 unseen = 'toy'
 metainfo = dict(unseen=unseen)

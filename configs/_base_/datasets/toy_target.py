@@ -1,5 +1,5 @@
-# The second toy world: another style of drawing, 13 classes, some of them two of toy's in one. Only to
-# test what was trained on toy: take it with schedules/training_free.py.
+# The second toy world: another style of drawing, 13 classes, some of them two of toy's in one. Only
+# to test what was trained on toy: take it with schedules/training_free.py.
 classes = 'toy_target'
 unseen = 'toy_target'
 metainfo = dict(unseen=unseen)

@@ -1,6 +1,6 @@
-# MaskCLIP+: DeepLabv2 on a ResNet-101 of ImageNet, taught by MaskCLIP on OpenAI's ResNet-50. Each sees the
-# batch with its own statistics; the paper feeds both the target's (section 3.4): give the teacher's
-# data_preprocessor the target's mean and std for that.
+# MaskCLIP+: DeepLabv2 on a ResNet-101 of ImageNet, taught by MaskCLIP on OpenAI's ResNet-50. Each
+# sees the batch with its own statistics; the paper feeds both the target's (section 3.4): give the
+# teacher's data_preprocessor the target's mean and std for that.
 arch = 'RN50'
 weights = 'openai'
 text_tower = dict(arch=arch, weights=weights, templates='vild')

@@ -1,5 +1,6 @@
-# MaskCLIP+ in the toy world: DeepLabv2's head on a ViT that starts as the toy CLIP's (the paper's target starts
-# from ImageNet), taught by MaskCLIP on the same CLIP; tested through windows as large as its training crops.
+# MaskCLIP+ in the toy world: DeepLabv2's head on a ViT that starts as the toy CLIP's (the paper's
+# target starts from ImageNet), taught by MaskCLIP on the same CLIP;
+# tested through windows as large as its training crops.
 arch = 'ViT-T-8'
 weights = 'toy'
 data_preprocessor = dict(type='mmseg_zsclip.CLIPDataPreProcessor')

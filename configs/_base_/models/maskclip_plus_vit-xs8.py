@@ -1,5 +1,5 @@
-# MaskCLIP+ as in the toy world, taught by MaskCLIP on a small CLIP that tools/pretrain_clip.py learns on the
-# data set's own captions; it looks through windows of 48 pixels.
+# MaskCLIP+ as in the toy world, taught by MaskCLIP on a small CLIP that tools/pretrain_clip.py
+# learns on the data set's own captions; it looks through windows of 48 pixels.
 _base_ = './maskclip_plus_toy.py'
 arch = 'ViT-XS-8'
 weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/dense.pt}}'

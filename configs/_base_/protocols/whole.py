@@ -1,5 +1,5 @@
-# Protocol 'whole', that of MaskCLIP's paper (section 4): the whole image with a short side of 512, and the
-# 85 templates of ViLD. PASCAL Context is taken at 520.
+# Protocol 'whole', that of MaskCLIP's paper (section 4): the whole image with a short side of 512,
+# and the 85 templates of ViLD. PASCAL Context is taken at 520.
 protocol = 'whole'
 templates = 'vild'
 inference = dict(mode='whole')

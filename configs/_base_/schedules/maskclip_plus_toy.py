@@ -1,5 +1,5 @@
-# Minutes on two CPU cores: 600 steps of 8 crops of 64 pixels. The head starts from random weights, the tower
-# from CLIP's, so that it learns at a tenth of the head's rate.
+# Minutes on two CPU cores: 600 steps of 8 crops of 64 pixels. The head starts from random weights,
+# the tower from CLIP's, so that it learns at a tenth of the head's rate.
 optim_wrapper = dict(
     constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),

@@ -1,4 +1,5 @@
-# AdamW of ZegCLIP's release: 2e-5, times 10 for backbone and head, which is every trained parameter.
+# AdamW of ZegCLIP's release: 2e-5, times 10 for backbone and head,
+# which is every trained parameter.
 optim_wrapper = dict(
     constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),

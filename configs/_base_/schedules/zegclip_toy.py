@@ -1,5 +1,5 @@
-# Minutes on two CPU cores: 2000 steps of 4 crops of 64 pixels. Small batches learn the yes-or-no losses far
-# faster here: 1600 steps of 4 crops were better than 600 of 16, in the same time.
+# Minutes on two CPU cores: 2000 steps of 4 crops of 64 pixels. Small batches learn the yes-or-no
+# losses far faster here: 1600 steps of 4 crops were better than 600 of 16, in the same time.
 optim_wrapper = dict(
     constructor='mmseg_zsclip.StrictOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),

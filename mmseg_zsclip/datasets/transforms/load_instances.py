@@ -16,8 +16,8 @@ class LoadInstances(BaseTransform):
     """An instance map, which later transforms crop and flip as the label map.
 
     Required keys: `instance_path`, of a PNG with a number for each thing, 0 for what is none;
-    `seg_fields`. Added key: `instance_map` (H, W) int32, which reaches a model where `PackSegInputs`
-    packs it (`meta_keys`). Put it behind `LoadLabels`.
+    `seg_fields`. Added key: `instance_map` (H, W) int32, which reaches a model where
+    `PackSegInputs` packs it (`meta_keys`). Put it behind `LoadLabels`.
 
     Raises:
         KeyError: the data set names no instance maps.

@@ -29,9 +29,9 @@ class Job:
     """A run of a suite with a seed, whose outputs are below `out`.
 
     `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image, `out/KEY.log` what
-    was printed, `out/KEY/` MMEngine's folder of the test. Runs that differ in what a test alone reads
-    share a training: its folder is `out/train_KEY/` of another key, weights included until `run_jobs`
-    has done the last of them.
+    was printed, `out/KEY/` MMEngine's folder of the test. Runs that differ in what a test alone
+    reads share a training: its folder is `out/train_KEY/` of another key, weights included until
+    `run_jobs` has done the last of them.
     """
 
     suite: Suite
@@ -105,7 +105,8 @@ class Job:
 
     @cached_property
     def training_key(self) -> str | None:
-        """Digest of all that decides the weights, sources included; None of a run without training."""
+        """Digest of all that decides the weights, sources included;
+        None of a run without training."""
         if not self.run.trains:
             return None
         return self._digest(self.training, 'training', self.run.amp, source_digest())

@@ -68,8 +68,8 @@ def clock(seconds: float) -> str:
 def run_jobs(
     jobs: Sequence[Job], workers: int, threads: int = 1, stream: TextIO = sys.stderr
 ) -> dict[str, str]:
-    """Runs every job that has no result yet, each once; those of one training one after another, and
-    its weights are dropped when none of them is left.
+    """Runs every job that has no result yet, each once; those of one training one after another,
+    and its weights are dropped when none of them is left.
 
     Args:
         jobs: any order; two of one key are one.

@@ -92,7 +92,8 @@ def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_l
     for tick in ticks:
         _, y = place(0, tick)
         parts.append(
-            f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>'
+            f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" '
+            f'y2="{y}"/>'
             f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
         )
     for tick in (step for step in steps if step <= right):
@@ -118,7 +119,8 @@ def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_l
         )
         x, _ = place(*line[-1])
         parts.append(
-            f'<g class="s{number}"><polyline fill="none" stroke="currentColor" points="{path}"/>{dots}'
+            f'<g class="s{number}"><polyline fill="none" stroke="currentColor" '
+            f'points="{path}"/>{dots}'
             f'<text x="{x + 7}" y="{end + 4}">{escape(name)}</text></g>'
         )
     return '\n'.join([*parts, '</svg>'])

@@ -122,8 +122,8 @@ def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | No
 def configs(
     out: Path, weights: str, steps: int | None, scenes: int | None
 ) -> tuple[Config, Config, int]:
-    """The two shipped configs, in which only outputs, CLIP, lengths, validation and the progress bar
-    are changed, and the steps that the second has by itself."""
+    """The two shipped configs, in which only outputs, CLIP, lengths, validation and the progress
+    bar are changed, and the steps that the second has by itself."""
     free, trained = (
         load_config(config_root() / f'{name}.py', weights=weights, work_dir=out / stem)
         for name, stem in ((TRAINING_FREE, 'maskclip'), (TRAINED, 'zegclip'))

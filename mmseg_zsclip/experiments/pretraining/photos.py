@@ -58,8 +58,8 @@ def load_labelled(
     label_suffix: str = '.png',
     reduce_zero: bool = False,
 ) -> list[Photo]:
-    """Photos of an mmseg-style pair of folders (same relative names), all in memory; read and checked
-    as every data set's, see `read_photo`, `LabelReader` and `check_sizes`."""
+    """Photos of an mmseg-style pair of folders (same relative names), all in memory; read and
+    checked as every data set's, see `read_photo`, `LabelReader` and `check_sizes`."""
     reader, photos = LabelReader(classes, reduce_zero), []
     for path in find_images(images, image_suffix, include):
         name = str(path.relative_to(images))[: -len(image_suffix)] + label_suffix

@@ -1,4 +1,5 @@
-"""tools/analysis_tools/macs.py: the counts are those of the products written by hand, on every torch."""
+"""tools/analysis_tools/macs.py: the counts are those of the products written by hand,
+on every torch."""
 
 import pytest
 import torch

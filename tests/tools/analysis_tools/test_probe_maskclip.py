@@ -1,4 +1,5 @@
-"""tools/analysis_tools/probe_maskclip.py: what it counts, on labels whose answer is known and on two scenes."""
+"""tools/analysis_tools/probe_maskclip.py: what it counts,
+on labels whose answer is known and on two scenes."""
 
 import logging
 

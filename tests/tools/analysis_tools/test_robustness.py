@@ -1,4 +1,5 @@
-"""tools/analysis_tools/robustness.py: the paper's table of corruptions by severities, in cells that are kept."""
+"""tools/analysis_tools/robustness.py: the paper's table of corruptions by severities,
+in cells that are kept."""
 
 import json
 

@@ -47,7 +47,8 @@ def transformer(width, layers):
 
 
 def authors_model(arch, tokens, classes):
-    """The authors' modules, as far as names and shapes go; `arch.image_size` is that of positions."""
+    """The authors' modules, as far as names and shapes go;
+    `arch.image_size` is that of positions."""
     width, dim = arch.vision_width, arch.embed_dim
     backbone = tree(
         conv1=nn.Conv2d(3, width, arch.patch_size, bias=False),
@@ -119,7 +120,8 @@ def small_config(path, arch, tokens, names, unseen, heads=2):
     path.write_text(f"""
 _base_ = [{str(find_config('voc_inductive_released'))!r}]
 model = dict(
-    backbone=dict(arch='{arch.name}', weights=None, image_size={arch.image_size}, num_prompts={tokens}),
+    backbone=dict(arch='{arch.name}', weights=None, image_size={arch.image_size},
+                  num_prompts={tokens}),
     decode_head=dict(classes={names}, unseen={unseen}, num_heads={heads},
                      text=dict(arch='{arch.name}', weights=None)))
 """)
@@ -128,8 +130,8 @@ model = dict(
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """(a checkpoint's tensors, config) of a small ZegCLIP whose CLIP has positions for 32 pixels and
-    whose release has them for 64."""
+    """(a checkpoint's tensors, config) of a small ZegCLIP whose CLIP has positions for 32 pixels
+    and whose release has them for 64."""
     monkeypatch.setitem(ARCHS, 'tiny', TINY)
     arch = replace(TINY, image_size=64)
     return authors_state(arch), small_config(tmp_path / 'tiny.py', arch, 3, NAMES, NAMES[4:])

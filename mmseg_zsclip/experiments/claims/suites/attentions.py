@@ -12,7 +12,8 @@ PAPER = dict(
     value=30.3, sclip=38.2, clearclip=38.1, naclip=39.4, rcs=41.4, sc=43.9, naclip_pamr=42.46
 )
 TWO_PASSES = {
-    'rcs': "the paper's number is of ResCLIP on NACLIP with its second pass (SFR), ours of RCS alone.",
+    'rcs': "the paper's number is of ResCLIP on NACLIP with its second pass (SFR), ours of RCS "
+    'alone.',
     'sc': "the paper's number is with a second pass over summed blocks, ours without.",
 }
 

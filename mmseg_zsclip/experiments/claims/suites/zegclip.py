@@ -1,8 +1,8 @@
 """ZegCLIP, tables 2 and 4 to 7: settings, query formats, designs one by one, loss, other data.
 
 Runs train as long as their configs, 2000 steps: at half of that the order of the designs is still
-the order in which they learn, prompts and yes-or-no losses last. Those of table 2 train for 4000: the
-model is its own teacher from the middle on, and has to know something by then.
+the order in which they learn, prompts and yes-or-no losses last. Those of table 2 train for 4000:
+the model is its own teacher from the middle on, and has to know something by then.
 """
 
 from itertools import product
