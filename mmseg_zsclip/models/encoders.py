@@ -109,6 +109,20 @@ class CLIPBackbone(BaseModule):
             )
 
 
+class FrozenTower(CLIPBackbone):
+    """An image tower of CLIP that nothing trains: no gradient, and always in evaluation mode."""
+
+    def __init__(
+        self, arch: str | CLIPArch, weights: str | None = None, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(arch, weights, init_cfg)
+        freeze(self.visual)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> 'FrozenTower':
+        return super().train(False)
+
+
 @MODELS.register_module()
 class CLIPVisionTransformer(CLIPBackbone):
     """CLIP's ViT: one feature map per chosen block, all at the patch's stride.

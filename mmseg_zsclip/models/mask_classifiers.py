@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..clip.archs import CLIP_MEAN, CLIP_STD, CLIPArch
 from ..registry import MODELS
+from .encoders import FrozenTower
 from .mask_ops import SUB_IMAGES, pool_by_masks, sub_images
-from .maskclip import FrozenTower
 
 FILLS = ('mean', 'zero')
 Kept = tuple[slice, slice]

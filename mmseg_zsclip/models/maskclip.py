@@ -26,7 +26,7 @@ from ..clip.archs import CLIPArch
 from ..clip.resnet import AttentionPool2d
 from ..registry import MODELS
 from .dense_attention import Tokens, build_attention, check_attention, kept_parts
-from .encoders import CLIPBackbone, freeze
+from .encoders import FrozenTower
 from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
 
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
@@ -37,20 +37,6 @@ POOL_ATTENTIONS: dict[str, PoolAttention] = {
     'value': lambda pool, x: pool.values(x),  # F(v_i) of Eq. 3
     'last': lambda pool, x: pool.tokens(x)[:, 1:].transpose(1, 2).unflatten(2, x.shape[-2:]),
 }
-
-
-class FrozenTower(CLIPBackbone):
-    """An image tower of CLIP that nothing trains: no gradient, and always in evaluation mode."""
-
-    def __init__(
-        self, arch: str | CLIPArch, weights: str | None = None, init_cfg: dict | None = None
-    ) -> None:
-        super().__init__(arch, weights, init_cfg)
-        freeze(self.visual)
-        self.train(False)
-
-    def train(self, mode: bool = True) -> 'FrozenTower':
-        return super().train(False)
 
 
 @MODELS.register_module()
