@@ -224,9 +224,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             sample.pred_sem_seg = PixelData(data=labels[None])
         return data_samples
 
-    def targets(self, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
+    def targets(self, data_samples: Sequence, things: bool = True) -> list[tuple[Tensor, Tensor]]:
         """Of each image the masks (K, H, W) of what is there, and (K,) which of the seen classes
-        each is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing.
+        each is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing,
+        unless `things` is False.
 
         Raises:
             ValueError: a label that is no class, or of an unseen one ("ground-truth leak").
@@ -235,7 +236,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         for one in labels:
             check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
         maps = [
-            class_maps(one, self.ignored, instances_of(sample, one))
+            class_maps(one, self.ignored, instances_of(sample, one) if things else None)
             for one, sample in zip(labels, data_samples, strict=True)
         ]
         return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]

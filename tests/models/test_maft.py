@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -192,6 +193,15 @@ def test_generator_and_clip_stay_in_evaluation_mode(build):
     assert model.training
     assert not model.generator.training
     assert not model.classifier.training
+
+
+@torch.no_grad()
+def test_the_iou_is_that_with_a_whole_class_where_things_are_told_apart(build, batch):
+    model, (img, samples) = build(), batch
+    before = model.loss(img, hide(samples))
+    for sample in samples:
+        sample.set_metainfo(dict(instance_map=np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) // 500))
+    assert model.loss(img, samples) == before
 
 
 def test_labels_of_unseen_classes_are_a_leak(build, batch):
