@@ -81,13 +81,12 @@ class MAFT(TwoStageSegmentor):
 
     def __init__(
         self,
-        *args,
         frozen: Sequence[str] | None = None,
         mask_loss: dict | None = None,
         distillation: dict | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
         if not isinstance(self.classifier, IPCLIP):
             raise TypeError(
                 f'the classifier is {type(self.classifier).__name__}, which MAFT does not '
