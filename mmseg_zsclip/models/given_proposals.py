@@ -4,8 +4,8 @@ A proposal generator turns a batch into the proposals of each image,
 
     generator(images, metas, text, labels) -> of each image Proposals
 
-for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings (C,
-d) of the vocabulary, and the label maps (H, W) of the images as the model gets them, where the
+for images (B, 3, H, W), padding and all, `metas` of the samples as mmseg's, the text embeddings
+(C, d) of the vocabulary, and the label maps (H, W) of the images as the model gets them, where the
 generator says `needs_labels`. `statistics` are the mean and std that it wants of images, None where
 any will do. One that trains has `loss` too, see `query_proposals`.
 """

@@ -195,8 +195,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
 
     def fused(self, img: Tensor, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
-        """Of each image the scores (P, C) of its proposals, and their masks (P, h,
-        w) of the photo."""
+        """Of each image the scores (P, C) of its proposals, and their masks (P, h, w) of the
+        photo."""
         proposals, kept = self.propose(img, data_samples)
         embeddings = self.classifier(img, [one.masks for one in proposals], kept)
         out = []
