@@ -42,8 +42,7 @@ class Facts:
         if _keys(given) not in map(_keys, legal):
             raise ValueError(
                 f'{who} is given {_short(given)}, but {self.source} has {_short(self.classes)}. '
-                'Leave'
-                f' its `classes` out, and it takes those of the data set; or give the data set'
+                f'Leave its `classes` out, and it takes those of the data set; or give the data set'
                 ' metainfo=dict(classes=...).'
             )
         return list(given)
@@ -62,9 +61,8 @@ class Facts:
         if theirs and mine != theirs:
             raise ValueError(
                 f'{who} is given unseen={mine}, but of {self.source} are unseen {theirs}. Leave '
-                'its '
-                '`unseen` out, and it takes those of the data set; to change them, give every data '
-                'set (training, validation, test) metainfo=dict(unseen=...).'
+                'its `unseen` out, and it takes those of the data set; to change them, give every '
+                'data set (training, validation, test) metainfo=dict(unseen=...).'
             )
         return given
 

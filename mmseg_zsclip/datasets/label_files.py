@@ -123,12 +123,10 @@ def check_sizes(
         f'{wide} x {high} (width x height). '
         + (
             'The photo was turned by its EXIF orientation, as every viewer does, and the labels '
-            'were '
-            'drawn on the stored pixels: turn the label map too.'
+            'were drawn on the stored pixels: turn the label map too.'
             if turned
             else 'Every pixel needs its own label: write the map at the size of its photo (resize '
-            'labels '
-            'with nearest neighbour).'
+            'labels with nearest neighbour).'
         )
     )
 
@@ -188,8 +186,7 @@ class LabelReader:
         if stored.dtype == np.uint8 and self.ignore_index != IGNORE and (stored == IGNORE).any():
             raise ValueError(
                 f'label file {path} has 8 bits and holds 255, which among {self.num_classes} '
-                'classes'
-                f' could be a class or an ignored pixel. Store 16 bits, ignored ='
+                f'classes could be a class or an ignored pixel. Store 16 bits, ignored ='
                 f' {self.ignore_index} (tools/dataset_converters).'
             )
         known = stored

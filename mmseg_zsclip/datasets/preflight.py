@@ -73,8 +73,8 @@ def _check_counts(pixels: np.ndarray, files: int, reader: LabelReader) -> None:
     if only_first and pixels[-1] > 0.01 * pixels.sum():
         raise ValueError(
             f'{files} label files hold the values 0 and {reader.ignore_index} alone, and '
-            f'{ignored}, '
-            f'which is ignored: the other {reader.num_classes - 1} classes never occur. Masks of 0 '
+            f'{ignored}, which is ignored: the other {reader.num_classes - 1} classes never occur. '
+            'Masks of 0 '
             f'and {reader.ignore_index} must be stored as 0 and 1.'
         )
 

@@ -130,8 +130,7 @@ def check_names(model: Sequence[str], data: Sequence[str], where: str) -> None:
             raise ValueError(
                 f'the classes of the model and of the {where} data differ first at {i}: '
                 f'{canonical(ours)!r} in the model ({len(model)} classes), {canonical(theirs)!r} '
-                'in '
-                f'the data ({len(data)} classes). Give both the same list in the same order; '
+                f'in the data ({len(data)} classes). Give both the same list in the same order; '
                 f"another name for one class is a synonym: 'name, other name'."
             )
 

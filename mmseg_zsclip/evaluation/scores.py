@@ -23,8 +23,7 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
         bad = int((~(scores < torch.inf)).sum())
         raise ValueError(
             f'{photo}: {bad} of {scores.numel()} scores of the prediction are NaN or infinity, of '
-            'which'
-            ' no class is the best. Look at the photo and at the weights.'
+            'which no class is the best. Look at the photo and at the weights.'
         )
     labels = pred[0] if pred.ndim == 3 and len(pred) == 1 else pred
     if labels.ndim != 2:
@@ -37,8 +36,7 @@ def checked_prediction(pred: Tensor, scores: Tensor | None, photo: str) -> Tenso
         if len(wrong):
             raise ValueError(
                 f'{photo}: the prediction holds {wrong[0].item():.6g}, which is no label; legal: '
-                'whole'
-                ' numbers. Give the argmax over the classes, not scores.'
+                'whole numbers. Give the argmax over the classes, not scores.'
             )
         labels = labels.long()
     return labels

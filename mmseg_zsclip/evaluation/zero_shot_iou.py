@@ -181,10 +181,8 @@ class ZeroShotIoUMetric(BaseMetric):
         if low < 0 or high >= num_classes:
             raise ValueError(
                 f'{sample["img_path"]}: the prediction holds {low if low < 0 else high}; legal: 0 '
-                'to'
-                f' {num_classes - 1} ({num_classes} classes). Do the model and the data set have '
-                'the'
-                ' same class list?'
+                f'to {num_classes - 1} ({num_classes} classes). Do the model and the data set have '
+                'the same class list?'
             )
         values = (pred.cpu().numpy() + first).astype(np.uint16 if wide else np.uint8)
         write_label_file(

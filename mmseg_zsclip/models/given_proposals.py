@@ -197,8 +197,7 @@ class FileProposals(BaseModule):
                 if mask.shape != size:
                     raise ValueError(
                         f'a mask of {photo} is {" x ".join(map(str, mask.shape))} pixels, the '
-                        'photo '
-                        f'{size[0]} x {size[1]}. Store masks at the size of their photo.'
+                        f'photo {size[0]} x {size[1]}. Store masks at the size of their photo.'
                     )
             stack = np.stack(masks) if masks else np.zeros((0, *size), bool)
             masks = torch.from_numpy(stack).to(img)

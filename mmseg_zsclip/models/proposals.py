@@ -73,8 +73,7 @@ def check_proposals(
         if tuple(one.masks.shape[1:]) != size:
             raise ValueError(
                 f'masks of image {i} are {" x ".join(map(str, one.masks.shape[1:]))} pixels, but '
-                'the '
-                f'model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.'
+                f'the model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.'
             )
         if len(one) and not (one.masks.amin() >= 0 and one.masks.amax() <= 1):
             raise ValueError(
@@ -85,8 +84,7 @@ def check_proposals(
         if classes is not None and scores is not None and scores.shape[1] != classes:
             raise ValueError(
                 f'the generator scores {scores.shape[1]} classes, the vocabulary has {classes}. '
-                'Give '
-                'generator and segmentor one vocabulary.'
+                'Give generator and segmentor one vocabulary.'
             )
 
 

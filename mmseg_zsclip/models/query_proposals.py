@@ -2,7 +2,7 @@
 or with text.
 
 Source: MAFT, section 3; FreeSeg and ZegFormer for the text.
-    See `given_proposals` for what a generator is.
+See `given_proposals` for what a generator is.
 """
 
 from collections.abc import Mapping, Sequence

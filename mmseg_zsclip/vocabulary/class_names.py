@@ -33,7 +33,7 @@ def class_synonyms(
         TypeError: one string in the place of a list, or a name that is no text.
         ValueError: no class, an empty name or synonym, an invisible character, a synonym given
             twice, or two classes with one first name, whatever its case:
-                the second could never win.
+            the second could never win.
     """
     if isinstance(names, str):
         raise TypeError(
@@ -50,8 +50,7 @@ def class_synonyms(
         if key in seen:
             raise ValueError(
                 f'{place}: {synonyms[0]!r} names both class {seen[key]} and class {i} (case does '
-                'not'
-                ' matter). Give each class its own first name.'
+                'not matter). Give each class its own first name.'
             )
         seen[key] = i
         out.append(synonyms)

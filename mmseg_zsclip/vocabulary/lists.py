@@ -150,8 +150,7 @@ def read_text(path: Path) -> str:
             line = content[: error.start].count(b'\n') + 1
             raise ValueError(
                 f'{path}, line {line}: byte {content[error.start]:#x} is not UTF-8. Save the file '
-                'as'
-                ' UTF-8.'
+                'as UTF-8.'
             ) from error
     if '\0' in text:
         raise ValueError(f'{path}, line 1: this is UTF-16 or no text. Save the file as UTF-8.')

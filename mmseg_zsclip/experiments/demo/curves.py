@@ -93,8 +93,7 @@ def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_l
         _, y = place(0, tick)
         parts.append(
             f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" '
-            f'y2="{y}"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
+            f'y2="{y}"/><text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
         )
     for tick in (step for step in steps if step <= right):
         x, _ = place(tick, 0)

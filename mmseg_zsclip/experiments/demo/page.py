@@ -23,13 +23,12 @@ COLUMNS = {'mIoU': 'mIoU', 'S': 'mIoU(S)', 'U': 'mIoU(U)', 'hIoU': 'hIoU'}
 PACKAGES = ('torch', 'mmengine', 'mmsegmentation', 'mmcv', 'mmcv-lite', 'numpy', 'pillow')
 WEIGHTS = {
     'toy-dense': '<code>toy-dense</code>: its pre-training had, beside the contrastive loss, a '
-    'term '
-    'on patches (from image-level tags alone), so its patches are better than contrastive training '
-    'makes them. The claims of the papers are therefore measured on <code>toy</code>, which is '
+    'term on patches (from image-level tags alone), so its patches are better than contrastive '
+    'training makes them. The claims of the papers are therefore measured on <code>toy</code>, '
+    'which is '
     'trained by the contrastive loss alone: <code>docs/results_toy.md</code>.',
     'toy': '<code>toy</code>, trained by the contrastive loss alone: the CLIP on which the claims '
-    'of '
-    'the papers are measured (<code>docs/results_toy.md</code>). The demo itself uses '
+    'of the papers are measured (<code>docs/results_toy.md</code>). The demo itself uses '
     '<code>toy-dense</code>, which had a term on patches as well.',
 }
 

@@ -301,8 +301,7 @@ def test_an_interrupted_suite_leaves_no_process(suite_file, tmp_path, monkeypatc
 def test_a_run_ends_when_the_suite_was_killed():
     code = (
         'from mmseg_zsclip.experiments.claims.worker import end_with_parent as e; import time; '
-        'e(); '
-        'print("up", flush=True); time.sleep(60)'
+        'e(); print("up", flush=True); time.sleep(60)'
     )
     root = str(PACKAGE.parent)
     process = subprocess.Popen(
