@@ -46,6 +46,7 @@ _ZEGCLIP15 = (
         for start in ('There is a', 'There is the', 'This is a', 'This is the', 'This is one')
     ),
 )
+SYNONYMS = ('mean', 'joined')  # what a class of several names is embedded as
 
 
 def _imagenet() -> tuple[str, ...]:
@@ -125,6 +126,7 @@ def class_embeddings(
     names: list[str],
     templates: str | list[str] | tuple[str, ...] = 'single',
     chunk: int = 256,
+    synonyms: str = 'mean',
 ) -> Tensor:
     """Text classifier of a vocabulary.
 
@@ -137,28 +139,35 @@ def class_embeddings(
         names: one class each, synonyms by comma ('cat, kitten').
         templates: name of a set or sentences, see `get_templates`.
         chunk: sentences per forward; memory grows with it, the result does not depend on it.
+        synonyms: of `SYNONYMS`. 'joined' puts a class's whole string into the sentence, commas
+            included, as the releases of two-stage methods do: 'a photo of a building, edifice.'
 
     Returns:
         (C, d) float32, L2-normalised over d.
 
     Raises:
-        ValueError: empty, duplicate or over-long (context length of the tower, 77 tokens) names.
+        ValueError: `synonyms` that is neither; empty, duplicate or over-long names (context length
+            of the tower, 77 tokens).
 
     Warns:
         UserWarning: names (not templates) hold words that the tower was never trained on.
     """
     if chunk < 1:
         raise ValueError(f'chunk is {chunk}; it must be at least 1 sentence')
+    if synonyms not in SYNONYMS:
+        raise ValueError(f'synonyms is {synonyms!r}; legal values: {", ".join(SYNONYMS)}.')
     classes = class_synonyms(names)
+    if synonyms == 'joined':
+        classes = [[', '.join(one)] for one in classes]
     _warn_of_unknown_words(text_tower, classes)
     sentences_of = get_templates(templates)
     device = next(text_tower.parameters()).device
     # replace, not format: a name may hold braces
     tokens = tokenize(
         [
-            template.replace('{}', synonym)
-            for synonyms in classes
-            for synonym in synonyms
+            template.replace('{}', name)
+            for one in classes
+            for name in one
             for template in sentences_of
         ],
         getattr(text_tower, 'context_length', 77),
@@ -171,5 +180,5 @@ def class_embeddings(
             ]
         )
     rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
-    counts = [len(synonyms) for synonyms in classes]
+    counts = list(map(len, classes))
     return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in rows.split(counts)])

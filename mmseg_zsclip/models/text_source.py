@@ -8,7 +8,11 @@ from ..clip.prompts import get_templates
 
 
 def text_source(
-    rows: Sequence[str], templates: str | Sequence[str], arch: str, weights: str | None
+    rows: Sequence[str],
+    templates: str | Sequence[str],
+    arch: str,
+    weights: str | None,
+    synonyms: str,
 ) -> dict:
     """Plain data. A file of weights is its name, as its folder may move; None is a text tower that
     was left random."""
@@ -17,6 +21,7 @@ def text_source(
         templates=templates if isinstance(templates, str) else list(templates),
         arch=arch,
         weights=weights and PurePath(weights).name,
+        synonyms=synonyms,
     )
 
 
@@ -31,7 +36,7 @@ def check_text_source(ours: Mapping, theirs: Mapping, place: str) -> None:
     Raises:
         ValueError: other names, templates or CLIP weights; the first difference is named.
     """
-    for key in ('classes', 'templates', 'arch', 'weights'):
+    for key in ('classes', 'templates', 'arch', 'weights', 'synonyms'):
         if key not in theirs or key not in ours or (key == 'weights' and ours[key] is None):
             continue
         if not _same(key, theirs[key], ours[key]):

@@ -46,7 +46,16 @@ class MeanTTAModel(SegTTAModel):
 
     def labels(self, batches: Iterable[Mapping]) -> list[SegDataSample]:
         """The preprocessed batches of one augmentation after another -> a sample for each photo,
-        without scores."""
+        without scores.
+
+        Raises:
+            TypeError: a model that makes no scores a few rows at a time, as a two-stage one.
+        """
+        if not hasattr(self.module, 'score_rows'):
+            raise TypeError(
+                f'{type(self.module).__name__} makes no scores a few rows at a time, which '
+                'test_cfg.keep_scores=False asks for under --tta. Leave one of the two out.'
+            )
         maps, merged = [], []
         for batch in batches:
             samples = batch['data_samples']

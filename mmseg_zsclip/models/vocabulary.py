@@ -90,6 +90,8 @@ class Vocabulary(BaseModule):
         unseen: names of the unseen classes, or a shipped split ('voc20').
         background: names, or a shipped list ('background26'), that together are the class called
             'background'. They outlast a change of the classes.
+        synonyms: 'mean' of the embeddings of a class's names, or 'joined' in one sentence, see
+            `class_embeddings`.
         least: 2 where the best class wins: a single one would take every pixel.
 
     Raises:
@@ -104,12 +106,14 @@ class Vocabulary(BaseModule):
         templates: str | Sequence[str] = 'single',
         unseen: str | Sequence[str] | None = None,
         background: str | Sequence[str] | None = None,
+        synonyms: str = 'mean',
         least: int = 1,
     ) -> None:
         super().__init__()
         self.arch = resolve_arch(arch, weights)  # as the image tower: the file is read once
         self.weights = weights
         self.templates = templates
+        self.synonyms = synonyms
         self.least = least
         self.background = None
         self.computed = False
@@ -125,7 +129,7 @@ class Vocabulary(BaseModule):
         """See `text_source`. Of embeddings that were handed in, the names are all that is known."""
         if self.handed_in:
             return dict(classes=list(self.rows))
-        return text_source(self.rows, self.templates, self.arch.name, self.weights)
+        return text_source(self.rows, self.templates, self.arch.name, self.weights, self.synonyms)
 
     @property
     def names(self) -> list[str]:
@@ -205,7 +209,7 @@ class Vocabulary(BaseModule):
 
     def _embed(self, rows: Sequence[str]) -> None:
         text = load_text(self.arch, self.weights).to(self.embeddings.device)
-        self.embeddings = class_embeddings(text, rows, self.templates)
+        self.embeddings = class_embeddings(text, rows, self.templates, synonyms=self.synonyms)
         self.computed = True
         print_log(
             f'text embeddings of {len(rows)} names from {self.arch.name} '

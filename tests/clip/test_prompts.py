@@ -84,6 +84,16 @@ def test_synonyms_are_averaged(tower):
     torch.testing.assert_close(both, F.normalize(cat + kitten, dim=-1))
 
 
+def test_joined_synonyms_are_one_sentence(tower):
+    both = class_embeddings(tower, [' cat,  kitten '], ['a {}.'], synonyms='joined')[0]
+    torch.testing.assert_close(both, embed(tower, 'a cat, kitten.'))
+
+
+def test_unknown_way_with_synonyms(tower):
+    with pytest.raises(ValueError, match="synonyms is 'max'; legal values: mean, joined"):
+        class_embeddings(tower, ['cat'], synonyms='max')
+
+
 def test_rows_follow_the_names_and_chunks_change_nothing(tower):
     names = ['cat', 'dog, puppy', 'a red bus', 'tree']
     whole = class_embeddings(tower, names, 'vild14')

@@ -95,6 +95,18 @@ def test_a_model_that_keeps_no_scores_is_an_error():
         MeanTTAModel(module=Given(keep=False)).test_step(batch_of(torch.randn(2, 1, 4, 5, 6)))
 
 
+def test_labels_alone_of_a_model_that_makes_no_rows():
+    module = Without()
+    module.test_cfg = dict(keep_scores=False)
+    with pytest.raises(TypeError, match='Without makes no scores a few rows at a time'):
+        MeanTTAModel(module).test_step(dict(inputs=[], data_samples=[]))
+
+
+class Without(nn.Module):
+    def test_step(self, data):
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize('resize', ['Resize', 'mmcv.Resize'])
 def test_every_pipeline_of_joined_test_sets_is_augmented(resize):
     cfg = load_config('toy_maskclip')

@@ -80,6 +80,13 @@ def test_a_refused_vocabulary_changes_nothing(words):
     assert torch.equal(words(), before)
 
 
+def test_the_state_says_whether_synonyms_were_joined(words):
+    joined = Vocabulary(NAMES, 'ViT-XS-8', synonyms='joined')
+    words.init_weights()
+    with pytest.raises(ValueError, match="from synonyms 'mean', the config's are from 'joined'"):
+        joined.load_state_dict(words.state_dict())
+
+
 def test_never_computed(words):
     with pytest.raises(RuntimeError, match='of 3 classes were never computed'):
         words()
