@@ -26,7 +26,10 @@ SUPPORTED = {
 }
 PYTHON = '>=3.10,<3.14'
 # The whole suite was run with these (tools/version_matrix.py; the table of docs/install.md).
-TESTED = {'torch': ('2.6.0', '2.14.1', '2.15.0'), 'numpy': ('2.4.6', '2.5.5')}
+TESTED = {
+    'torch': ('2.1.2', '2.6.0', '2.14.1', '2.15.0'),
+    'numpy': ('1.26.4', '2.4.6', '2.5.5'),
+}
 
 
 class Pair(NamedTuple):
