@@ -7,8 +7,7 @@ half-precision weights ends in NaN after a step (openai/CLIP#40).
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,23 +15,25 @@ from torch import Tensor, nn
 
 from ..files import names_a_file, whole_file
 from .archs import (
-    ARCHS,
     CLIP_MEAN,
     CLIP_STD,
     CLIPArch,
     embedded,
     get_arch,
     published,
-    stated_activation,
 )
 from .layouts import TOKEN_ROWS, TOKENS, RawWeights, read_raw
 from .model import CLIP, build_text, build_visual
-from .vit import ACTIVATIONS
+from .weight_checks import (
+    OPTIONAL,
+    check_finite,
+    check_state,
+    choose_activation,
+    choose_arch,
+    expected_state,
+)
 
-LISTED = 20
 KEEP_SECONDS = 30.0
-# never read in eval mode, and some exporters leave it out
-_OPTIONAL = 'num_batches_tracked'
 
 
 @dataclass(frozen=True)
@@ -49,162 +50,6 @@ class ClipWeights:
     logit_scale: Tensor
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
-
-
-def _listed(lines: Iterable[str]) -> str:
-    lines = list(lines)
-    rest = [f'... and {len(lines) - LISTED} more'] if len(lines) > LISTED else []
-    return ''.join(f'\n    {line}' for line in lines[:LISTED] + rest)
-
-
-def _shape(tensor: Tensor) -> str:
-    return 'x'.join(map(str, tensor.shape)) or 'scalar'
-
-
-def _expected(arch: CLIPArch) -> dict[str, Tensor]:
-    with torch.device('meta'):
-        model = CLIP(arch)
-    return {key.removeprefix('text.'): value for key, value in model.state_dict().items()}
-
-
-def _same_shapes(state: Mapping[str, Tensor], arch: CLIPArch) -> bool:
-    conv, text = state.get('visual.conv1.weight'), state.get('text_projection')
-    channels = arch.vision_width // 2 if arch.is_resnet else arch.vision_width
-    if (
-        conv is None
-        or text is None
-        or conv.shape[0] != channels
-        or (text.shape != (arch.text_width, arch.embed_dim))
-    ):
-        return False  # building a large one takes a while
-    expected = _expected(arch)
-    return all(
-        key in state and state[key].shape == value.shape
-        for key, value in expected.items()
-        if value.ndim
-    )
-
-
-def _looks_like(state: Mapping[str, Tensor]) -> str:
-    for arch in ARCHS.values():
-        if _same_shapes(state, arch):
-            return f' The file has the shapes of {arch.name!r}.'
-    return ''
-
-
-def check_state(state: Mapping[str, Tensor], arch: CLIPArch, source: str) -> None:
-    """Compare names and shapes with what the architecture needs.
-
-    Raises:
-        ValueError: lists every kind of difference: missing, unexpected, other shapes.
-    """
-    expected = _expected(arch)
-    is_resnet = any(key.startswith('visual.layer1.') for key in state)
-    if is_resnet != arch.is_resnet and 'visual.conv1.weight' in state:
-        kinds = ('ViT', 'ModifiedResNet')
-        key = 'visual.conv1.weight'
-        raise ValueError(
-            f'{source}: weights of another architecture. They are of a {kinds[is_resnet]} ({key} '
-            f'is {_shape(state[key])}), {arch.name!r} is a {kinds[arch.is_resnet]} ({key} is '
-            f'{_shape(expected[key])}).{_looks_like(state)}'
-        )
-    missing = [key for key in expected if key not in state and not key.endswith(_OPTIONAL)]
-    unexpected = [key for key in state if key not in expected]
-    shapes = [
-        f'{key}: {_shape(state[key])} in the file, {_shape(value)} in {arch.name}'
-        for key, value in expected.items()
-        if key in state and value.ndim and state[key].shape != value.shape
-    ]
-    problems = [
-        f'\n  {len(found)} {title}:{_listed(found)}'
-        for title, found in (
-            ('of other shapes', shapes),
-            ('missing', missing),
-            ('unexpected', unexpected),
-        )
-        if found
-    ]
-    if problems:
-        hint = _looks_like(state)
-        raise ValueError(
-            f'{source}: not the weights of {arch.name!r} '
-            f'({len(expected)} tensors).{"".join(problems)}\n '
-            f'{hint} Nothing was loaded.'
-        )
-
-
-def _check_finite(state: Mapping[str, Tensor], source: str) -> None:
-    for key, value in state.items():
-        # one number that is not finite makes the sum so; a sum may also overflow by itself
-        if value.is_floating_point() and not value.double().sum().isfinite():
-            bad = int((~value.isfinite()).sum())
-            if bad:
-                raise ValueError(
-                    f'{source}: {bad} of {value.numel()} values of {key} are NaN or '
-                    'infinite: every score would be. The file is damaged: fetch it '
-                    'again.'
-                )
-
-
-def choose_activation(arch: CLIPArch, recorded: str | None, stated: str | None, source: str) -> str:
-    """The activation of the weights: what they record, which must agree with what was stated.
-
-    The suffixes '-quickgelu' and '-gelu' of a name are statements, and so is an arch with
-    'quick_gelu'; 'gelu' in an arch is only the default and is none.
-
-    Raises:
-        ValueError: statement and record differ, or neither is there.
-    """
-    if stated is not None and stated not in ACTIVATIONS:
-        raise ValueError(f'activation is {stated!r}; legal: {", ".join(ACTIVATIONS)}')
-    stated = stated or stated_activation(arch.name)
-    if stated is None and arch.activation != 'gelu':
-        stated = arch.activation
-    if recorded is None and stated is None:
-        raise ValueError(
-            f'{source}: the file does not record its activation, and a wrong one costs several '
-            f"mIoU silently. State it in the name (or by activation=): '{arch.name}-quickgelu' for "
-            f"weights of OpenAI, MetaCLIP and most of DFN, '{arch.name}-gelu' for most of LAION "
-            'and DataComp.'
-        )
-    if recorded and stated and recorded != stated:
-        raise ValueError(
-            f'{source}: wrong activation: the weights were trained with {recorded!r}, {stated!r} '
-            f'was asked for ({arch.name}). Ask for {recorded!r} or drop the statement.'
-        )
-    return recorded or stated
-
-
-def _differences(found: CLIPArch, asked: CLIPArch) -> list[str]:
-    pairs = {
-        field.name: (getattr(found, field.name), getattr(asked, field.name))
-        for field in fields(CLIPArch)
-    }
-    del pairs['name'], pairs['activation']
-    # published ratios are rounded: the width is what counts
-    pairs['vision_mlp_ratio'] = tuple(
-        int(arch.vision_width * arch.vision_mlp_ratio) / arch.vision_width
-        for arch in (found, asked)
-    )
-    return [
-        f'{name}: {ours} in the file, {theirs} in {asked.name}'
-        for name, (ours, theirs) in pairs.items()
-        if ours != theirs
-    ]
-
-
-def _choose_arch(asked: CLIPArch | None, raw: RawWeights, source: str) -> CLIPArch:
-    if asked is None:
-        if raw.arch is None:
-            raise ValueError(f'{source}: a {raw.layout} does not record its architecture; name it')
-        return raw.arch
-    if raw.arch is not None:
-        differ = _differences(raw.arch, asked)
-        if differ:
-            raise ValueError(
-                f'{source}: weights of another architecture ({raw.arch.name!r}).{_listed(differ)}'
-            )
-    return asked
 
 
 def _locate(arch: CLIPArch | None, weights: str) -> tuple[Path, str | None, tuple | None]:
@@ -235,13 +80,13 @@ def convert(
 ) -> ClipWeights:
     """Checked float32 tower states of raw weights. Pure; see `read_weights` for the errors."""
     asked = None if arch is None else get_arch(arch)
-    arch = _choose_arch(asked, raw, source)
+    arch = choose_arch(asked, raw, source)
     act = choose_activation(
         asked or replace(arch, activation='gelu'), raw.activation, activation, source
     )
     arch = replace(arch, activation=act)
     check_state(raw.state, arch, source)
-    _check_finite(raw.state, source)
+    check_finite(raw.state, source)
     visual, text = {}, {}
     for key, value in raw.state.items():
         if key == 'logit_scale':
@@ -249,8 +94,8 @@ def convert(
         value = value.detach().to('cpu', torch.float32 if value.is_floating_point() else None)
         tower = visual if key.startswith('visual.') else text
         tower[key.removeprefix('visual.')] = value
-    for key, value in _expected(arch).items():
-        if key.endswith(_OPTIONAL):
+    for key, value in expected_state(arch).items():
+        if key.endswith(OPTIONAL):
             visual.setdefault(key.removeprefix('visual.'), torch.zeros_like(value, device='cpu'))
     scale = raw.state['logit_scale'].detach().float().reshape(())
     return ClipWeights(arch, visual, text, scale, raw.mean, raw.std)

@@ -45,3 +45,21 @@ def fresh_memory():
     checkpoint._recent.clear()
     yield
     checkpoint._recent.clear()
+
+
+def write(path, change=lambda state: None, arch=TINY_VIT):
+    """An open_clip state dict at `path`, after `change`."""
+    state = open_clip_twin(arch).state_dict()
+    change(state)
+    torch.save(state, path)
+    return path
+
+
+def drop(*starts):
+    """For `write`: without the tensors whose names start so."""
+
+    def change(state):
+        for key in [key for key in state if key.startswith(starts)]:
+            del state[key]
+
+    return change
