@@ -18,15 +18,9 @@ from torch import Tensor
 
 from .archive import DamagedArchive, ZipArchive
 from .file_kinds import describe, is_pickle, is_safetensors
+from .pickle_functions import DamagedPickle, RefusedPickle, ScriptObject, Storage, itemsize
 from .torchscript import module_state
-from .unpickler import (
-    DamagedPickle,
-    RefusedPickle,
-    ScriptObject,
-    Storage,
-    Unpickler,
-    itemsize,
-)
+from .unpickler import Unpickler
 
 # pickled logs of a long training take some ten MB
 _PICKLE_LIMIT = 512 << 20

@@ -8,7 +8,7 @@ import re
 from torch import Tensor
 
 from .archive import DamagedArchive, ZipArchive
-from .unpickler import ScriptObject
+from .pickle_functions import ScriptObject
 
 _CODE_LIMIT = 16 << 20
 _CLASS = re.compile(r'^class (\w+)\(', re.MULTILINE)
