@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmseg_zsclip import compat, ops
+from mmseg_zsclip import compat, environment, ops
 from mmseg_zsclip.checkpoints import CheckpointError, read_checkpoint
 
 ROOT = Path(compat.__file__).parents[1]
@@ -129,7 +129,7 @@ def test_our_ops_are_installed_where_mmcv_has_none(monkeypatch, caplog):
 def test_a_version_that_mmseg_refuses_is_named_with_its_repair(monkeypatch, caplog):
     found = {'mmcv': '2.2.0', 'mmcv-lite': None}
     real = compat.installed_version
-    monkeypatch.setattr(compat, 'installed_version', lambda name: found.get(name, real(name)))
+    monkeypatch.setattr(environment, 'installed_version', lambda name: found.get(name, real(name)))
     compat.warn_of_versions()
     (message,) = [record.getMessage() for record in caplog.records]
     assert message == (
@@ -139,13 +139,13 @@ def test_a_version_that_mmseg_refuses_is_named_with_its_repair(monkeypatch, capl
 
 
 def test_the_report_repairs_what_is_missing_and_two_mmcvs(monkeypatch):
-    rows = {row.name: row for row in compat.environment_report()}
+    rows = {row.name: row for row in environment.environment_report()}
     assert {'python', 'torch', 'ops', 'gpu', 'mmsegmentation', 'ftfy', 'regex'} <= set(rows)
     assert all(row.fix == '' for row in rows.values() if row.ok)
     real = compat.installed_version
     lies = {'mmcv': '2.1.0', 'mmcv-lite': '2.1.0', 'ftfy': None}
-    monkeypatch.setattr(compat, 'installed_version', lambda name: lies.get(name, real(name)))
-    broken = {row.name: row.fix for row in compat.environment_report() if not row.ok}
+    monkeypatch.setattr(environment, 'installed_version', lambda name: lies.get(name, real(name)))
+    broken = {row.name: row.fix for row in environment.environment_report() if not row.ok}
     assert broken['ftfy'] == 'pip install ftfy'
     assert broken['mmcv twice'].startswith('pip uninstall -y mmcv mmcv-lite && pip install')
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_zsclip import compat
+from mmseg_zsclip import compat, environment
 from mmseg_zsclip.cli import doctor, main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,14 +157,14 @@ def test_a_pair_that_works_is_not_named(diagnose, changes):
 def test_a_torchvision_for_another_torch_is_named_with_its_repair(monkeypatch):
     real = compat.installed_version
     monkeypatch.setattr(
-        compat, 'installed_version', lambda name: '2.2.0' if name == 'torch' else real(name)
+        environment, 'installed_version', lambda name: '2.2.0' if name == 'torch' else real(name)
     )
     monkeypatch.setattr(
         importlib.metadata,
         'requires',
         lambda name: ['torch==2.6.0'] if name == 'torchvision' else [],
     )
-    (row,) = (row for row in compat.pair_rows() if row.name == 'torchvision and torch')
+    (row,) = (row for row in environment.pair_rows() if row.name == 'torchvision and torch')
     assert row.wanted == 'torch==2.6.0'
     assert row.fix == 'pip install "torchvision" "torch==2.2.0"'
 

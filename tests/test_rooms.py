@@ -116,3 +116,34 @@ def test_importing_the_vocabulary_loads_nothing_heavy():
         [sys.executable, '-c', code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == 'set()'
+
+
+def over_budget(path: Path) -> list[str]:
+    """What of a file is too long: of the file, of a function, of a constructor's arguments."""
+    text = path.read_text(encoding='utf-8')
+    lines = text.count('\n')
+    found = [f'{path.name}: {lines} lines, 400 at most'] if lines > 400 else []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        length = node.end_lineno - node.lineno + 1
+        if length > 60:
+            found.append(f'{path.name}: {node.name} has {length} lines, 60 at most')
+        count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs) - 1
+        if node.name == '__init__' and count > 12:
+            found.append(f'{path.name}: a constructor has {count} arguments, 12 at most')
+    return found
+
+
+def test_files_functions_and_constructors_stay_within_the_budget():
+    files = [*PACKAGE.rglob('*.py'), *(PACKAGE.parent / 'tools').rglob('*.py')]
+    assert len(files) > 100
+    assert [line for path in files for line in over_budget(path)] == []
+
+
+def test_the_budget_would_be_missed(tmp_path):
+    arguments = ', '.join(f'a{i}' for i in range(13))
+    (tmp_path / 'long.py').write_text(
+        f'def __init__(self, {arguments}):\n' + '    pass\n' * 60 + '\n' * 400
+    )
+    assert len(over_budget(tmp_path / 'long.py')) == 3

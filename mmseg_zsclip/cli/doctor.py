@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import compat
+from .. import compat, environment
 
 DISTRIBUTION = 'mmseg_zsclip'
 REINSTALL = 'pip install -e .   (in the folder of the clone)'
@@ -77,7 +77,7 @@ def keep_torch(fix: str) -> str:
 def environment_findings() -> Iterator[Finding]:
     """What `compat` knows of Python, the OpenMMLab stack, the ops and the GPU."""
     try:
-        rows = compat.environment_report()
+        rows = environment.environment_report()
     except ImportError as error:  # `packaging` is no part of the standard library
         yield Finding(error.name or 'import', f'MISSING: {error}', f'pip install {error.name}')
         return

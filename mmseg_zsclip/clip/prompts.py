@@ -139,8 +139,8 @@ def class_embeddings(
         names: one class each, synonyms by comma ('cat, kitten').
         templates: name of a set or sentences, see `get_templates`.
         chunk: sentences per forward; memory grows with it, the result does not depend on it.
-        synonyms: of `SYNONYMS`. 'joined' puts a class's whole string into the sentence, commas
-            included, as the releases of two-stage methods do: 'a photo of a building, edifice.'
+        synonyms: of `SYNONYMS`; 'joined' is one sentence of all, commas included, as released by
+            two-stage methods: 'a photo of a building, edifice.'
 
     Returns:
         (C, d) float32, L2-normalised over d.
@@ -173,12 +173,8 @@ def class_embeddings(
         getattr(text_tower, 'context_length', 77),
     )
     with torch.autocast(device.type, enabled=False):
-        rows = torch.cat(
-            [
-                F.normalize(text_tower(part.to(device)).float(), dim=-1)
-                for part in tokens.split(chunk)
-            ]
-        )
+        rows = torch.cat([text_tower(part.to(device)).float() for part in tokens.split(chunk)])
+    rows = F.normalize(rows, dim=-1)
     rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
-    counts = list(map(len, classes))
-    return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in rows.split(counts)])
+    parts = rows.split([len(one) for one in classes])
+    return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in parts])

@@ -72,11 +72,10 @@ def export(
         _write_scene, world, split, [folders[kind] for kind in FORMATS], tuple(formats), border
     )
     scenes = list(range(count))
-    rows = (
-        track_progress(job, scenes)
-        if nproc <= 1
-        else track_parallel_progress(job, scenes, nproc, keep_order=True)
-    )
+    if nproc <= 1:
+        rows = track_progress(job, scenes)
+    else:
+        rows = track_parallel_progress(job, scenes, nproc, keep_order=True)
     print()
     if 'voc' in formats:
         write_names(load_classes(world.name), voc / 'classes.txt')

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from mmseg_zsclip.losses import MaskLoss
 
@@ -38,7 +40,7 @@ def test_the_opponent_has_our_outputs_losses_and_gradients(tool, setup):
         ours(img, mode='tensor'), eager(img, mode='tensor'), rtol=1e-4, atol=1e-5
     )
     labels = torch.tensor([0, 1, 3, 255]).repeat_interleave(12).expand(2, 1, 48, 48)
-    samples = [tool.SegDataSample(gt_sem_seg=tool.PixelData(data=label)) for label in labels]
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
     for model in (ours, eager):
         loss, _ = model.parse_losses(model(img, samples, mode='loss'))
         loss.backward()
