@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # The tested set of versions, so that tomorrow's release of a dependency changes nothing here;
 # `make install CONSTRAINTS=` lifts it. The build of this package itself follows it too.
 CONSTRAINTS ?= requirements/constraints.txt
+PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
@@ -31,7 +32,8 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	$(BIN)/zsclip demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	@# A file at a time for each process, each with one thread: the two cores are then both busy.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 # The suite on every row of versions, each in an environment of its own. ARGS='--row oldest'
 matrix:
