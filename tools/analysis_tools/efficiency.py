@@ -16,7 +16,7 @@ import json
 import statistics
 
 import torch
-from benchmark import peak_gb, timed, without_names
+from benchmark_parts import peak_gb, timed, without_names
 from eager_zegclip import EagerHead, EagerViT
 from macs import count_macs
 from mmengine.config import ConfigDict
