@@ -85,5 +85,5 @@ def test_a_red_row_ends_with_1_and_is_named(tool, monkeypatch, capsys):
     # --keep: this test may run in the very environment of the row, which would be removed
     before = tool.TABLE.read_text()
     assert tool.main() == 1
-    assert "row 'oldest': pytest ended with status 4" in capsys.readouterr().out
+    assert "row 'oldest': pytest ended with status 5" in capsys.readouterr().out
     assert tool.TABLE.read_text() == before
