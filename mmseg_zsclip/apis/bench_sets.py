@@ -107,7 +107,10 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
     if protocol is not None:
         apply_protocol(cfg, heads, pipeline, name, protocol)
     own = load_classes(heads[0]['classes']) == load_classes(base.classes)
-    unseen = heads[0].get('unseen') if own else 'none' if trained else base.unseen
+    if own:
+        unseen = heads[0].get('unseen')
+    else:
+        unseen = 'none' if trained else base.unseen
     cfg.test_dataloader.dataset = dict(
         copy.deepcopy(base.test_dataloader.dataset), metainfo=dict(unseen=unseen), pipeline=pipeline
     )
@@ -191,7 +194,7 @@ def bench(
         if kept is not None:
             row.metrics, row.seconds = kept
             print_log(f'{row.title}: kept from {path}', logger='current')
-        elif (reason := why_not(one)) is not None:
+        elif (reason := why_not(one, name)) is not None:
             row.skipped = reason
             print_log(f'{row.title}: skipped. {reason}', logger='current')
         else:
@@ -204,12 +207,11 @@ def bench(
     return rows
 
 
-def why_not(cfg: Config) -> str | None:
-    """What is missing of the test data; None where all is there."""
+def why_not(cfg: Config, name: str) -> str | None:
+    """What is missing of the data of test set `name`; None where all is there."""
     try:
-        base = base_config('datasets', SETS[Path(cfg.work_dir).name][0])
         init_default_scope(cfg.default_scope)
-        with what_is_missing(base):
+        with what_is_missing(base_config('datasets', SETS[name][0])):
             DATASETS.build(copy.deepcopy(cfg.test_dataloader.dataset))
     except FileNotFoundError as error:
         return str(error)

@@ -4,16 +4,17 @@ import argparse
 import os
 from pathlib import Path
 
-from .launching import add_launch_arguments, checkpoint_path, launch_config
+from .launching import (
+    add_checkpoint_argument,
+    add_launch_arguments,
+    given_checkpoint,
+    launch_config,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch_arguments(parser)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help="trained weights; left out, or 'none', for a model that has nothing to train",
-    )
+    add_checkpoint_argument(parser)
     parser.add_argument(
         '--sets',
         nargs='+',
@@ -30,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    checkpoint = None
-    if args.checkpoint not in (None, 'none'):
-        checkpoint = checkpoint_path(args.checkpoint)
+    checkpoint = given_checkpoint(args)
     cfg = launch_config(args)
     from mmengine.dist import is_main_process
 

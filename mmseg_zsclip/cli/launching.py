@@ -36,6 +36,19 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_checkpoint_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="trained weights; left out, or 'none', for a model that has nothing to train",
+    )
+
+
+def given_checkpoint(args: argparse.Namespace) -> str | None:
+    """See `checkpoint_path`; None where there is none: scripts of several processes need a word."""
+    return None if args.checkpoint in (None, 'none') else checkpoint_path(args.checkpoint)
+
+
 def launch_config(args: argparse.Namespace):
     """The mmengine Config that the arguments describe; an unknown name ends the program, before
     torch is imported."""

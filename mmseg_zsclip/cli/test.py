@@ -2,25 +2,24 @@
 
 import argparse
 
-from .launching import add_launch_arguments, checkpoint_path, launch_config
+from .launching import (
+    add_checkpoint_argument,
+    add_launch_arguments,
+    given_checkpoint,
+    launch_config,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch_arguments(parser)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help="trained weights; left out, or 'none', for a model that has nothing to train",
-    )
+    add_checkpoint_argument(parser)
     parser.add_argument('--show-dir', help='save one overlay picture per image here')
     parser.add_argument('--maps-dir', help="save a picture of every class's scores per image here")
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
 
 
 def run(args: argparse.Namespace) -> int:
-    checkpoint = None
-    if args.checkpoint not in (None, 'none'):  # the scripts of several processes need a word there
-        checkpoint = checkpoint_path(args.checkpoint)
+    checkpoint = given_checkpoint(args)
     cfg = launch_config(args)
     from ..apis.launch import evaluate
 

@@ -139,7 +139,7 @@ class Vocabulary(BaseModule):
     def init_weights(self) -> None:
         super().init_weights()
         if not self.handed_in:
-            self._embed(self.rows)
+            self.embeddings, self.computed = self._embedded(self.rows), True
 
     def set_classes(
         self,
@@ -162,7 +162,7 @@ class Vocabulary(BaseModule):
         """
         names = self._checked(classes, unseen, background)
         if embeddings is None:
-            self._embed(names.rows)
+            self.embeddings = self._embedded(names.rows)
         else:
             self.embeddings = self._normalised(embeddings, names.rows)
         self.computed, self.handed_in = True, embeddings is not None
@@ -207,15 +207,15 @@ class Vocabulary(BaseModule):
         row[self.seen] = torch.arange(len(self.seen))
         self.seen_row = row.to(self.embeddings.device)
 
-    def _embed(self, rows: Sequence[str]) -> None:
+    def _embedded(self, rows: Sequence[str]) -> Tensor:
         text = load_text(self.arch, self.weights).to(self.embeddings.device)
-        self.embeddings = class_embeddings(text, rows, self.templates, synonyms=self.synonyms)
-        self.computed = True
+        embeddings = class_embeddings(text, rows, self.templates, synonyms=self.synonyms)
         print_log(
             f'text embeddings of {len(rows)} names from {self.arch.name} '
             f'({self.weights or "random weights"})',
             logger='current',
         )
+        return embeddings
 
     def _normalised(self, given: Tensor, rows: Sequence[str]) -> Tensor:
         """Embeddings (R, d) that were handed in -> float32, of length 1."""
