@@ -34,18 +34,9 @@ def check(name: str, ours: torch.Tensor, expected: torch.Tensor) -> None:
     assert error < TOLERANCE, f'{name}: relative error {error:.2e}'
 
 
-@pytest.mark.parametrize('path', goldens('zegclip'))
-@torch.no_grad()
-def test_zegclip(path):
-    from mmseg_zsclip.losses import MaskLoss
-    from mmseg_zsclip.models.released import zegclip
-    from mmseg_zsclip.models.self_training import best_of
-    from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead
-    from mmseg_zsclip.vocabulary.labels import UNLABELLED
-
-    golden = torch.load(path, weights_only=False)
-    cfg, text = golden['cfg'], golden['text']
-    arch = CLIPArch(
+def golden_vit(cfg: dict) -> CLIPArch:
+    """The tower of a golden file, with the activation of OpenAI's weights, whatever the release."""
+    return CLIPArch(
         'golden',
         embed_dim=cfg['output_dim'],
         image_size=cfg['input_resolution'],
@@ -58,6 +49,20 @@ def test_zegclip(path):
         text_layers=1,
         activation='quick_gelu',
     )
+
+
+@pytest.mark.parametrize('path', goldens('zegclip'))
+@torch.no_grad()
+def test_zegclip(path):
+    from mmseg_zsclip.losses import MaskLoss
+    from mmseg_zsclip.models.released import zegclip
+    from mmseg_zsclip.models.self_training import best_of
+    from mmseg_zsclip.models.zegclip import DeepPromptedViT, ZegCLIPHead
+    from mmseg_zsclip.vocabulary.labels import UNLABELLED
+
+    golden = torch.load(path, weights_only=False)
+    cfg, text = golden['cfg'], golden['text']
+    arch = golden_vit(cfg)
     names = [f'class {i}' for i in range(cfg['C'])]
     unseen = [name for i, name in enumerate(names) if i not in cfg['seen']]
     backbone = DeepPromptedViT(
@@ -136,19 +141,7 @@ def test_maskclip(path):
 
     golden = torch.load(path, weights_only=False)
     cfg = golden['cfg']
-    arch = CLIPArch(
-        'golden',
-        embed_dim=cfg['output_dim'],
-        image_size=cfg['input_resolution'],
-        vision_layers=cfg['layers'],
-        vision_width=cfg['width'],
-        patch_size=cfg['patch_size'],
-        vision_heads=cfg['heads'],
-        text_width=8,
-        text_heads=1,
-        text_layers=1,
-        activation='quick_gelu',
-    )  # that of OpenAI's weights; the release runs them with GELU
+    arch = golden_vit(cfg)
     backbone = MaskCLIPViT(arch, released_keys=True, released_tower=True)
     backbone.load_state_dict(maskclip(golden['state_dict'], golden['proj']))
     inputs = backbone(golden['img'])
@@ -200,19 +193,7 @@ def ip_clip(cfg: dict, state: dict, clip_size: int | None) -> torch.nn.Module:
     """IP-CLIP as released, of the sizes and with the weights of a golden file."""
     from mmseg_zsclip.models.ip_clip import IPCLIPViT
 
-    arch = CLIPArch(
-        'golden',
-        embed_dim=cfg['output_dim'],
-        image_size=cfg['input_resolution'],
-        vision_layers=cfg['layers'],
-        vision_width=cfg['width'],
-        patch_size=cfg['patch_size'],
-        vision_heads=cfg['heads'],
-        text_width=8,
-        text_heads=1,
-        text_layers=1,
-        activation='quick_gelu',
-    )
+    arch = golden_vit(cfg)
     encoder = IPCLIPViT(
         arch, start_block=cfg['start_layers'], clip_size=clip_size, released_positions=True
     )

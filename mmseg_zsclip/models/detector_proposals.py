@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ..registry import MODELS
 from .mask_ops import mask_boxes
-from .proposals import Proposals
-from .score_rows import kept_part
+from .proposals import Proposals, mmdet_shapes
 
 
 @MODELS.register_module()
@@ -45,15 +44,13 @@ class DetectorProposals(BaseModule):
 
         size, out = tuple(img.shape[2:]), []
         for meta in metas:
-            rows, columns, _ = kept_part(meta, size)
-            shape = rows.stop, columns.stop
+            shapes = mmdet_shapes(meta, size)
             out.append(
                 DetDataSample(
                     metainfo=dict(
-                        img_shape=shape,
-                        ori_shape=shape,
+                        shapes,
+                        ori_shape=shapes['img_shape'],
                         pad_shape=size,
-                        batch_input_shape=size,
                         scale_factor=(1.0, 1.0),
                     )
                 )

@@ -1,6 +1,6 @@
 """CLIP's image towers as backbones of MMSegmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mmengine.model import BaseModule
@@ -16,6 +16,19 @@ def freeze(*parts: nn.Module | nn.Parameter) -> None:
     """Take parts out of training: no gradient, hence no optimizer state and no unused-DDP error."""
     for part in parts:
         part.requires_grad_(False)
+
+
+class WithTeacher:
+    """A model with a frozen teacher that is no submodule: it goes to the model's device and dtype,
+    and neither checkpoints nor optimizers know it."""
+
+    def keep_teacher(self, teacher: nn.Module | None) -> None:
+        self.__dict__['teacher'] = teacher
+
+    def _apply(self, fn: Callable, *args, **kwargs) -> nn.Module:
+        if self.teacher is not None:
+            self.teacher._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
 
 
 def check_indices(

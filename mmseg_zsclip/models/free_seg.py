@@ -1,8 +1,8 @@
 """FreeSeg's text in a proposal generator (Qin et al., CVPR 2023), as MAFT's stage 1 retrains it.
 
 Two modules that stand in the place of parts of mmdet's Mask2Former head, which stays as it is: text
-meets the feature maps behind the pixel decoder,
-and text embeddings are the classifier of the queries.
+meets the feature maps behind the pixel decoder, and text embeddings are the classifier of the
+queries.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .attention import multi_head_attention
 
 
 class CrossAttention(nn.Module):
@@ -29,13 +31,9 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         """(B, N, dim), (R, text_dim) -> (B, N, dim)."""
         text = text.expand(len(x), -1, -1)
-        q, k, v = (
-            one.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for one in (self.q_proj(x), self.k_proj(text), self.v_proj(text))
-        )
+        q, k, v = self.q_proj(x), self.k_proj(text), self.v_proj(text)
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-        return self.out_proj(out.transpose(1, 2).flatten(2))
+        return self.out_proj(multi_head_attention(q, k, v, self.heads, dropout))
 
 
 class TextInteraction(nn.Module):

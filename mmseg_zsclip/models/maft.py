@@ -9,13 +9,13 @@ and stays CLIP for whole images. Differs from the released code:
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from .encoders import freeze
+from .encoders import WithTeacher, freeze
 from .ip_clip import IPCLIP
 from .two_stage import TwoStageSegmentor
 
@@ -64,7 +64,7 @@ def train_all_but(visual: nn.Module, frozen: Sequence[str] | None = None) -> lis
 
 
 @MODELS.register_module()
-class MAFT(TwoStageSegmentor):
+class MAFT(WithTeacher, TwoStageSegmentor):
     """A two-stage model whose IP-CLIP trains, and nothing else.
 
     Args:
@@ -103,16 +103,10 @@ class MAFT(TwoStageSegmentor):
         self.distillation = MODELS.build(
             distillation or dict(type='mmseg_zsclip.SelfDistillationLoss')
         )
-        # Not a submodule: neither checkpoints nor optimizers know it.
-        self.__dict__['teacher'] = None
+        self.keep_teacher(None)
         if self.distillation.loss_weight:
-            self.__dict__['teacher'] = MODELS.build(kwargs['classifier']).eval()
+            self.keep_teacher(MODELS.build(kwargs['classifier']).eval())
             freeze(self.teacher)
-
-    def _apply(self, fn: Callable, *args, **kwargs) -> 'MAFT':
-        if self.teacher is not None:
-            self.teacher._apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
 
     def init_weights(self) -> None:
         super().init_weights()

@@ -1,11 +1,13 @@
 """What flows from a proposal generator to a mask classifier and on to the fusion:
 masks and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from .score_rows import kept_part
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,13 @@ def check_proposals(
             )
 
 
+def mmdet_shapes(meta: Mapping, size: tuple[int, int]) -> dict:
+    """What mmdet's models read of a sample: (h, w) of a batch, `size`, and of its image without the
+    padding, which is right and below. `meta` is the sample's, as mmseg's."""
+    rows, columns, _ = kept_part(meta, size)
+    return dict(batch_input_shape=size, img_shape=(rows.stop, columns.stop))
+
+
 def padded(masks: Sequence[Tensor]) -> Tensor:
     """Masks (P_i, H, W) of each image -> (B, max P_i, H, W),
     empty ones in the place of the missing."""
@@ -97,4 +106,4 @@ def padded(masks: Sequence[Tensor]) -> Tensor:
     )
 
 
-__all__ = ['Proposals', 'check_proposals', 'padded']
+__all__ = ['Proposals', 'check_proposals', 'mmdet_shapes', 'padded']

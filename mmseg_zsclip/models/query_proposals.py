@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ..registry import MODELS
 from .free_seg import InteractingPixelDecoder, TextClassifier, TextInteraction
-from .proposals import Proposals
-from .score_rows import kept_part
+from .proposals import Proposals, mmdet_shapes
+from .text_source import first_difference
 from .vocabulary import check_one_clip
 
 
@@ -127,15 +127,11 @@ class QueryProposals(BaseModule):
         """
         theirs = getattr(self, 'trained_on', None)
         if theirs is not None and list(theirs) != list(names):
-            first = next(
-                (pair for pair in zip(theirs, names, strict=False) if pair[0] != pair[1]),
-                ('...', '...'),
-            )
+            there, here = first_difference(list(theirs), list(names))
             raise ValueError(
                 f'{self.checkpoint} was trained on {len(theirs)} classes, the vocabulary has '
-                f'{len(names)}; first difference {first[0]!r} and {first[1]!r}. Classes unseen '
-                'here '
-                "may have been seen there. Train stage 1 with this config's `classes`."
+                f'{len(names)}; first difference {there} and {here}. Classes unseen '
+                "here may have been seen there. Train stage 1 with this config's `classes`."
             )
 
     def meet(self, text: Tensor) -> None:
@@ -155,18 +151,7 @@ class QueryProposals(BaseModule):
         """Logits of classes and of masks after every layer, as mmdet's; and samples as it wants."""
         self.meet(text)
         size = tuple(img.shape[2:])
-        samples = []
-        for meta in metas:
-            rows, columns, _ = kept_part(meta, size)
-            samples.append(
-                SegDataSample(
-                    metainfo={
-                        **meta,
-                        'batch_input_shape': size,
-                        'img_shape': (rows.stop, columns.stop),
-                    }
-                )
-            )
+        samples = [SegDataSample(metainfo={**meta, **mmdet_shapes(meta, size)}) for meta in metas]
         return (*self.head(self.backbone(img), samples), samples)
 
     def forward(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels
-from .encoders import freeze
+from .encoders import WithTeacher, freeze
 from .segmentor import OneStageSegmentor, relabelled
 from .upsample import best_classes, bounded
 from .vocabulary import Vocabulary, shallow_copy
@@ -114,7 +114,7 @@ class Teacher(nn.Module):
 
 
 @MODELS.register_module()
-class SelfTrainedSegmentor(OneStageSegmentor):
+class SelfTrainedSegmentor(WithTeacher, OneStageSegmentor):
     """A segmentor whose unlabelled pixels (`UNLABELLED`) are labelled while it trains.
 
     `phase` says by whom: 'supervised' by nobody, they are ignored; 'guided' by the teacher; 'self'
@@ -160,8 +160,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
         self.receive = receive
         self.min_confidence = min_confidence
         self.distill_weight = distill_weight
-        # Not a submodule: neither checkpoints nor optimizers know it.
-        self.__dict__['teacher'] = Teacher(teacher) if teacher else None
+        self.keep_teacher(Teacher(teacher) if teacher else None)
         self.phase = 'guided' if teacher else 'supervised'
         self.check_teacher()
 
@@ -190,11 +189,6 @@ class SelfTrainedSegmentor(OneStageSegmentor):
                 'mean something else. Give both the same `classes`.'
             )
 
-    def _apply(self, fn, *args, **kwargs) -> 'SelfTrainedSegmentor':
-        if self.teacher is not None:
-            self.teacher._apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
-
     def init_weights(self) -> None:
         super().init_weights()
         if self.teacher is not None:
@@ -203,7 +197,7 @@ class SelfTrainedSegmentor(OneStageSegmentor):
     def sharing_weights(self) -> 'SelfTrainedSegmentor':
         view = super().sharing_weights()
         if self.teacher is not None:
-            view.__dict__['teacher'] = shallow_copy(self.teacher)
+            view.keep_teacher(shallow_copy(self.teacher))
             view.teacher.model = self.teacher.model.sharing_weights()
         return view
 

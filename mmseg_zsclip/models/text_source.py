@@ -40,7 +40,7 @@ def check_text_source(ours: Mapping, theirs: Mapping, place: str) -> None:
         if key not in theirs or key not in ours or (key == 'weights' and ours[key] is None):
             continue
         if not _same(key, theirs[key], ours[key]):
-            there, here = _first_difference(theirs[key], ours[key])
+            there, here = first_difference(theirs[key], ours[key])
             raise ValueError(
                 f"the checkpoint's text embeddings ({place}) were made from {key} {there}, the "
                 f"config's are from {here}. Give the config what the checkpoint was trained with, "
@@ -55,7 +55,8 @@ def _same(key: str, theirs, ours) -> bool:
     return get_templates(theirs) == get_templates(ours)
 
 
-def _first_difference(theirs, ours) -> tuple[str, str]:
+def first_difference(theirs, ours) -> tuple[str, str]:
+    """Of two lists the first entries that differ, or their lengths; of other values themselves."""
     if isinstance(theirs, list) and isinstance(ours, list):
         for one, other in zip(theirs, ours, strict=False):
             if one != other:

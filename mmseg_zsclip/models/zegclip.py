@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
+from .attention import multi_head_attention
 from .deep_prompts import DeepPromptedViT
 from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
 
@@ -92,13 +93,9 @@ class CrossAttention(nn.Module):
 
     def forward(self, queries: Tensor, patches: Tensor) -> Tensor:
         """(B, C, d), (B, N, d) -> (B, C, d)."""
-        q, k, v = (
-            x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for x in (self.q(queries), self.k(patches), self.v(patches))
-        )  # Eq. 1
+        q, k, v = self.q(queries), self.k(patches), self.v(patches)  # Eq. 1
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-        return self.proj(out.transpose(1, 2).flatten(2))
+        return self.proj(multi_head_attention(q, k, v, self.heads, dropout))
 
 
 class DecoderLayer(nn.Module):
