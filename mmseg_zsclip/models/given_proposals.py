@@ -11,6 +11,7 @@ any will do. One that trains has `loss` too, see `query_proposals`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -127,8 +128,9 @@ class MaskJson:
 
     def __init__(self, path: Path) -> None:
         try:
-            content = json.loads(path.read_text())
-            self.ids = {Path(one['file_name']).stem: one['id'] for one in content['images']}
+            content = json.loads(path.read_text(encoding='utf-8'))
+            stems = [Path(one['file_name']).stem for one in content['images']]
+            self.ids = dict(zip(stems, (one['id'] for one in content['images']), strict=True))
             self.rows = {i: [] for i in self.ids.values()}
             for one in content['annotations']:
                 self.rows[one['image_id']].append(one)
@@ -138,6 +140,12 @@ class MaskJson:
                 '{"images": [{"id", "file_name"}], "annotations": [{"image_id", "segmentation", '
                 '"score"}]}.'
             ) from error
+        twins = [stem for stem, count in Counter(stems).items() if count > 1]
+        if twins:
+            raise ValueError(
+                f'{path} lists {len(twins)} names of photos twice, the first {twins[0]!r}: which '
+                'masks are whose is not known. Give each photo a name of its own.'
+            )
         self.path = path
 
     def __call__(self, photo: Path, size: tuple[int, int]) -> tuple[list[np.ndarray], list[float]]:

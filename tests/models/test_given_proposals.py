@@ -131,3 +131,16 @@ def test_a_missing_or_broken_file_is_named(tmp_path, coco):
         ValueError, match=r'masks\.json, image a photo\.jpg: the segmentation cannot'
     ):
         FileProposals(coco(dict(segmentation=dict(size=[12, 16]))))(IMAGES, [META], TEXT)
+
+
+def test_two_photos_of_one_name_do_not_share_their_masks(tmp_path):
+    names = ['train/1.jpg', 'val/1.jpg']
+    (tmp_path / 'twins.json').write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=i, file_name=name) for i, name in enumerate(names)], annotations=[]
+            )
+        )
+    )
+    with pytest.raises(ValueError, match=r"twins\.json lists 1 names of photos twice, .* '1'"):
+        FileProposals(tmp_path / 'twins.json')
