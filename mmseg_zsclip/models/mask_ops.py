@@ -27,12 +27,22 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return out.reshape(*masks.shape[:-2], *size)
 
 
-def photo_masks(masks: Tensor, meta: Mapping) -> Tensor:
+def mask_logits(masks: Tensor) -> Tensor:
+    """Probabilities -> finite logits, float32."""
+    return torch.logit(masks.float(), eps=1e-7)
+
+
+def photo_masks(masks: Tensor, meta: Mapping, as_logits: bool = False) -> Tensor:
     """Masks (P, H, W) of the image as the model gets it -> (P, h, w) of the photo, without padding,
-    as it stands. `meta` is a sample's, as mmseg's."""
+    as it stands. `meta` is a sample's, as mmseg's; `as_logits` resizes logits, which are
+    probabilities again in what comes out."""
     rows, columns, flip = kept_part(meta, masks.shape[1:])
     masks = masks[:, rows, columns]
-    return resize_masks(masks.flip(flip) if flip else masks, tuple(meta['ori_shape'][:2]))
+    masks = masks.flip(flip) if flip else masks
+    size = tuple(meta['ori_shape'][:2])
+    if as_logits:
+        return resize_masks(mask_logits(masks), size).sigmoid()
+    return resize_masks(masks, size)
 
 
 def input_masks(masks: Tensor, meta: Mapping, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..datasets.transforms.load_instances import INSTANCES
 from ..registry import MODELS
 from ..vocabulary.labels import check_labels, legal_ignore
-from ..vocabulary.lists import canonical
+from ..vocabulary.lists import canonical, load_classes
 from .encoders import freeze
 from .fusion import semantic_labels, semantic_scores
 from .given_proposals import class_maps
@@ -25,6 +25,7 @@ from .mask_ops import photo_masks
 from .proposals import Proposals, check_proposals
 from .score_rows import kept_part
 from .segmentor import check_statistics, finite_or_named
+from .segments import check_tasks, instances, load_things, panoptic_ids, thing_classes
 from .vocabulary import OpenVocabulary, Vocabulary, check_one_clip, copy_of_modules, shallow_copy
 
 
@@ -58,12 +59,17 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
     and 0 in the padding.
 
     `test_cfg`: `keep_scores=False` predicts labels alone: the scores of every class at every pixel
-    are never made.
+    are never made. `tasks`, of 'semantic' (the default), 'instance' and 'panoptic', is what a photo
+    gets; `top=100` instances, panoptic segments by `score_threshold=0.3` and
+    `overlap_threshold=0.3`, see `segments`. `resize_logits=True` resizes masks to the photo as
+    logits, as MasQCLIP's release does where it makes segments.
 
     Args:
         generator: config of a proposal generator, see `given_proposals`.
         classifier: config of a mask classifier, see `mask_classifiers`.
         classes, unseen: as in `Vocabulary`.
+        things: names of the classes of which each thing is a segment of its own, the rest is stuff;
+            all if left out.
         text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
         fusion: `Ensemble()`, CLIP alone, by default; or `UpperBound`.
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
@@ -73,9 +79,9 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
 
     Raises:
         TypeError: arguments that are none.
-        ValueError: a `scale` that is not positive, an `empty_class` that is no class; by
-            `init_weights`, classifier and text of two CLIPs, image statistics that are not CLIP's,
-            or a stage 1 of other classes.
+        ValueError: a `scale` that is not positive, an `empty_class` or a thing that is no class, a
+            `test_cfg` as `check_tasks` says; by `init_weights`, classifier and text of two CLIPs,
+            image statistics that are not CLIP's, or a stage 1 of other classes.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         classes: str | Sequence[str],
         text: dict,
         unseen: str | Sequence[str] | None = None,
+        things: str | Sequence[str] | None = None,
         fusion: dict | None = None,
         scale: float = 100.0,
         empty_class: str | None = None,
@@ -110,6 +117,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         self.scale = scale
         self.empty_class = empty_class
         self.test_cfg = ConfigDict(test_cfg or {})
+        check_tasks(self.test_cfg)
+        self.thing_names = load_things(things, self.vocabulary.classes)
         self.align_corners = False
         freeze(self.classifier)
         self.follow_vocabulary()
@@ -123,6 +132,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
     def follow_vocabulary(self) -> None:
         super().follow_vocabulary()
         self.ignored = legal_ignore(self.num_classes)
+        self.things = thing_classes(self.thing_names, self.vocabulary.classes)
         self.nothing = self.ignored
         if self.empty_class is not None:
             names = self.vocabulary.names
@@ -133,6 +143,20 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                     'them, or None to ignore the pixels of an image without proposals.'
                 )
             self.nothing = names.index(canonical(self.empty_class))
+
+    def set_classes(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str] | None = None,
+        things: str | Sequence[str] | None = None,
+        **options,
+    ) -> None:
+        """Change the vocabulary, see `Vocabulary.set_classes`. Without `things` the names given
+        before are things, or all if none were."""
+        names = self.thing_names if things is None else load_things(things, load_classes(classes))
+        super().set_classes(classes, unseen, **options)
+        self.thing_names = names
+        self.follow_vocabulary()
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -202,7 +226,9 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         out = []
         for one, rows, place, sample in zip(proposals, embeddings, kept, data_samples, strict=True):
             scores = self.logits(rows, self.vocabulary()).softmax(dim=1)  # Eq. 1
-            masks = photo_masks(one.masks, sample.metainfo)
+            masks = photo_masks(
+                one.masks, sample.metainfo, self.test_cfg.get('resize_logits', False)
+            )
             if getattr(self.fusion, 'needs_labels', False):
                 scores = self.fusion(masks, sample.gt_sem_seg.data[0], self.num_classes)
             else:
@@ -212,16 +238,32 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return out
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """Samples with `pred_sem_seg` and, unless `keep_scores=False`, `seg_logits`, at the photos'
-        size. An image without proposals has scores of 0."""
+        """Samples with what `test_cfg.tasks` asks for, at the photos' size. An image without
+        proposals has scores of 0, no instance, and a panoptic map of void.
+
+        semantic: `pred_sem_seg` (1, h, w) and, unless `keep_scores=False`, `seg_logits`.
+        instance: `pred_instances`, see `instances`. panoptic: `pred_panoptic_seg`, whose `sem_seg`
+        (1, h, w) are `panoptic_ids`. mmseg's and mmdet's visualisers draw them.
+        """
         data_samples = data_samples or self.bare_samples(inputs)
+        options = self.test_cfg
+        tasks = options.get('tasks', ['semantic'])
         for sample, (scores, masks) in zip(
             data_samples, self.fused(inputs, data_samples), strict=True
         ):
-            if self.test_cfg.get('keep_scores', True):
-                sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
-            labels = semantic_labels(scores, masks, self.nothing)
-            sample.pred_sem_seg = PixelData(data=labels[None])
+            if 'semantic' in tasks:
+                if options.get('keep_scores', True):
+                    sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
+                labels = semantic_labels(scores, masks, self.nothing)
+                sample.pred_sem_seg = PixelData(data=labels[None])
+            if 'instance' in tasks:
+                sample.pred_instances = instances(
+                    scores, masks, self.things, options.get('top', 100)
+                )
+            if 'panoptic' in tasks:
+                limits = (options.get(f'{name}_threshold', 0.3) for name in ('score', 'overlap'))
+                ids = panoptic_ids(scores, masks, self.things, *limits)
+                sample.pred_panoptic_seg = PixelData(sem_seg=ids[None])
         return data_samples
 
     def targets(self, data_samples: Sequence, things: bool = True) -> list[tuple[Tensor, Tensor]]:

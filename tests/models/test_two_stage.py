@@ -270,3 +270,30 @@ def test_it_is_an_mmseg_segmentor_in_every_mode(build):
         assert len(model(img, [sample(), sample()], mode='predict')) == 2
         assert [len(one) for one in model.extract_feat(img)] == [4, 1]
     assert isinstance(model, TwoStageSegmentor)
+
+
+@torch.no_grad()
+def test_three_tasks_come_from_one_call(build):
+    every = ['semantic', 'instance', 'panoptic']
+    model, img = build(things=['car', 'dog'], test_cfg=dict(tasks=every)), torch.randn(2, 3, 64, 80)
+    given(model)
+    first, second = model.predict(img, [sample(), sample()])
+    assert first.pred_sem_seg.data.shape == first.pred_panoptic_seg.sem_seg.shape == (1, 28, 36)
+    assert len(first.pred_instances) == 4 * 2
+    assert len(second.pred_instances) == 2
+    assert set(first.pred_instances.labels.tolist()) == {3, 4}
+    model.test_cfg.tasks = ['instance']
+    assert 'pred_sem_seg' not in model.predict(img, [sample(), sample()])[0]
+
+
+def test_things_follow_the_vocabulary(build):
+    model = build(things=['car', 'dog'])
+    assert model.things == [3, 4]
+    view = model.with_classes(['dog, puppy', 'sea'])
+    assert view.things == [0]
+    assert model.with_classes(['sea', 'zebra'], things=['zebra']).things == [1]
+    assert model.things == [3, 4]
+    with pytest.raises(ValueError, match="'fish' of the things is none of the 2 classes"):
+        view.set_classes(['sea', 'zebra'], things=['fish'])
+    assert view.vocabulary.names == ['dog', 'sea']
+    assert build().things == list(range(5))
