@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmseg_zsclip.evaluation.panoptic_quality import panoptic_counts, panoptic_scores
 from mmseg_zsclip.models.fusion import semantic_scores
 from mmseg_zsclip.models.mask_ops import photo_masks
-from mmseg_zsclip.models.segments import OFFSET, instances, panoptic_ids
+from mmseg_zsclip.models.segments import instances, panoptic_ids
+from mmseg_zsclip.vocabulary.labels import OFFSET
 
 from .test_goldens import HERE, check, goldens
 
@@ -59,6 +61,34 @@ def test_segments_of_three_tasks(path):
             assert torch.equal(found[key][sure], expected[key][sure]), key
 
 
+def panoptic_map(ids: torch.Tensor, segments: list[dict], void: int) -> torch.Tensor:
+    """Theirs, numbered by a list, categories from 1 -> ids as ours; a crowd has no number."""
+    out = torch.full_like(ids, void)
+    for number, one in enumerate(segments, 1):
+        crowd = one.get('iscrowd', 0)
+        out[ids == one['id']] = one['category_id'] - 1 + (0 if crowd else OFFSET * number)
+    return out
+
+
+@pytest.mark.parametrize('path', goldens('pq'))
+def test_panoptic_quality(path):
+    golden = torch.load(path, weights_only=False)
+    classes, things = golden['cfg']['C'], [c - 1 for c in golden['cfg']['things']]
+    counts = sum(
+        panoptic_counts(
+            panoptic_map(*ours, classes), panoptic_map(*truth, classes), things, classes
+        )
+        for truth, ours in zip(golden['gt'], golden['pred'], strict=True)
+    )
+    for category, expected in golden['counts'].items():
+        assert counts[:, category - 1].tolist() == pytest.approx(expected, rel=1e-12)
+    ours = panoptic_scores(counts.numpy(), things)
+    for group, suffix in dict(all='', things='(th)', stuff='(st)').items():
+        for key in ('pq', 'sq', 'rq'):
+            expected = 100 * golden['result'][group][key]
+            assert ours[f'{key.upper()}{suffix}'] == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_repository_holds_the_reference_tensors_itself():
-    for method in ('masqpipe',):
+    for method in ('masqpipe', 'pq'):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method

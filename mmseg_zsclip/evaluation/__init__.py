@@ -1,3 +1,5 @@
+from .instance_precision import InstanceAPMetric
+from .panoptic_quality import PanopticQualityMetric
 from .zero_shot_iou import ZeroShotIoUMetric
 
-__all__ = ['ZeroShotIoUMetric']
+__all__ = ['InstanceAPMetric', 'PanopticQualityMetric', 'ZeroShotIoUMetric']

@@ -9,12 +9,10 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..vocabulary.class_names import folded, split_names
-from ..vocabulary.lists import load_classes
+from ..vocabulary.labels import OFFSET
 from .mask_ops import THRESHOLD, mask_boxes
 
 TASKS = ('semantic', 'instance', 'panoptic')
-OFFSET = 1000  # a panoptic id is class + OFFSET * number of the thing, as mmdet's
 
 
 def check_tasks(options: Mapping) -> None:
@@ -34,39 +32,6 @@ def check_tasks(options: Mapping) -> None:
             )
     if options.get('top', 1) < 1:
         raise ValueError(f'top is {options["top"]}; legal values: at least 1 instance a photo.')
-
-
-def load_things(things: str | Sequence[str] | None, classes: Sequence[str]) -> set[str] | None:
-    """Names of the classes that are things; None where all are.
-
-    Args:
-        things: names, a shipped list or a text file, synonyms by comma; [] where all are stuff.
-        classes: of the vocabulary, synonyms by comma.
-
-    Raises:
-        ValueError: a thing that is no class.
-    """
-    if things is None:
-        return None
-    known, out = keys(classes), set()
-    for one in load_classes(things) if things else []:
-        if not known & keys([one]):
-            raise ValueError(
-                f'{one!r} of the things is none of the {len(classes)} classes '
-                f'({", ".join(list(classes)[:5])}, ...). Name classes, or None for all.'
-            )
-        out |= keys([one])
-    return out
-
-
-def keys(names: Sequence[str]) -> set[str]:
-    """All names of classes, case and hyphens overlooked."""
-    return {folded(name) for one in names for name in split_names(one)}
-
-
-def thing_classes(names: set[str] | None, classes: Sequence[str]) -> list[int]:
-    """Which classes are things, by any of their names."""
-    return [i for i, one in enumerate(classes) if names is None or names & keys([one])]
 
 
 def instances(scores: Tensor, masks: Tensor, things: Sequence[int], top: int = 100) -> InstanceData:

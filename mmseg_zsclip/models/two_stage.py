@@ -18,6 +18,7 @@ from ..datasets.transforms.load_instances import INSTANCES
 from ..registry import MODELS
 from ..vocabulary.labels import check_labels, legal_ignore
 from ..vocabulary.lists import canonical, load_classes
+from ..vocabulary.thing_names import load_things, thing_classes
 from .encoders import freeze
 from .fusion import semantic_labels, semantic_scores
 from .given_proposals import class_maps
@@ -25,7 +26,7 @@ from .mask_ops import photo_masks
 from .proposals import Proposals, check_proposals
 from .score_rows import kept_part
 from .segmentor import check_statistics, finite_or_named
-from .segments import check_tasks, instances, load_things, panoptic_ids, thing_classes
+from .segments import check_tasks, instances, panoptic_ids
 from .vocabulary import OpenVocabulary, Vocabulary, check_one_clip, copy_of_modules, shallow_copy
 
 

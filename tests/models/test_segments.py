@@ -7,9 +7,7 @@ import torch
 from mmseg_zsclip.models.segments import (
     check_tasks,
     instances,
-    load_things,
     panoptic_ids,
-    thing_classes,
 )
 
 VOID = 3  # of three classes: car and dog are things, road is stuff
@@ -86,17 +84,7 @@ def test_without_things_there_are_no_instances():
     assert len(instances(sure(CAR), boxes((0, 4, 0, 4)), [])) == 0
 
 
-def test_things_are_known_by_any_name_whatever_its_case():
-    names = load_things(['Kitten', 'car'], ['cat, kitten', 'road', 'car'])
-    assert thing_classes(names, ['road', 'car', 'cat, kitten']) == [1, 2]
-    assert thing_classes(names, ['zebra']) == []
-    assert thing_classes(None, ['zebra']) == [0]
-    assert load_things([], ['car']) == set()
-
-
 def test_wrong_settings_are_named():
-    with pytest.raises(ValueError, match="'zebra' of the things is none of the 2 classes"):
-        load_things(['zebra'], ['car', 'road'])
     for wrong in ('semantic', [], ['panoptics']):
         with pytest.raises(ValueError, match='tasks is .* legal: a list of some of semantic, inst'):
             check_tasks(dict(tasks=wrong))

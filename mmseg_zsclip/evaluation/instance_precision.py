@@ -1,0 +1,188 @@
+"""Mask AP50 of instances, against a COCO json."""
+
+import contextlib
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from ..registry import METRICS
+from ..vocabulary.class_names import canonical, folded, split_names
+from ..vocabulary.lists import load_unseen, split_indices
+from ..vocabulary.thing_names import load_things, thing_classes
+
+
+def read_truth(path: str | Path):
+    """A COCO json with instances, as pycocotools has it.
+
+    Raises:
+        ValueError: it is none, has no instance, or two images of one name.
+    """
+    from pycocotools.coco import COCO
+
+    truth = COCO()
+    try:
+        truth.dataset = json.loads(Path(path).read_text(encoding='utf-8'))
+        names = [PurePath(one['file_name']).name for one in truth.dataset['images']]
+        masks = [one for one in truth.dataset['annotations'] if one.get('segmentation')]
+        categories = [one['name'] for one in truth.dataset['categories']]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{path} is no COCO json ({type(error).__name__}: {error}). Legal: {{"images", '
+            '"annotations", "categories"}}.'
+        ) from error
+    if not masks or not categories:
+        raise ValueError(
+            f'{path} has {len(masks)} masks of {len(categories)} categories: AP50 needs instances. '
+            'A data set of label maps alone has none; use its semantic metric.'
+        )
+    twins = [name for name, count in Counter(names).items() if count > 1]
+    if twins:
+        raise ValueError(
+            f'{path} lists {len(twins)} names of images twice, the first {twins[0]!r}: which masks '
+            'are whose is not known. Give each image a name of its own.'
+        )
+    for one in masks:
+        one.setdefault('iscrowd', 0)
+        one.setdefault('area', 1.0)  # asked for, though instances of every area count
+    with quiet():
+        truth.createIndex()
+    return truth
+
+
+def quiet():
+    """pycocotools prints what it does."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def categories_of(truth, classes: Sequence[str], rows: Sequence[int], where: str) -> list[int]:
+    """The category ids of classes, found by name: mmdet's `OVCocoMetric` counts them by order, and
+    is silently wrong where `classes` are not in that of the ids.
+
+    Raises:
+        ValueError: a class without category.
+    """
+    by_name = {folded(one['name']): one['id'] for one in truth.dataset['categories']}
+    out = [
+        next((by_name[k] for k in map(folded, split_names(classes[i])) if k in by_name), None)
+        for i in rows
+    ]
+    missing = [canonical(classes[i]) for i, one in zip(rows, out, strict=True) if one is None]
+    if missing:
+        raise ValueError(
+            f'{len(missing)} of {len(rows)} classes are no category of {where}: '
+            f'{", ".join(missing[:5])}; its categories are {", ".join(list(by_name)[:5])} '
+            '... Give the data set the classes of the json, or name the stuff by metainfo things.'
+        )
+    return out
+
+
+@METRICS.register_module()
+class InstanceAPMetric(BaseMetric):
+    """`AP50`, and where classes are unseen `AP50(base)` and `AP50(novel)`, in percent.
+
+    With all classes in one vocabulary these are the generalized numbers of MasQCLIP's table 2; with
+    the base or the novel ones alone, and their json, the constrained ones. Of the data set are the
+    classes, those `unseen`, which are novel, and the `things`, all where it does not say.
+
+    Args:
+        ann_file: COCO json; images are found by their file's name.
+        collect_device, prefix: see mmengine's `BaseMetric`.
+
+    Raises:
+        FileNotFoundError: no such json.
+        ValueError: see `read_truth` and `categories_of`; by `process`, a sample without instances,
+            or a photo that the json does not list.
+    """
+
+    def __init__(
+        self, ann_file: str, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.ann_file = ann_file
+        self.truth = read_truth(ann_file)
+        self.ids = {PurePath(one['file_name']).name: i for i, one in self.truth.imgs.items()}
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Each sample has `pred_instances` and `img_path`."""
+        from pycocotools import mask as coco
+
+        for sample in data_samples:
+            photo = PurePath(sample['img_path']).name
+            if 'pred_instances' not in sample:
+                raise ValueError(
+                    f'{photo} has no instances. Test a two-stage model with '
+                    "model.test_cfg.tasks=['semantic','instance']."
+                )
+            if photo not in self.ids:
+                raise ValueError(
+                    f'{self.ann_file} lists {len(self.ids)} images, none of them called {photo!r}. '
+                    'Give the json of these photos.'
+                )
+            found = sample['pred_instances']
+            masks = np.asfortranarray(
+                found['masks'].permute(1, 2, 0).cpu().numpy().astype(np.uint8)
+            )
+            self.results.append(
+                (
+                    self.ids[photo],
+                    coco.encode(masks) if masks.shape[2] else [],
+                    found['scores'].tolist(),
+                    found['labels'].tolist(),
+                )
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        meta = self.dataset_meta
+        classes, names = meta['classes'], meta.get('things')
+        things = thing_classes(load_things(names, classes), classes)
+        ids = categories_of(self.truth, classes, things, self.ann_file)
+        precision = self._precision(results, dict(zip(things, ids, strict=True)))
+        _, novel = split_indices(classes, load_unseen(meta.get('unseen'), classes))
+        novel = np.isin(things, novel)
+        groups = {'': np.ones_like(novel)}
+        if novel.any() and not novel.all():
+            groups |= {'(base)': ~novel, '(novel)': novel}
+        out = {}
+        for group, rows in groups.items():
+            values = precision[:, rows]
+            if (values > -1).any():  # -1 is a class without instances
+                out[f'AP50{group}'] = 100 * float(values[values > -1].mean())
+        return out
+
+    def _precision(self, results: list, ids: dict[int, int]) -> np.ndarray:
+        """Precision at 101 recalls and IoU 0.5 of each class, -1 where it has no instance."""
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+
+        rows = [
+            dict(image_id=image, category_id=ids[label], segmentation=mask, score=score)
+            for image, masks, scores, labels in results
+            for mask, score, label in zip(masks, scores, labels, strict=True)
+            if label in ids
+        ]
+        found = COCO()
+        found.dataset = dict(
+            self.truth.dataset,
+            annotations=[dict(row, id=i, iscrowd=0, area=1.0) for i, row in enumerate(rows, 1)],
+        )
+        images = sorted({one[0] for one in results})
+        if len(images) < len(self.ids):
+            print_log(f'AP50: of {len(images)} of {len(self.ids)} images', logger='current')
+        measure = COCOeval(self.truth, found, 'segm')
+        measure.params.catIds = list(ids.values())
+        measure.params.imgIds = images
+        measure.params.iouThrs = np.array([0.5])
+        measure.params.areaRng, measure.params.areaRngLbl = [[0, 1e10]], ['all']
+        measure.params.maxDets = [100]
+        with quiet():
+            found.createIndex()
+            measure.evaluate()
+            measure.accumulate()
+        place = np.searchsorted(measure.params.catIds, list(ids.values()))  # it sorts them
+        return measure.eval['precision'][0, :, place, 0, 0].T
