@@ -4,13 +4,37 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, to_255
 from mmseg_zsclip.evaluation.panoptic_quality import panoptic_counts, panoptic_scores
+from mmseg_zsclip.losses import MaskClassificationLoss
+from mmseg_zsclip.losses.mask_labels import mask_dice
 from mmseg_zsclip.models.fusion import semantic_scores
-from mmseg_zsclip.models.mask_ops import photo_masks
+from mmseg_zsclip.models.mask_ops import photo_masks, touched_patches
+from mmseg_zsclip.models.masqclip import MasQCLIPViT
 from mmseg_zsclip.models.segments import instances, panoptic_ids
 from mmseg_zsclip.vocabulary.labels import OFFSET
 
-from .test_goldens import HERE, check, goldens
+from .test_goldens import HERE, check, cosines, golden_vit, goldens
+
+
+def encoder_of(golden: dict) -> MasQCLIPViT:
+    """The release's, of the sizes and with the weights of a golden file."""
+    state = {
+        f'visual.{key.removeprefix("visual.")}': value
+        for key, value in golden['state_dict'].items()
+        if key != 'mask_embeddings'
+    }
+    own = [key for key in state if 'new_q_proj' in key]
+    out = MasQCLIPViT(golden_vit(golden['cfg']), train_position=True, black_padding=True)
+    state |= {f'own.q.{key.split(".")[3]}.{key.rsplit(".", 1)[1]}': state.pop(key) for key in own}
+    position = golden['state_dict'].get('mask_embeddings', state['visual.positional_embedding'][0])
+    out.load_state_dict(dict(state, position=position))
+    return out
+
+
+def normalised(photo: torch.Tensor) -> torch.Tensor:
+    mean, std = (torch.tensor(to_255(row))[:, None, None] for row in (CLIP_MEAN, CLIP_STD))
+    return (photo - mean) / std
 
 
 def sizes(golden: dict) -> tuple[tuple[int, int], list[dict]]:
@@ -25,6 +49,59 @@ def sizes(golden: dict) -> tuple[tuple[int, int], list[dict]]:
         for one, size in zip(photos, golden['out_size'], strict=True)
     ]
     return (height, width), metas
+
+
+@pytest.mark.parametrize('path', goldens('masqclip'))
+@torch.no_grad()
+def test_mask_class_tokens(path):
+    golden = torch.load(path, weights_only=False)
+    encoder, masks = encoder_of(golden), golden['masks'].sigmoid()
+    embeddings = torch.stack(encoder(normalised(golden['img']), list(masks)))
+    check('mask_emb', embeddings, golden['mask_emb'])
+    check('logits', cosines(embeddings, golden['text']), golden['logits'])
+    side = golden['cfg']['input_resolution'] // golden['cfg']['patch_size']
+    visible = touched_patches(masks, (encoder.arch.image_size,) * 2, (side, side))
+    assert torch.equal(~visible, golden['attn_mask'][..., 1:])
+
+
+@pytest.mark.parametrize('path', goldens('masqpipe'))
+def test_masq_tuning(path):
+    """From photos of different sizes to labels, loss and gradients."""
+    golden = torch.load(path, weights_only=False)
+    cfg, (size, metas) = golden['cfg'], sizes(golden)
+    encoder = encoder_of(golden)
+    pads = [(0, one['padding_size'][1], 0, one['padding_size'][3]) for one in metas]
+    images = torch.stack(
+        [F.pad(normalised(one), pad) for one, pad in zip(golden['img'], pads, strict=True)]
+    )
+    kept = [(slice(one.shape[1]), slice(one.shape[2])) for one in golden['img']]
+    masks = F.interpolate(golden['pred_masks'], size, mode='bilinear').sigmoid()
+    embeddings = encoder(images, list(masks), kept)
+    check('mask_emb', torch.stack(embeddings), golden['mask_emb'])
+    logits = [cosines(one, golden['text']) for one in embeddings]
+    check('logits', torch.stack(logits), golden['logits'])
+
+    loss = MaskClassificationLoss(
+        least=1 - cfg['dice_cost'],
+        overlap='dice',
+        size=(cfg['label_size'],) * 2,
+        background_weight=cfg['background_weight'],
+        loss_weight=cfg['class_weight'],
+    )
+    coarse = golden['pred_masks'].sigmoid()
+    for i, truth in enumerate(zip(golden['gt_masks'], golden['gt_labels'], strict=True)):
+        both = loss.resized(coarse[i], truth[0])
+        check('dice_cost', 1 - mask_dice(*both).T, golden['dice_cost'][i])
+        assert torch.equal(loss.labels(coarse[i], *truth, cfg['C']), golden['target'][i])
+    value = loss(logits, list(coarse), golden['gt_masks'], golden['gt_labels'])
+    check('loss_ce', value, golden['loss_ce'])
+    value.backward()
+    ours = {name: one.grad for name, one in encoder.named_parameters() if one.grad is not None}
+    assert len(ours) == len(golden['grad_norms'])
+    for name, expected in golden['grad_norms'].items():
+        part = name.split('.')
+        ours_name = 'position' if len(part) == 1 else f'own.q.{part[3]}.{part[-1]}'
+        check(name, ours[ours_name].norm(), expected)
 
 
 @pytest.mark.parametrize('path', goldens('masqpipe'))
@@ -90,5 +167,5 @@ def test_panoptic_quality(path):
 
 
 def test_the_repository_holds_the_reference_tensors_itself():
-    for method in ('masqpipe', 'pq'):
+    for method in ('masqclip', 'masqpipe', 'pq'):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method

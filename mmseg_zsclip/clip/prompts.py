@@ -46,7 +46,7 @@ _ZEGCLIP15 = (
         for start in ('There is a', 'There is the', 'This is a', 'This is the', 'This is one')
     ),
 )
-SYNONYMS = ('mean', 'joined')  # what a class of several names is embedded as
+SYNONYMS = ('mean', 'joined', 'unnormalised')  # what a class of several names is embedded as
 
 
 def _imagenet() -> tuple[str, ...]:
@@ -140,14 +140,15 @@ def class_embeddings(
         templates: name of a set or sentences, see `get_templates`.
         chunk: sentences per forward; memory grows with it, the result does not depend on it.
         synonyms: of `SYNONYMS`; 'joined' is one sentence of all, commas included, as released by
-            two-stage methods: 'a photo of a building, edifice.'
+            two-stage methods: 'a photo of a building, edifice.'; 'unnormalised' is the mean of the
+            embeddings as they are, as released by MasQCLIP.
 
     Returns:
         (C, d) float32, L2-normalised over d.
 
     Raises:
-        ValueError: `synonyms` that is neither; empty, duplicate or over-long names (context length
-            of the tower, 77 tokens).
+        ValueError: `synonyms` that is none of them; empty, duplicate or over-long names (context
+            length of the tower, 77 tokens).
 
     Warns:
         UserWarning: names (not templates) hold words that the tower was never trained on.
@@ -174,7 +175,7 @@ def class_embeddings(
     )
     with torch.autocast(device.type, enabled=False):
         rows = torch.cat([text_tower(part.to(device)).float() for part in tokens.split(chunk)])
-    rows = F.normalize(rows, dim=-1)
-    rows = F.normalize(rows.view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1), dim=-1)
+    length = (lambda x: x) if synonyms == 'unnormalised' else (lambda x: F.normalize(x, dim=-1))
+    rows = length(length(rows).view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1))
     parts = rows.split([len(one) for one in classes])
     return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in parts])

@@ -7,10 +7,12 @@ from .mask_aware import (
     mask_aware_loss,
     self_distillation_loss,
 )
+from .mask_labels import MaskClassificationLoss
 from .mask_losses import MaskLoss, mask_losses
 
 __all__ = [
     'MaskAwareLoss',
+    'MaskClassificationLoss',
     'MaskLoss',
     'SelfDistillationLoss',
     'fast_mask_losses',

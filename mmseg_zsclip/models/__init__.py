@@ -9,6 +9,7 @@ from .maft import MAFT
 from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
+from .masqclip import MasQCLIP, MasQCLIPViT
 from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
 from .sam_proposals import SAMProposals
@@ -31,6 +32,8 @@ __all__ = [
     'FileProposals',
     'IPCLIPResNet',
     'IPCLIPViT',
+    'MasQCLIP',
+    'MasQCLIPViT',
     'MaskCLIPHead',
     'MaskCLIPResNet',
     'MaskCLIPViT',

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..clip.archs import CLIPArch, resolve_arch
+from ..clip.archs import CLIP_MEAN, CLIP_STD, CLIPArch, resolve_arch
 from ..clip.checkpoint import read_weights
 from ..clip.model import build_visual
 from ..registry import MODELS
@@ -85,6 +86,12 @@ class CLIPBackbone(BaseModule):
         )
         self.filled = weights is None  # random on purpose
         self.statistics = None  # mean and std of [0, 1] RGB images, known once weights are read
+
+    @property
+    def black(self) -> Tensor:
+        """The colour (3,) of a black pixel in a normalised image."""
+        mean, std = map(torch.tensor, self.statistics or (CLIP_MEAN, CLIP_STD))
+        return -mean / std
 
     def init_weights(self) -> None:
         super().init_weights()

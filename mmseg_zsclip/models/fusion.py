@@ -38,12 +38,13 @@ class Ensemble:
     Args:
         seen, unseen: exponents of CLIP's score in the two kinds of classes; the generator's has 1
             less them.
+        object_score: multiply with the generator's score of an object of whatever class.
 
     Raises:
         ValueError: an exponent outside [0, 1].
     """
 
-    def __init__(self, seen: float = 1.0, unseen: float = 1.0) -> None:
+    def __init__(self, seen: float = 1.0, unseen: float = 1.0, object_score: bool = True) -> None:
         for name, value in (('seen', seen), ('unseen', unseen)):
             if not 0 <= value <= 1:
                 raise ValueError(
@@ -52,6 +53,7 @@ class Ensemble:
                 )
         self.seen = seen
         self.unseen = unseen
+        self.object_score = object_score
 
     def __call__(
         self,
@@ -60,7 +62,7 @@ class Ensemble:
         unseen: Sequence[int],
         kept: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> Tensor:
-        """Scores of classes for each proposal, its score as an object among them.
+        """Scores of classes for each proposal.
 
         Args:
             clip_scores: (P, C) in [0, 1].
@@ -89,7 +91,7 @@ class Ensemble:
                 proposals.class_scores,
                 exponents,
             )
-        return clip_scores * proposals.object_scores[:, None]
+        return clip_scores * proposals.object_scores[:, None] if self.object_score else clip_scores
 
 
 def upper_bound(masks: Tensor, labels: Tensor, classes: int) -> Tensor:

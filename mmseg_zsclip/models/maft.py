@@ -87,16 +87,7 @@ class MAFT(WithTeacher, TwoStageSegmentor):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(self.classifier, IPCLIP):
-            raise TypeError(
-                f'the classifier is {type(self.classifier).__name__}, which MAFT does not '
-                'train; legal: IPCLIPViT, IPCLIPResNet.'
-            )
-        if getattr(self.generator, 'of_whole_photos', False):
-            raise ValueError(
-                f'{type(self.generator).__name__} has the masks of whole photos, not of '
-                'training crops. Train with a generator that sees the image.'
-            )
+        self.check_trainable(IPCLIP)
         freeze(self.generator)
         self.trained = train_all_but(self.classifier.visual, frozen)
         self.mask_loss = MODELS.build(mask_loss or dict(type='mmseg_zsclip.MaskAwareLoss'))

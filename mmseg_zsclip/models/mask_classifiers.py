@@ -15,7 +15,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..clip.archs import CLIP_MEAN, CLIP_STD, CLIPArch
+from ..clip.archs import CLIPArch
 from ..registry import MODELS
 from .encoders import FrozenTower
 from .mask_ops import SUB_IMAGES, pool_by_masks, sub_images
@@ -62,8 +62,7 @@ class SubImageCLIP(FrozenTower):
     @property
     def fill_colour(self) -> Tensor:
         """(3,), normalised."""
-        mean, std = map(torch.tensor, self.statistics or (CLIP_MEAN, CLIP_STD))
-        return torch.zeros(3) if self.fill == 'mean' else -mean / std
+        return torch.zeros(3) if self.fill == 'mean' else self.black
 
     @torch.no_grad()
     def forward(self, img: Tensor, masks: Sequence[Tensor], kept: Sequence[Kept]) -> list[Tensor]:

@@ -60,6 +60,13 @@ def visible_patches(masks: Tensor, grid: tuple[int, int]) -> Tensor:
     return (resize_masks(masks, grid) >= THRESHOLD).flatten(-2)
 
 
+def touched_patches(masks: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The patches that a mask touches (MasQCLIP, Eq. 3), where a pixel of an image of `size` has a
+    logit above 0: (B, P, H, W) -> (B, P, h * w) bool."""
+    logits = resize_masks(mask_logits(masks), size)
+    return (F.adaptive_max_pool2d(logits, grid) > 0).flatten(-2)
+
+
 def mask_boxes(masks: Tensor) -> Tensor:
     """The boxes around masks: (P, H, W) -> (P, 4) int64, x0, y0, x1, y1 in pixels, the last two
     exclusive; zeros for an empty mask."""

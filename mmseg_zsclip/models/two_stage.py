@@ -171,6 +171,25 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         view.generator = copy_of_modules(self.generator)  # text may be handed to its parts
         return view
 
+    def check_trainable(self, classifier: type) -> None:
+        """That a method can train the classifier on the generator's masks.
+
+        Raises:
+            TypeError: another classifier.
+            ValueError: a generator that knows whole photos alone.
+        """
+        if not isinstance(self.classifier, classifier):
+            legal = classifier.__subclasses__() or [classifier]
+            raise TypeError(
+                f'the classifier is {type(self.classifier).__name__}, which {type(self).__name__} '
+                f'does not train; legal: {", ".join(one.__name__ for one in legal)}.'
+            )
+        if getattr(self.generator, 'of_whole_photos', False):
+            raise ValueError(
+                f'{type(self.generator).__name__} has the masks of whole photos, not of '
+                'training crops. Train with a generator that sees the image.'
+            )
+
     def as_generator_sees(self, img: Tensor, kept: Sequence[tuple[slice, slice]]) -> Tensor:
         """Images that the data_preprocessor normalised, with the generator's statistics."""
         wanted = self.generator.statistics
@@ -219,6 +238,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         check_one_clip(embeddings.shape[1], text.shape[1])
         return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
 
+    def class_scores(self, embeddings: Tensor) -> Tensor:
+        """What CLIP says of proposals: embeddings (P, d) -> (P, C) in [0, 1]."""
+        return self.logits(embeddings, self.vocabulary()).softmax(dim=1)  # MAFT, Eq. 1
+
     def fused(self, img: Tensor, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
         """Of each image the scores (P, C) of its proposals, and their masks (P, h, w) of the
         photo."""
@@ -226,7 +249,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         embeddings = self.classifier(img, [one.masks for one in proposals], kept)
         out = []
         for one, rows, place, sample in zip(proposals, embeddings, kept, data_samples, strict=True):
-            scores = self.logits(rows, self.vocabulary()).softmax(dim=1)  # Eq. 1
+            scores = self.class_scores(rows)
             masks = photo_masks(
                 one.masks, sample.metainfo, self.test_cfg.get('resize_logits', False)
             )

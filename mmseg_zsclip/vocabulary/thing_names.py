@@ -18,22 +18,22 @@ def load_things(things: str | Sequence[str] | None, classes: Sequence[str]) -> s
     """
     if things is None:
         return None
-    known, out = keys(classes), set()
+    known, out = folded_names(classes), set()
     for one in load_classes(things) if things else []:
-        if not known & keys([one]):
+        if not known & folded_names([one]):
             raise ValueError(
                 f'{one!r} of the things is none of the {len(classes)} classes '
                 f'({", ".join(list(classes)[:5])}, ...). Name classes, or None for all.'
             )
-        out |= keys([one])
+        out |= folded_names([one])
     return out
 
 
-def keys(names: Sequence[str]) -> set[str]:
+def folded_names(names: Sequence[str]) -> set[str]:
     """All names of classes, case and hyphens overlooked."""
     return {folded(name) for one in names for name in split_names(one)}
 
 
 def thing_classes(names: set[str] | None, classes: Sequence[str]) -> list[int]:
     """Which classes are things, by any of their names."""
-    return [i for i, one in enumerate(classes) if names is None or names & keys([one])]
+    return [i for i, one in enumerate(classes) if names is None or names & folded_names([one])]

@@ -89,6 +89,13 @@ def test_joined_synonyms_are_one_sentence(tower):
     torch.testing.assert_close(both, embed(tower, 'a cat, kitten.'))
 
 
+def test_unnormalised_synonyms_weigh_by_their_length(tower):
+    both = class_embeddings(tower, ['cat, kitten'], ['{}'], synonyms='unnormalised')[0]
+    rows = tower(tokenize(['cat', 'kitten'])).mean(dim=0)
+    torch.testing.assert_close(both, F.normalize(rows, dim=0))
+    assert not torch.allclose(both, class_embeddings(tower, ['cat, kitten'], ['{}'])[0])
+
+
 def test_unknown_way_with_synonyms(tower):
     with pytest.raises(ValueError, match="synonyms is 'max'; legal values: mean, joined"):
         class_embeddings(tower, ['cat'], synonyms='max')

@@ -42,6 +42,8 @@ def test_with_exponents_of_0_the_generator_decides_alone():
 def test_the_object_score_is_a_factor():
     out = Ensemble()(CLIP, proposals(objects=(0.5, 0.0)), [])
     assert torch.equal(out, torch.stack([0.5 * CLIP[0], 0 * CLIP[1]]))
+    without = Ensemble(object_score=False)(CLIP, proposals(objects=(0.5, 0.0)), [])
+    assert torch.equal(without, CLIP)
 
 
 def test_of_a_proposal_in_the_padding_the_generator_decides():
