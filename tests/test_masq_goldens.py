@@ -8,6 +8,7 @@ from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, to_255
 from mmseg_zsclip.evaluation.panoptic_quality import panoptic_counts, panoptic_scores
 from mmseg_zsclip.losses import MaskClassificationLoss
 from mmseg_zsclip.losses.mask_labels import mask_dice
+from mmseg_zsclip.models.distillation import new_masks
 from mmseg_zsclip.models.fusion import semantic_scores
 from mmseg_zsclip.models.mask_ops import photo_masks, touched_patches
 from mmseg_zsclip.models.masqclip import MasQCLIPViT
@@ -102,6 +103,24 @@ def test_masq_tuning(path):
         part = name.split('.')
         ours_name = 'position' if len(part) == 1 else f'own.q.{part[3]}.{part[-1]}'
         check(name, ours[ours_name].norm(), expected)
+
+
+@pytest.mark.parametrize('path', goldens('masqpipe'))
+def test_progressive_distillation(path):
+    golden = torch.load(path, weights_only=False)
+    cfg = golden['cfg']
+    for one in golden['distillation']:
+        place = new_masks(
+            one['masks'],
+            one['scores'],
+            one['gt_masks'],
+            cfg['score_threshold'],
+            cfg['nms_threshold'],
+            'dice',
+            (one['points_gt'], one['points_nms']),
+        )
+        ours = torch.cat([one['gt_masks'], one['masks'][place]])
+        assert torch.equal(ours, one['targets'])
 
 
 @pytest.mark.parametrize('path', goldens('masqpipe'))

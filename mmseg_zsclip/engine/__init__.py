@@ -1,6 +1,7 @@
 """What plugs into MMEngine's runner."""
 
 from .checkpoint_hook import WholeCheckpointHook
+from .distillation_hook import DistillationHook
 from .hooks import ClassNamesHook, StrictLoadHook
 from .logs import HeartbeatHook
 from .optim import AmpOptimWrapper, StrictOptimWrapperConstructor
@@ -15,6 +16,7 @@ from .stopping import FiniteLossHook, StopHook, TrainingStopped
 __all__ = [
     'AmpOptimWrapper',
     'ClassNamesHook',
+    'DistillationHook',
     'FiniteLossHook',
     'HeartbeatHook',
     'PreflightHook',

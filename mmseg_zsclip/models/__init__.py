@@ -1,6 +1,7 @@
 """Encoders, the segmentor, and one file per method."""
 
 from .detector_proposals import DetectorProposals
+from .distillation import ProgressiveDistillation
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble, UpperBound
 from .given_proposals import FileProposals, TrueProposals
@@ -40,6 +41,7 @@ __all__ = [
     'MaskPooling',
     'MeanTTAModel',
     'OneStageSegmentor',
+    'ProgressiveDistillation',
     'QueryProposals',
     'SAMProposals',
     'SelfTrainedSegmentor',

@@ -204,6 +204,12 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             row[:, rows, columns] = one[:, rows, columns]
         return out
 
+    def places(self, img: Tensor, data_samples: Sequence) -> tuple[list, list]:
+        """Metadata of samples, and rows and columns of each image (B, 3, H, W) that are no
+        padding."""
+        metas = [sample.metainfo for sample in data_samples]
+        return metas, [kept_part(meta, tuple(img.shape[2:]))[:2] for meta in metas]
+
     def propose(
         self,
         img: Tensor,
@@ -218,8 +224,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             text: embeddings for the generator, those of all classes if left out.
         """
         size = tuple(img.shape[2:])
-        metas = [sample.metainfo for sample in data_samples]
-        kept = [kept_part(meta, size)[:2] for meta in metas]
+        metas, kept = self.places(img, data_samples)
         labels = None
         if self.generator.needs_labels:
             labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
@@ -318,14 +323,15 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                 f'{type(self.generator).__name__} has nothing to train. Use '
                 'QueryProposals, or evaluate without training.'
             )
-        metas = [sample.metainfo for sample in data_samples]
-        kept = [kept_part(meta, tuple(inputs.shape[2:]))[:2] for meta in metas]
-        return self.generator.loss(
-            self.as_generator_sees(inputs, kept),
-            metas,
-            self.vocabulary()[self.seen],
-            self.targets(data_samples),
-        )
+        return self.generator_loss(inputs, data_samples, self.targets(data_samples))
+
+    def generator_loss(
+        self, inputs: Tensor, data_samples: list, targets: Sequence[tuple[Tensor, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The generator's losses on `targets`."""
+        metas, kept = self.places(inputs, data_samples)
+        img = self.as_generator_sees(inputs, kept)
+        return self.generator.loss(img, metas, self.vocabulary()[self.seen], targets)
 
     def bare_samples(self, inputs: Tensor) -> list:
         size = tuple(inputs.shape[2:])
