@@ -28,7 +28,7 @@ def read_truth(path: str | Path):
     truth = COCO()
     try:
         truth.dataset = json.loads(Path(path).read_text(encoding='utf-8'))
-        names = [PurePath(one['file_name']).name for one in truth.dataset['images']]
+        names = [PurePath(one['file_name']).stem for one in truth.dataset['images']]
         masks = [one for one in truth.dataset['annotations'] if one.get('segmentation')]
         categories = [one['name'] for one in truth.dataset['categories']]
     except (ValueError, KeyError, TypeError) as error:
@@ -47,7 +47,9 @@ def read_truth(path: str | Path):
             f'{path} lists {len(twins)} names of images twice, the first {twins[0]!r}: which masks '
             'are whose is not known. Give each image a name of its own.'
         )
-    for one in masks:
+    truth.dataset['annotations'] = masks
+    for i, one in enumerate(masks, 1):
+        one['id'] = i  # of 0 pycocotools would say that it was not found
         one.setdefault('iscrowd', 0)
         one.setdefault('area', 1.0)  # asked for, though instances of every area count
     with quiet():
@@ -91,7 +93,7 @@ class InstanceAPMetric(BaseMetric):
     classes, those `unseen`, which are novel, and the `things`, all where it does not say.
 
     Args:
-        ann_file: COCO json; images are found by their file's name.
+        ann_file: COCO json; images are found by their file's name without folder and ending.
         collect_device, prefix: see mmengine's `BaseMetric`.
 
     Raises:
@@ -106,14 +108,14 @@ class InstanceAPMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
         self.truth = read_truth(ann_file)
-        self.ids = {PurePath(one['file_name']).name: i for i, one in self.truth.imgs.items()}
+        self.ids = {PurePath(one['file_name']).stem: i for i, one in self.truth.imgs.items()}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Each sample has `pred_instances` and `img_path`."""
         from pycocotools import mask as coco
 
         for sample in data_samples:
-            photo = PurePath(sample['img_path']).name
+            photo = PurePath(sample['img_path']).stem
             if 'pred_instances' not in sample:
                 raise ValueError(
                     f'{photo} has no instances. Test a two-stage model with '

@@ -168,12 +168,10 @@ class MasQCLIPViT(CLIPBackbone):
         self.check_filled()
         with torch.no_grad():
             x, grid = self.visual.embed(self.resized(img, kept))
-            counts = list(map(len, masks))
-            if not any(counts):
-                return [x.new_zeros(0, self.arch.embed_dim) for _ in counts]
-            visible = touched_patches(padded(masks), (self.arch.image_size,) * 2, grid)
+            size = (self.arch.image_size,) * 2
+            visible = touched_patches(padded(masks, least=1), size, grid)  # 1 keeps the graph
         rows = self.of_proposals(x, visible)
-        return [one[:count] for one, count in zip(rows, counts, strict=True)]
+        return [one[: len(own)] for one, own in zip(rows, masks, strict=True)]
 
 
 @MODELS.register_module()

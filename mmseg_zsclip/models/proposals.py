@@ -97,10 +97,10 @@ def mmdet_shapes(meta: Mapping, size: tuple[int, int]) -> dict:
     return dict(batch_input_shape=size, img_shape=(rows.stop, columns.stop))
 
 
-def padded(masks: Sequence[Tensor]) -> Tensor:
-    """Masks (P_i, H, W) of each image -> (B, max P_i, H, W),
+def padded(masks: Sequence[Tensor], least: int = 0) -> Tensor:
+    """Masks (P_i, H, W) of each image -> (B, max P_i, H, W), `least` of them or more;
     empty ones in the place of the missing."""
-    count = max(map(len, masks))
+    count = max(least, *map(len, masks))
     return torch.stack(
         [torch.cat([one, one.new_zeros(count - len(one), *one.shape[1:])]) for one in masks]
     )

@@ -86,8 +86,16 @@ def panoptic_ids(
     Returns:
         (H, W) int64: class + `OFFSET` * number for a thing, counted from 1; the class for stuff; C
         where there is nothing.
+
+    Raises:
+        ValueError: more classes than `OFFSET` tells apart.
     """
     void = scores.shape[1]
+    if void >= OFFSET:
+        raise ValueError(
+            f'{void} classes have no panoptic ids: less than {OFFSET} are told apart. Ask for '
+            'semantic labels or instances.'
+        )
     ids = torch.full(masks.shape[1:], void, device=masks.device)
     best, labels = scores.max(dim=1)
     kept = best > score_threshold

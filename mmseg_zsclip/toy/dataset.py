@@ -66,8 +66,8 @@ class ToyBackend(BaseStorageBackend):
 class ToyDataset(SegDataset):
     """Scenes of the world `'toy'`: 20 classes, every pixel has one.
 
-    A sample also has `instance_path`, the map of its things; `scene` gives everything that
-    is true of it.
+    A sample also has `instance_path`, the map of its things, which `metainfo['things']` names;
+    `scene` gives everything that is true of it.
 
     Args:
         split: `'train'`, `'val'` or `'test'`; none shares a scene with another.
@@ -120,7 +120,11 @@ class ToyDataset(SegDataset):
             )
         self.split = split
         self.world = World(self.WORLD, size)
-        super().__init__(img_suffix='.png', **kwargs)
+        rows = zip(self.world.classes, self.world.is_thing, strict=True)
+        facts = dict(things=[name for name, thing in rows if thing])
+        super().__init__(
+            img_suffix='.png', metainfo=facts | dict(kwargs.pop('metainfo', None) or {}), **kwargs
+        )
 
     def load_data_list(self) -> list[dict]:
         """One dict a scene: as mmseg's, and `instance_path`, `split` and `index`."""

@@ -34,7 +34,7 @@ def truth(tmp_path):
         category = list(IDS.values())[i % 3]
         rows.append(
             dict(
-                id=i + 1,
+                id=i,
                 image_id=7 + i // 2,
                 category_id=category,
                 segmentation=code,
@@ -95,6 +95,10 @@ def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth):
     names = ('owl', 'cat', 'puppy')  # by category id
     found = photos(content, names, noise=7)
     found[0]['pred_instances']['labels'][:] = 0  # wrong in part
+    content = json.loads(path.read_text())
+    for i, one in enumerate(content['annotations'], 1):
+        one['id'] = i
+    path.write_text(json.dumps(content))
     theirs = OVCocoMetric(str(path), metric='segm')
     theirs.dataset_meta = dict(classes=names, base_classes=names[:2], novel_classes=names[2:])
     theirs.process({}, found)
@@ -138,10 +142,10 @@ def test_what_it_cannot_measure_is_named(truth, tmp_path):
     path, content = truth
     found = photos(content, NAMES)
     other = dict(found[0], img_path='/data/zebra.jpg')
-    with pytest.raises(ValueError, match=r"lists 3 images, none of them called 'zebra.jpg'"):
+    with pytest.raises(ValueError, match=r"lists 3 images, none of them called 'zebra'"):
         metric(path).process({}, [other])
     del found[1]['pred_instances']
-    with pytest.raises(ValueError, match=r'1.jpg has no instances. Test a two-stage model'):
+    with pytest.raises(ValueError, match=r'1 has no instances. Test a two-stage model'):
         metric(path).process({}, found)
     for wrong, match in (
         (dict(content, annotations=[]), 'has 0 masks of 3 categories: AP50 needs instances'),

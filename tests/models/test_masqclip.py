@@ -211,6 +211,18 @@ def test_a_few_steps_fit_the_labels_and_move_the_queries_alone(build, batch):
     assert all(name.startswith('classifier.own.q') for name in moved)
 
 
+def test_a_batch_without_proposals_moves_nothing_and_holds_nobody_up(build, batch):
+    """Every process of a distributed training has a gradient for every tensor."""
+    model, (img, samples) = build(), batch
+    for sample in samples:
+        sample.gt_sem_seg.data[:] = 255
+    loss = model.loss(img, samples)['loss_mask_class']
+    loss.backward()
+    assert loss == 0
+    grads = [dict(model.classifier.named_parameters())[name].grad for name in model.trained]
+    assert not any(one.any() for one in grads)
+
+
 def test_labels_are_of_seen_classes_and_the_background(build, batch):
     model, (img, samples) = build(), batch
     proposals, kept = model.propose(img, samples, of_photos=False)

@@ -85,6 +85,8 @@ def test_without_things_there_are_no_instances():
 
 
 def test_wrong_settings_are_named():
+    with pytest.raises(ValueError, match='1000 classes have no panoptic ids: less than 1000'):
+        panoptic_ids(torch.zeros(1, 1000), boxes((0, 4, 0, 4)), [])
     for wrong in ('semantic', [], ['panoptics']):
         with pytest.raises(ValueError, match='tasks is .* legal: a list of some of semantic, inst'):
             check_tasks(dict(tasks=wrong))

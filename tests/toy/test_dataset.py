@@ -143,6 +143,14 @@ def test_class_names_are_the_vocabularys():
         assert list(data_set.METAINFO['classes']) == names
 
 
+def test_it_says_which_classes_are_things():
+    data_set = ToyDataset('val', length=1)
+    things = data_set.metainfo['things']
+    assert {'car', 'boat', 'bird'} < set(things)
+    assert not {'sky', 'grass', 'sea', 'road'} & set(things)
+    assert ToyDataset('val', length=1, metainfo=dict(things=['car'])).metainfo['things'] == ['car']
+
+
 def test_unknown_split_lists_the_legal_ones():
     with pytest.raises(ValueError, match="unknown split 'valid'; legal: train, val, test"):
         ToyDataset('valid')
