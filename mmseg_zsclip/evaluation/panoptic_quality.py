@@ -75,7 +75,7 @@ def panoptic_counts(ids: Tensor, truth: Tensor, things: Sequence[int], classes: 
     wrong = shown & ~match.any(dim=0) & (left_out <= 0.5 * own_area)
     hit = match.any(dim=1)
     pairs = (
-        (true_class[hit], iou.where(match, 0).sum(dim=1)[hit]),
+        (true_class[hit], iou.masked_fill(~match, 0).sum(dim=1)[hit]),
         (true_class[hit], None),
         (own_class[wrong], None),
         (true_class[missed], None),

@@ -15,13 +15,14 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..datasets.transforms.hide_unseen import TRUTH
+from ..datasets.transforms.load_instances import INSTANCES
 from ..losses.mask_aware import mask_iou
 from ..losses.mask_labels import OVERLAPS, check_overlap
 from ..registry import MODELS
 from .encoders import WithTeacher, freeze
 from .given_proposals import class_maps
 from .segments import instances
-from .two_stage import TwoStageSegmentor, instances_of
+from .two_stage import TwoStageSegmentor
 
 
 def sampled(masks: Tensor, points: Tensor) -> Tensor:
@@ -123,7 +124,6 @@ class ProgressiveDistillation(WithTeacher, TwoStageSegmentor):
         )
         self.points = points
         self.top = top
-        self.keep_teacher(None)
         self.keep_teacher(deepcopy(self.generator).eval())
         freeze(self.teacher)
 
@@ -149,14 +149,18 @@ class ProgressiveDistillation(WithTeacher, TwoStageSegmentor):
     def real_ones(self, masks: Tensor, sample: SegDataSample) -> Tensor | None:
         """How many masks (N, H, W) are of an unseen class; None where what was hidden is not
         known."""
-        hidden = sample.metainfo.get(TRUTH)
-        if hidden is None:
+        if TRUTH not in sample.metainfo:
             return None
-        labels = torch.full(masks.shape[1:], self.ignored, device=masks.device)
-        labels[: hidden.shape[0], : hidden.shape[1]] = torch.as_tensor(hidden.copy()).to(labels)
+        maps = []
+        for key, nothing in ((TRUTH, self.ignored), (INSTANCES, 0)):
+            one = torch.full(masks.shape[1:], nothing, device=masks.device)
+            given = sample.metainfo.get(key)
+            if given is not None:  # without padding
+                one[: given.shape[0], : given.shape[1]] = torch.as_tensor(given.copy())
+            maps.append(one)
+        labels, numbers = maps
         unseen = torch.isin(labels, torch.as_tensor(self.unseen, device=labels.device))
-        labels = labels.masked_fill(~unseen, self.ignored)
-        truth, _ = class_maps(labels, self.ignored, instances_of(sample, labels))
+        truth, _ = class_maps(labels.masked_fill(~unseen, self.ignored), self.ignored, numbers)
         return (mask_iou(masks, truth) > 0.5).any(dim=0).sum()
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
