@@ -3,16 +3,20 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+from mmseg.structures import SegDataSample
 
 from mmseg_zsclip.clip.archs import CLIP_MEAN, CLIP_STD, to_255
 from mmseg_zsclip.evaluation.panoptic_quality import panoptic_counts, panoptic_scores
 from mmseg_zsclip.losses import MaskClassificationLoss
 from mmseg_zsclip.losses.mask_labels import mask_dice
 from mmseg_zsclip.models.distillation import new_masks
-from mmseg_zsclip.models.fusion import semantic_scores
+from mmseg_zsclip.models.given_proposals import TrueProposals
 from mmseg_zsclip.models.mask_ops import photo_masks, touched_patches
 from mmseg_zsclip.models.masqclip import MasQCLIPViT
-from mmseg_zsclip.models.segments import instances, panoptic_ids
+from mmseg_zsclip.models.proposals import Proposals
+from mmseg_zsclip.models.segments import instances
+from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.vocabulary.labels import OFFSET
 
 from .test_goldens import HERE, check, cosines, golden_vit, goldens
@@ -52,6 +56,14 @@ def sizes(golden: dict) -> tuple[tuple[int, int], list[dict]]:
     return (height, width), metas
 
 
+def padded_images(golden: dict) -> torch.Tensor:
+    """(B, 3, H, W), normalised, then padded with the mean colour."""
+    pads = [(0, one['padding_size'][1], 0, one['padding_size'][3]) for one in sizes(golden)[1]]
+    return torch.stack(
+        [F.pad(normalised(one), pad) for one, pad in zip(golden['img'], pads, strict=True)]
+    )
+
+
 @pytest.mark.parametrize('path', goldens('masqclip'))
 @torch.no_grad()
 def test_mask_class_tokens(path):
@@ -69,12 +81,9 @@ def test_mask_class_tokens(path):
 def test_masq_tuning(path):
     """From photos of different sizes to labels, loss and gradients."""
     golden = torch.load(path, weights_only=False)
-    cfg, (size, metas) = golden['cfg'], sizes(golden)
+    cfg, (size, _) = golden['cfg'], sizes(golden)
     encoder = encoder_of(golden)
-    pads = [(0, one['padding_size'][1], 0, one['padding_size'][3]) for one in metas]
-    images = torch.stack(
-        [F.pad(normalised(one), pad) for one, pad in zip(golden['img'], pads, strict=True)]
-    )
+    images = padded_images(golden)
     kept = [(slice(one.shape[1]), slice(one.shape[2])) for one in golden['img']]
     masks = F.interpolate(golden['pred_masks'], size, mode='bilinear').sigmoid()
     embeddings = encoder(images, list(masks), kept)
@@ -123,23 +132,58 @@ def test_progressive_distillation(path):
         assert torch.equal(ours, one['targets'])
 
 
-@pytest.mark.parametrize('path', goldens('masqpipe'))
-def test_segments_of_three_tasks(path):
-    golden = torch.load(path, weights_only=False)
-    cfg, (size, metas) = golden['cfg'], sizes(golden)
-    every = F.interpolate(golden['pred_masks'], size, mode='bilinear').sigmoid()
-    for i, (masks, meta) in enumerate(zip(every, metas, strict=True)):
-        objects = golden['pred_logits'][i].softmax(dim=1)[:, :1]
-        scores = objects * golden['logits'][i].softmax(dim=1)[:, :-1]
-        check(
-            'after', semantic_scores(scores, photo_masks(masks, meta)), golden['sem_seg_after'][i]
-        )
-        masks = photo_masks(masks, meta, as_logits=True)
-        check('before', semantic_scores(scores, masks), golden['sem_seg'][i])
+class Given(TrueProposals):
+    """The generator's masks and object logits of a golden file."""
 
-        ids = panoptic_ids(
-            scores, masks, cfg['things'], cfg['object_mask_threshold'], cfg['overlap_threshold']
+    needs_labels = False
+
+    def forward(self, img, metas, text, labels=None):
+        masks = F.interpolate(self.golden['pred_masks'], img.shape[2:], mode='bilinear').sigmoid()
+        objects = self.golden['pred_logits'].softmax(dim=2)[..., 0]
+        return [Proposals(*one) for one in zip(masks, objects, strict=True)]
+
+
+def model_of(golden: dict, **test_cfg) -> torch.nn.Module:
+    cfg, arch = golden['cfg'], golden_vit(golden['cfg'])
+    names = [f'class {i}' for i in range(cfg['C'])]
+    model = MODELS.build(
+        dict(
+            type='mmseg_zsclip.MasQCLIP',
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            generator=dict(type=Given),
+            classifier=dict(type=MasQCLIPViT, arch=arch, black_padding=True),
+            classes=names,
+            things=[names[i] for i in cfg['things']],
+            text=dict(arch=arch),
+            test_cfg=test_cfg,
         )
+    )
+    model.generator.golden = golden
+    model.classifier.load_state_dict(encoder_of(golden).state_dict())
+    model.set_embeddings(golden['text'][:-1])
+    model.background.set_embeddings(golden['text'][-1:])
+    return model.eval()
+
+
+@pytest.mark.parametrize('path', goldens('masqpipe'))
+@torch.no_grad()
+def test_three_tasks_of_the_whole_model(path):
+    init_default_scope('mmseg')
+    golden = torch.load(path, weights_only=False)
+    cfg, (_, metas) = golden['cfg'], sizes(golden)
+
+    def results(**test_cfg):
+        samples = [SegDataSample(metainfo=dict(meta, img_shape=(0, 0))) for meta in metas]
+        return model_of(golden, **test_cfg).predict(padded_images(golden), samples)
+
+    every = dict(tasks=['semantic', 'instance', 'panoptic'], resize_logits=True, top=cfg['topk'])
+    thresholds = dict(
+        score_threshold=cfg['object_mask_threshold'], overlap_threshold=cfg['overlap_threshold']
+    )
+    for i, (one, after) in enumerate(zip(results(**every, **thresholds), results(), strict=True)):
+        check('after', after.seg_logits.data, golden['sem_seg_after'][i])
+        check('before', one.seg_logits.data, golden['sem_seg'][i])
+        ids = one.pred_panoptic_seg.sem_seg[0]
         theirs, number = torch.full_like(ids, cfg['C']), 0
         for segment in golden['segments'][i]:
             number += segment['isthing']
@@ -148,7 +192,17 @@ def test_segments_of_three_tasks(path):
             )
         assert torch.equal(ids, theirs)
 
-        found = instances(scores, masks, range(cfg['C']), cfg['topk'])
+
+@pytest.mark.parametrize('path', goldens('masqpipe'))
+def test_instances(path):
+    golden = torch.load(path, weights_only=False)
+    cfg, (size, metas) = golden['cfg'], sizes(golden)
+    every = F.interpolate(golden['pred_masks'], size, mode='bilinear').sigmoid()
+    for i, (masks, meta) in enumerate(zip(every, metas, strict=True)):
+        objects = golden['pred_logits'][i].softmax(dim=1)[:, :1]
+        scores = objects * golden['logits'][i].softmax(dim=1)[:, :-1]
+        masks = photo_masks(masks, meta, as_logits=True)
+        found = instances(scores, masks, range(cfg['C']), cfg['topk'])  # stuff too
         expected = golden['instances'][i]
         check('instance scores', found.scores, expected['scores'])
         sure = found.scores > 0  # empty masks are in no order
