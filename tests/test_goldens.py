@@ -209,7 +209,8 @@ def cosines(embeddings: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def test_maft(path):
     from mmseg_zsclip.losses import mask_aware_loss
-    from mmseg_zsclip.losses.mask_aware import mask_iou, min_max
+    from mmseg_zsclip.losses.mask_aware import min_max
+    from mmseg_zsclip.masks import mask_iou
 
     golden = torch.load(path, weights_only=False)
     encoder = ip_clip(golden['cfg'], golden['state_dict'], None)

@@ -181,9 +181,13 @@ def of_loader(config: dict | None) -> dict | None:
     return dict(out, metainfo=listed(built.metainfo['classes']))
 
 
-def of_evaluator(config: dict, loader: dict) -> dict:
+def of_evaluator(config: dict | list, loader: dict) -> dict | list:
     """Its arguments, and the classes that it takes for unseen on this data."""
+    if isinstance(config, list):
+        return [of_evaluator(one, loader) for one in config]
     metric = METRICS.build(config)
+    if not hasattr(metric, 'unseen'):
+        return plain(dict(config))
     metric.dataset_meta = DATASETS.build(loader['dataset']).metainfo
     classes = metric.dataset_meta['classes']
     return dict(plain(dict(config)), unseen=', '.join(classes[i] for i in metric.unseen))

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'mmseg_zsclip'
-GROUND = {'files', 'interpolation', 'registry', 'vocabulary'}
+GROUND = {'files', 'interpolation', 'masks', 'registry', 'vocabulary'}
 # a room: the rooms that it may import beside itself
 ARROWS = {
     'vocabulary': set(),
     'files': set(),
     'interpolation': set(),
+    'masks': {'vocabulary'},
     'registry': set(),
     'ops': set(),
     'clip': {'vocabulary', 'files'},

@@ -100,7 +100,7 @@ def environment_variables(config: str | Path) -> dict[str, str]:
 @contextmanager
 def what_is_missing(cfg) -> Iterator[None]:
     """Adds to the error of a missing file which variable of the environment names its place, where
-    that is not set, and `made_by` of the config, the command that makes it.
+    that is not set, and `made_by` of the config, the command that makes it, or the config.
 
     Args:
         cfg: an mmengine Config.
@@ -113,8 +113,9 @@ def what_is_missing(cfg) -> Iterator[None]:
         for name, default in (environment_variables(path) if path else {}).items():
             if default in str(error) and name not in os.environ:
                 hints.append(f'{name} is not set and stands for {default}: export {name}=PLACE.')
-        command = (cfg.get('made_by') or {}).get('command')
-        if command and cfg.made_by['file'] in str(error):
+        made_by = cfg.get('made_by')
+        if made_by and made_by['file'] in str(error):
+            command = made_by.get('command') or f'zsclip train {made_by["config"]}'
             hints.append(f'It is made by: {command}')
         if not hints:
             raise

@@ -4,12 +4,14 @@ import copy
 import itertools
 import os
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
+from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed as dist
 
@@ -122,6 +124,31 @@ def build_runner(cfg: Config) -> Runner:
     return runner
 
 
+def strings(node) -> Iterator[str]:
+    """Every string among the values of a config's dicts and lists."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict | list | tuple):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from strings(child)
+
+
+def train_stage_before(cfg: Config) -> None:
+    """Trains the config that `made_by` names, where the model wants a file of it that is missing.
+    One whose `made_by` has a `command` in its place is for the user to run."""
+    made_by = cfg.get('made_by') or {}
+    if 'config' not in made_by:
+        return
+    for file in strings(cfg.model):
+        if file.endswith(made_by['file']) and not os.path.exists(file):
+            print_log(f'{file} is missing: {made_by["config"]} is trained first', 'current')
+            stage = load_config(
+                made_by['config'], work_dir=os.path.dirname(file), launcher=cfg.launcher
+            )
+            train(stage, resume=True)
+            return
+
+
 def train(
     cfg: Config,
     *,
@@ -129,7 +156,8 @@ def train(
     amp: bool = False,
     auto_scale_lr: bool = False,
 ) -> Runner:
-    """Trains `cfg`.
+    """Trains `cfg`, and before it the stage that `made_by` names as a config, if its file is
+    missing.
 
     Args:
         resume: True goes on from the newest checkpoint in the work folder (and starts as without
@@ -157,6 +185,7 @@ def train(
         )
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+    train_stage_before(cfg)
     # Several processes know only in the runner which of them is the first.
     alone = cfg.get('launcher', 'none') == 'none'
     with what_is_missing(cfg), in_use(cfg.work_dir) if alone else nullcontext():

@@ -1,5 +1,6 @@
 from .instance_precision import InstanceAPMetric
 from .panoptic_quality import PanopticQualityMetric
+from .proposal_quality import ProposalMetric
 from .zero_shot_iou import ZeroShotIoUMetric
 
-__all__ = ['InstanceAPMetric', 'PanopticQualityMetric', 'ZeroShotIoUMetric']
+__all__ = ['InstanceAPMetric', 'PanopticQualityMetric', 'ProposalMetric', 'ZeroShotIoUMetric']

@@ -10,24 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..masks import EPS, mask_iou
 from ..registry import MODELS
-
-EPS = 1e-7  # of the release, where a proposal and a class are both empty
-
-
-def mask_iou(proposals: Tensor, targets: Tensor) -> Tensor:
-    """Soft IoU of proposals with the maps of classes, over all pixels.
-
-    Args:
-        proposals: (P, H, W) probabilities.
-        targets: (K, H, W), 0 or 1.
-
-    Returns:
-        (K, P) float32.
-    """
-    p, t = proposals.flatten(1).float(), targets.flatten(1).float()
-    both = t @ p.T
-    return both / (t.sum(dim=1)[:, None] + p.sum(dim=1) - both + EPS)
 
 
 def min_max(iou: Tensor) -> Tensor:

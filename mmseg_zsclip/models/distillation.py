@@ -16,11 +16,10 @@ from torch import Tensor
 
 from ..datasets.transforms.hide_unseen import TRUTH
 from ..datasets.transforms.load_instances import INSTANCES
-from ..losses.mask_aware import mask_iou
 from ..losses.mask_labels import OVERLAPS, check_overlap
+from ..masks import class_maps, mask_iou
 from ..registry import MODELS
 from .encoders import WithTeacher, freeze
-from .given_proposals import class_maps
 from .segments import instances
 from .two_stage import TwoStageSegmentor
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..losses.mask_aware import mask_iou
+from ..masks import mask_iou
 from ..registry import MODELS
 from .mask_ops import THRESHOLD
 from .proposals import Proposals

@@ -21,29 +21,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..masks import class_maps
 from ..registry import MODELS
-from ..vocabulary.labels import UNLABELLED
 from .mask_ops import input_masks
 from .proposals import Proposals
-
-
-def class_maps(
-    labels: Tensor, ignored: int, instances: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """The masks of what is there, and of which class each is.
-
-    Args:
-        labels: (H, W), classes; `ignored` and unlabelled pixels are in no mask.
-        instances: (H, W), the number of each thing, 0 where there is none; a mask is then one
-            thing, or what is left of a class. Without it a mask is a class.
-
-    Returns:
-        (K, H, W) bool and (K,).
-    """
-    instances = torch.zeros_like(labels) if instances is None else instances
-    known = (labels != ignored) & (labels != UNLABELLED)
-    classes, numbers = torch.stack([labels[known], instances[known]]).unique(dim=1)[..., None, None]
-    return (labels == classes) & (instances == numbers), classes[:, 0, 0]
 
 
 @MODELS.register_module()

@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..datasets.transforms.load_instances import INSTANCES
+from ..masks import class_maps
 from ..registry import MODELS
 from ..vocabulary.labels import check_labels, legal_ignore
 from ..vocabulary.lists import canonical, load_classes
 from ..vocabulary.thing_names import load_things, thing_classes
 from .encoders import freeze
 from .fusion import semantic_labels, semantic_scores
-from .given_proposals import class_maps
 from .mask_ops import photo_masks
 from .proposals import Proposals, check_proposals
 from .score_rows import kept_part
@@ -41,14 +41,11 @@ def input_labels(labels: Tensor, meta: Mapping, size: tuple[int, int], ignored: 
     return out
 
 
-def instances_of(sample: SegDataSample, labels: Tensor) -> Tensor | None:
-    """The numbers of things (H, W) beside a label map that may have been padded below and right."""
-    given = sample.metainfo.get(INSTANCES)
-    if given is None:
-        return None
-    out = torch.zeros_like(labels)
-    out[: given.shape[0], : given.shape[1]] = torch.as_tensor(given.copy(), device=labels.device)
-    return out
+def instances_of(sample: SegDataSample, things: bool) -> Tensor | None:
+    """The numbers of things (h, w) that go with a sample's labels, where it has and `things` wants
+    them."""
+    given = sample.metainfo.get(INSTANCES) if things else None
+    return None if given is None else torch.as_tensor(given.copy())
 
 
 @MODELS.register_module()
@@ -63,7 +60,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
     are never made. `tasks`, of 'semantic' (the default), 'instance' and 'panoptic', is what a photo
     gets; `top=100` instances, panoptic segments by `score_threshold=0.3` and
     `overlap_threshold=0.3`, see `segments`. `resize_logits=True` resizes masks to the photo as
-    logits, as MasQCLIP's release does where it makes segments.
+    logits, as MasQCLIP's release does where it makes segments. `keep_proposals=True` gives
+    samples their `proposals`, `masks` (P, h, w) of the photo and `scores` (P, C).
 
     Args:
         generator: config of a proposal generator, see `given_proposals`.
@@ -280,6 +278,8 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         for sample, (scores, masks) in zip(
             data_samples, self.fused(inputs, data_samples), strict=True
         ):
+            if options.get('keep_proposals', False):
+                sample.proposals = InstanceData(masks=masks, scores=scores)
             if 'semantic' in tasks:
                 if options.get('keep_scores', True):
                     sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
@@ -307,7 +307,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         for one in labels:
             check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
         maps = [
-            class_maps(one, self.ignored, instances_of(sample, one) if things else None)
+            class_maps(one, self.ignored, instances_of(sample, things))
             for one, sample in zip(labels, data_samples, strict=True)
         ]
         return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]

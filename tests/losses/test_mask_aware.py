@@ -10,7 +10,8 @@ from mmseg_zsclip.losses import (
     mask_aware_loss,
     self_distillation_loss,
 )
-from mmseg_zsclip.losses.mask_aware import DISTANCES, mask_iou, min_max
+from mmseg_zsclip.losses.mask_aware import DISTANCES, min_max
+from mmseg_zsclip.masks import mask_iou
 
 MAPS = torch.zeros(2, 6, 6)
 MAPS[0, :3], MAPS[1, 3:5] = 1, 1  # the last row is unlabelled

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals, class_maps
+from mmseg_zsclip.masks import class_maps
+from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals
 
 META = dict(img_path='photos/a photo.jpg', ori_shape=(12, 16), padding_size=(0, 0, 0, 8))
 IMAGES = torch.zeros(1, 3, 32, 32)  # the photo twice as large, 24 x 32, and padding below

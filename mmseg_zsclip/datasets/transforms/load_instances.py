@@ -17,7 +17,8 @@ class LoadInstances(BaseTransform):
 
     Required keys: `instance_path`, of a PNG with a number for each thing, 0 for what is none;
     `seg_fields`. Added key: `instance_map` (H, W) int32, which reaches a model where
-    `PackSegInputs` packs it (`meta_keys`). Put it behind `LoadLabels`.
+    `PackSegInputs` packs it (`meta_keys`). Put it behind `LoadLabels`;
+    a photo without labels passes.
 
     Raises:
         KeyError: the data set names no instance maps.
@@ -26,6 +27,8 @@ class LoadInstances(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'instance_path' not in results:
+            if results.get('seg_map_path') is None:  # a photo without truth
+                return results
             raise KeyError(
                 'LoadInstances needs `instance_path`, which this data set does not give; '
                 'take it out of the pipeline.'

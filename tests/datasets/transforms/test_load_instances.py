@@ -31,7 +31,8 @@ def test_it_is_flipped_with_the_image_and_packed(tmp_path):
 
 def test_a_wrong_or_missing_instance_map_is_named(tmp_path):
     with pytest.raises(KeyError, match='needs `instance_path`'):
-        LoadInstances()(dict(seg_fields=[]))
+        LoadInstances()(dict(seg_map_path='a.png', seg_fields=[]))
+    assert LoadInstances()(dict(seg_fields=[])) == dict(seg_fields=[])  # a photo without truth
     (tmp_path / 'a.png').write_bytes(b'')
     with pytest.raises(ValueError, match=r'a\.png is no picture of one channel'):
         LoadInstances()(results(tmp_path / 'a.png'))

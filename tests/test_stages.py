@@ -1,0 +1,45 @@
+"""Methods of two stages: what the second needs is trained first, or the command is named."""
+
+from pathlib import Path
+
+import pytest
+
+from mmseg_zsclip.apis.launch import load_config, train
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+SMALL = """
+train_cfg = dict(max_iters=1, val_interval=2)
+train_dataloader = dict(batch_size=1, num_workers=0, persistent_workers=False)
+"""
+
+
+@pytest.fixture
+def second(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'one.py').write_text(f"_base_ = '{CONFIGS}/maft/toy_proposals.py'\n{SMALL}")
+    text = f"""_base_ = '{CONFIGS}/maft/toy_maft.py'
+model = dict(generator=dict(checkpoint='stages/one/iter_1.pth'))
+made_by = dict(_delete_=True, file='one/iter_1.pth', {{}}){SMALL}"""
+
+    def write(made_by):
+        path = tmp_path / 'two.py'
+        path.write_text(text.format(made_by))
+        return load_config(path)
+
+    return write
+
+
+def test_the_first_stage_is_trained_once(second):
+    cfg = second("config='one.py'")
+    train(cfg)
+    stage = Path('stages/one/iter_1.pth')
+    assert Path('work_dirs/two/iter_1.pth').is_file()
+    made = stage.stat().st_mtime_ns
+    train(second("config='one.py'"))
+    assert stage.stat().st_mtime_ns == made
+
+
+def test_a_long_first_stage_is_the_users_to_train(second):
+    with pytest.raises(FileNotFoundError, match=r'iter_1.pth.*It is made by: zsclip train one'):
+        train(second("command='zsclip train one'"))
+    assert not Path('stages').exists()
