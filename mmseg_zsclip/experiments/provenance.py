@@ -34,7 +34,8 @@ EXCLUDED = (
 def clip_files(model: dict) -> list[dict]:
     """`weights` as the config names it, `arch`, `file`, `sha256` and `trained_by` of every CLIP in
     a model's config; the last three are None for random weights and for published tags, whose name
-    is their identity, and `trained_by` is None for files that do not record it."""
+    is their identity, and `trained_by` is None for files that do not record it. So is the
+    `checkpoint` of the stage before, its `arch` is 'checkpoint'."""
     found = {}
     for arch, weights in _weights(model):
         path = weights_path(arch, weights)
@@ -52,6 +53,8 @@ def _weights(node) -> Iterator[tuple[str, str | None]]:
     if isinstance(node, dict):
         if 'weights' in node:
             yield str(node.get('arch')), node['weights']
+        if node.get('checkpoint'):  # of the stage before
+            yield 'checkpoint', node['checkpoint']
         node = node.values()
     elif not isinstance(node, list | tuple):
         return

@@ -18,6 +18,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..registry import MODELS
+from .encoders import freeze
 from .free_seg import InteractingPixelDecoder, TextClassifier, TextInteraction
 from .proposals import Proposals, mmdet_shapes
 from .text_source import first_difference
@@ -41,6 +42,7 @@ class QueryProposals(BaseModule):
             data_preprocessor makes.
         align_corners: of the masks' resizing to the image, True as released.
         checkpoint: of stage 1, in which the generator is called `generator`.
+        frozen: do not train it; with frozen CLIP nothing of a `TwoStageSegmentor` trains.
 
     Raises:
         ValueError: a head of several classes; an interaction without text; by `init_weights`, a
@@ -58,6 +60,7 @@ class QueryProposals(BaseModule):
         statistics: Sequence | None = None,
         align_corners: bool = False,
         checkpoint: str | None = None,
+        frozen: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -89,6 +92,8 @@ class QueryProposals(BaseModule):
         self.statistics = statistics
         self.align_corners = align_corners
         self.checkpoint = checkpoint
+        if frozen:
+            freeze(self)
 
     @property
     def knows_text(self) -> bool:
