@@ -60,6 +60,8 @@ def _state_of(path: Path, content) -> Mapping[str, Tensor]:
         return content.state
     content = content if isinstance(content, Mapping) else {type(content).__name__: None}
     state = content.get('state_dict', content)
+    if isinstance(content.get('model'), Mapping):  # of detectron2
+        state = content['model']
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f'{path} holds no state dict but {_some(content)}; save the state dict')
     return state

@@ -171,7 +171,13 @@ def _read_legacy(file, size: int, trust: Trust):
     def load():
         return Unpickler(bounded, storage, size, trust.functions, trust.states).load()
 
-    if load() != _LEGACY_MAGIC:
+    first = load()
+    if isinstance(first, Mapping):  # numpy's arrays, of detectron2's model zoo
+        raise RefusedPickle(
+            'it is a dict that pickle wrote without torch.save. Where you trust its source, '
+            'unpickle it, make tensors of its arrays and torch.save(dict(model=...)) them'
+        )
+    if first != _LEGACY_MAGIC:
         raise DamagedPickle('a pickle that torch.save did not write')
     if load() != 1001:
         raise DamagedPickle('an unknown version of torch.save')

@@ -2,10 +2,13 @@
 
     python tools/model_converters/official.py zegclip iter_20000.pth zegclip_voc.pth
     zsclip test voc_inductive_released zegclip_voc.pth
+    python tools/model_converters/official.py maft maft.pth out.pth --config NAME
 
 Every tensor is accounted for: it has a place in our model, or no output depends on it. What is
 left over, missing or of another shape is an error, and then nothing is written. OUT needs no CLIP
-file: its text embeddings come from the text encoder in IN.
+file: its text embeddings come from the text encoder in IN. `maft` takes stage 1 alone too, and
+then OUT is of its config, or the `generator.checkpoint` of a stage 2. Arrays of numpy (.pkl) are
+not read.
 """
 
 import argparse
@@ -29,7 +32,6 @@ from mmseg_zsclip.registry import MODELS
 # prompts of a block -> the config of the release that has as many
 ZEGCLIP = {10: 'voc_inductive_released', 100: 'coco_stuff_inductive_released'}
 TEXT = 'text_encoder.'
-EMBEDDINGS = 'decode_head.class_embeddings.embeddings'
 CLASS_WEIGHTS = 'decode_head.loss_decode.criterion.empty_weight'  # one more than it has classes
 
 
@@ -59,42 +61,85 @@ def zegclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, 
             f'the checkpoint has {prompts} prompts a block, the release '
             f'{" or ".join(map(str, ZEGCLIP))}. Name its config: --config NAME.'
         )
+    return fitted(ours | text, config, CLASS_WEIGHTS, state), config
+
+
+def maft(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, str]:
+    """MAFT's tensors (float32, released names), or those of its stage 1 alone, as a state dict of
+    `config`, and its name.
+
+    Args:
+        config: says the classes, their templates and every shape.
+
+    Raises:
+        ValueError: no config, not a MAFT checkpoint, trained on another number of classes, or
+            tensors unknown, missing or of other shapes: lists them.
+    """
+    if config is None:
+        raise ValueError(
+            'a MAFT checkpoint does not say which classes it knows. Name its config: --config '
+            'NAME, of a MAFT model whose QueryProposals have a `text`.'
+        )
+    return fitted(released.maft(state), config, 'criterion.empty_weight', state), config
+
+
+def fitted(
+    ours: dict[str, Tensor], config: str, class_weights: str, state: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """The state dict of a config's model from tensors under its names and its text tower's, which
+    becomes text embeddings.
+
+    Args:
+        class_weights: key in `state`, the file's own tensors, of a number for each trained class
+            and for none.
+
+    Raises:
+        ValueError: tensors unknown, missing or of other shapes, or another number of classes.
+    """
     cfg = load_config(config)
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
         vocabulary = model.vocabulary
         model.text_encoder = build_text(vocabulary.arch)
+    place = next(name for name, part in model.named_modules() if part is vocabulary)
+    empty = {f'{place}.embeddings': torch.zeros(vocabulary.embeddings.shape)}
     try:
-        model.load_state_dict(
-            ours | text | {EMBEDDINGS: torch.zeros(vocabulary.embeddings.shape)}, assign=True
-        )
+        model.load_state_dict(ours | empty, assign=True)
     except RuntimeError as error:
         raise ValueError(
             f'the checkpoint, under our names, does not fit {config}; if it is of '
             f'another one: --config NAME. {error}'
         ) from error
     counts = {len(model.seen), model.num_classes}
-    if CLASS_WEIGHTS in state and len(state[CLASS_WEIGHTS]) - 1 not in counts:
+    if class_weights in state and len(state[class_weights]) - 1 not in counts:
         raise ValueError(
-            f'the checkpoint was trained on {len(state[CLASS_WEIGHTS]) - 1} classes, {config} has '
+            f'the checkpoint was trained on {len(state[class_weights]) - 1} classes, {config} has '
             f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.'
         )
     vocabulary.set_embeddings(
-        class_embeddings(model.text_encoder, vocabulary.rows, vocabulary.templates)
+        class_embeddings(
+            model.text_encoder,
+            vocabulary.rows,
+            vocabulary.templates,
+            synonyms=vocabulary.synonyms,
+        )
     )
     del model.text_encoder
-    return model.state_dict(), config
+    return model.state_dict()
 
 
-CONVERTERS = dict(zegclip=zegclip)
+CONVERTERS = dict(zegclip=zegclip, maft=maft)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('method', choices=CONVERTERS)
     parser.add_argument(
-        'source', metavar='IN', type=Path, help='.pth of a training, or .safetensors'
+        'source',
+        metavar='IN',
+        type=Path,
+        help='.pth of a training, mmcv or detectron2, or .safetensors',
     )
     parser.add_argument('target', metavar='OUT', type=Path)
     parser.add_argument('--config', metavar='NAME', help='the config that OUT is for')
