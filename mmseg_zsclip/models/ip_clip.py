@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..clip.archs import CLIPArch
+from ..clip.vit import ResidualAttentionBlock
 from ..registry import MODELS
 from .encoders import CLIPBackbone
 from .mask_ops import visible_patches
@@ -39,6 +40,30 @@ def visible_to_copies(visible: Tensor) -> Tensor:
     """
     itself = torch.eye(visible.shape[1], dtype=torch.bool, device=visible.device)
     return torch.cat([itself.expand(len(visible), -1, -1), visible], dim=2)[:, None]
+
+
+def beside_patches(
+    block: ResidualAttentionBlock,
+    copies: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    patches: Tensor,
+    patches_go_on: bool = True,
+) -> tuple[list[Tensor], Tensor]:
+    """A block over copies of the CLS token, in parts (B, P_i, D) with masks of
+    `visible_to_copies`, and over patches (B, N, D), whose keys and values are computed once for
+    both. Without `patches_go_on` they come out as they went in."""
+
+    def finished(x: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x + block.attn.attend(*map(block.attn.split_heads, (q, k, v)), mask)
+        return x + block.mlp(block.ln_2(x))
+
+    *q, k, v = block.attn.inputs(block.ln_1(patches), 'qkv' if patches_go_on else 'kv')
+    out = []
+    for x, mask in zip(copies, masks, strict=True):
+        own = block.attn.inputs(block.ln_1(x))
+        keys, values = (torch.cat(pair, dim=1) for pair in zip(own[1:], (k, v), strict=True))
+        out.append(finished(x, own[0], keys, values, mask))  # Eq. 3
+    return out, finished(patches, *q, k, v) if patches_go_on else patches  # Eq. 4
 
 
 class IPCLIP(CLIPBackbone):
@@ -104,7 +129,8 @@ class IPCLIP(CLIPBackbone):
         x, grid = self.start(self.resized(img))
         counts = list(map(len, masks))
         if any(counts):
-            rows = self.of_proposals(x, visible_patches(padded(masks), grid))
+            visible = padded([visible_patches(one, grid) for one in masks])
+            rows = self.of_proposals(x, visible)
             out = [one[:count] for one, count in zip(rows, counts, strict=True)]
         else:
             out = [x.new_zeros(0, self.arch.embed_dim) for _ in counts]
@@ -162,14 +188,10 @@ class IPCLIPViT(IPCLIP):
         masks = [visible_to_copies(part) for part in visible.split(AT_ONCE, dim=1)]
         copies = [x[:, :1].expand(-1, mask.shape[2], -1) for mask in masks]
         patches = x[:, 1:]
-        blocks = self.visual.blocks[self.start_block :]
-        for i, block in enumerate(blocks):
-            copies = [
-                block.cross(part, [part, patches], mask)  # Eq. 3
-                for part, mask in zip(copies, masks, strict=True)
-            ]
-            if i < len(blocks) - 1:  # nobody reads the last block's
-                patches = block(patches)  # Eq. 4
+        *blocks, last = self.visual.blocks[self.start_block :]
+        for block in blocks:
+            copies, patches = beside_patches(block, copies, masks, patches)
+        copies, _ = beside_patches(last, copies, masks, patches, patches_go_on=False)
         return self.visual.project(torch.cat(copies, dim=1))
 
 

@@ -22,7 +22,8 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
         return masks
     if not masks.numel():  # of no proposal, which interpolate refuses
         return masks.new_zeros(*masks.shape[:-2], *size)
-    flat = masks.reshape(1, -1, *masks.shape[-2:])
+    # one channel each: on a CPU many channels of one image take thirty times as long
+    flat = masks.reshape(-1, 1, *masks.shape[-2:])
     out = F.interpolate(flat, size=tuple(size), mode='bilinear', align_corners=False)
     return out.reshape(*masks.shape[:-2], *size)
 
@@ -56,7 +57,7 @@ def input_masks(masks: Tensor, meta: Mapping, size: tuple[int, int]) -> Tensor:
 
 
 def visible_patches(masks: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The patches that a proposal covers (MAFT, Eq. 2): (B, P, H, W) -> (B, P, h * w) bool."""
+    """The patches that a proposal covers (MAFT, Eq. 2): (P, H, W) -> (P, h * w) bool."""
     return (resize_masks(masks, grid) >= THRESHOLD).flatten(-2)
 
 

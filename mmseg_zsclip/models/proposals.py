@@ -98,8 +98,8 @@ def mmdet_shapes(meta: Mapping, size: tuple[int, int]) -> dict:
 
 
 def padded(masks: Sequence[Tensor], least: int = 0) -> Tensor:
-    """Masks (P_i, H, W) of each image -> (B, max P_i, H, W), `least` of them or more;
-    empty ones in the place of the missing."""
+    """What proposals of each image cover, (P_i, ...) -> (B, max P_i, ...), `least` of them or more;
+    nothing in the place of the missing."""
     count = max(least, *map(len, masks))
     return torch.stack(
         [torch.cat([one, one.new_zeros(count - len(one), *one.shape[1:])]) for one in masks]
