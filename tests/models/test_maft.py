@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.model import build_visual
 from mmseg_zsclip.losses import mask_aware_loss, self_distillation_loss
+from mmseg_zsclip.models import vocabulary
 from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals
 from mmseg_zsclip.models.maft import RESNET_UNITS, VIT_UNITS, train_all_but
 from mmseg_zsclip.models.proposals import Proposals
@@ -172,6 +173,24 @@ def test_a_few_steps_make_clip_mask_aware_and_move_nothing_else(build, batch):
     assert all(
         torch.equal(value, teacher[name]) for name, value in model.teacher.state_dict().items()
     )
+
+
+def test_texts_are_embedded_once_however_many_images_are_seen(build, batch, monkeypatch):
+    made = []
+    compute = vocabulary.class_embeddings
+    monkeypatch.setattr(
+        vocabulary,
+        'class_embeddings',
+        lambda *args, **keys: made.append(1) or compute(*args, **keys),
+    )
+    model, (img, samples) = build(), batch
+    assert len(made) == 1
+    for _ in range(3):
+        sum(model.loss(img, hide(samples)).values()).backward()
+    with torch.no_grad():
+        for _ in range(3):
+            model.eval().predict(img, samples)
+    assert len(made) == 1
 
 
 def test_the_teacher_is_no_part_of_checkpoints_and_moves_with_the_model(build):

@@ -3,15 +3,16 @@
     python tools/analysis_tools/benchmark.py                     # every case
     python tools/analysis_tools/benchmark.py tower --runs 20     # against open_clip's
     python tools/analysis_tools/benchmark.py zegclip --json out.json
+    python tools/analysis_tools/benchmark.py two_stage --size 480
     python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
-ViT-B/16 at 512 pixels; those of bfloat16 and of `torch.compile` for a GPU, or a CPU with AMX.
+ViT-B/16 at 512 pixels, two stages at 480; those of bfloat16 and of `torch.compile` for a GPU, or a
+CPU with AMX.
 """
 
 import json
-import multiprocessing
 import os
 import platform
 import shutil
@@ -24,10 +25,13 @@ from benchmark_parts import (
     Setup,
     maskclip_config,
     peak_gb,
+    peak_of,
+    single,
     training_step,
     without_names,
     zegclip_model,
 )
+from benchmark_two_stage import two_stage
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
@@ -234,29 +238,13 @@ def train_twice(setup: Setup, options: dict) -> float:
     return peak_gb(setup.device)
 
 
-def peak_of(run: Callable, setup: Setup, argument: object) -> float:
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(run, (setup, argument))
-
-
-def peaks_row(case: str, limit: float, ours: float, reference: float) -> dict:
-    ratio = ours / reference
-    return dict(
-        case=f'peak GiB of {case}',
-        limit=limit,
-        ours=ours,
-        reference=reference,
-        ratio=ratio,
-        ratio_min=ratio,
-        ratio_max=ratio,
-    )
-
-
 def memory(setup: Setup) -> Iterator[dict]:
     """Peak GiB of processes of their own: 847 classes over 20, and ZegCLIP's step as released."""
 
     def row(case: str, limit: float, run: Callable, ours: object, reference: object) -> dict:
-        return peaks_row(case, limit, peak_of(run, setup, ours), peak_of(run, setup, reference))
+        return single(
+            f'peak GiB of {case}', limit, peak_of(run, setup, ours), peak_of(run, setup, reference)
+        )
 
     yield row('MaskCLIP, 847 classes vs 20', 1.3, predict_once, 847, 20)
     for sizes in (VOC, STUFF):
@@ -277,14 +265,14 @@ def large(setup: Setup) -> Iterator[dict]:
     alone = dict(WINDOWS, keep_scores=False)
     batch = (20, (2048, 2048), dict(alone, stride=(512, 512)))  # 16 windows, as a batch has
     scores = 20 * LARGE[0] * LARGE[1] * 4 / 2**30
-    yield peaks_row(
-        '20-class scores, 3000 x 4000, vs 1.15 x result + batch',
+    yield single(
+        'peak GiB of 20-class scores, 3000 x 4000, vs 1.15 x result + batch',
         1.0,
         peak_of(predict_large, setup, (20, LARGE, WINDOWS)),
         peak_of(predict_large, setup, batch) + 1.15 * scores,
     )
-    yield peaks_row(
-        '847-class labels, 3000 x 4000, vs 4 GiB',
+    yield single(
+        'peak GiB of 847-class labels, 3000 x 4000, vs 4 GiB',
         1.0,
         peak_of(predict_large, setup, (847, LARGE, alone)),
         4.0,
@@ -300,6 +288,7 @@ SUITES = dict(
     maskclip=maskclip,
     memory=memory,
     large=large,
+    two_stage=two_stage,
 )
 
 
@@ -331,8 +320,8 @@ def main() -> None:
         for row in SUITES[name](setup):
             rows.append(row)
             print(
-                f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.2f} '
-                f'{row["ratio_min"]:5.2f}-{row["ratio_max"]:.2f} {row["limit"]:6.2f}',
+                f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.3f} '
+                f'{row["ratio_min"]:5.3f}-{row["ratio_max"]:.3f} {row["limit"]:6.3f}',
                 flush=True,
             )
     if args.json:

@@ -1,5 +1,6 @@
 """What the suites of benchmark.py time and how: pairs of runs, memory, models of random weights."""
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -148,3 +149,22 @@ def without_names(model: nn.Module, device: str) -> nn.Module:
         if isinstance(module, Vocabulary):
             module.set_embeddings(torch.randn_like(module.embeddings))
     return model.to(device).eval()
+
+
+def peak_of(run: Callable, setup: Setup, argument: object) -> float:
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(run, (setup, argument))
+
+
+def single(case: str, limit: float, ours: float, reference: float) -> dict:
+    """A row of what is measured once."""
+    ratio = ours / reference
+    return dict(
+        case=case,
+        limit=limit,
+        ours=ours,
+        reference=reference,
+        ratio=ratio,
+        ratio_min=ratio,
+        ratio_max=ratio,
+    )
