@@ -1,4 +1,4 @@
-"""Mask AP50 of instances, against a COCO json."""
+"""Mask AP50 of instances, against a COCO json or the samples' own."""
 
 import contextlib
 import io
@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
+from torch import Tensor
 
+from ..datasets.transforms.load_instances import INSTANCES
+from ..masks import class_maps
 from ..registry import METRICS
 from ..vocabulary.class_names import canonical, folded, split_names
+from ..vocabulary.labels import ignore_index
 from ..vocabulary.lists import load_unseen, split_indices
 from ..vocabulary.thing_names import load_things, thing_classes
 
@@ -84,6 +89,52 @@ def categories_of(truth, classes: Sequence[str], rows: Sequence[int], where: str
     return out
 
 
+def rle(masks: Tensor) -> list[dict]:
+    """Masks (N, h, w) as pycocotools codes them."""
+    from pycocotools import mask as coco
+
+    masks = np.asfortranarray(masks.permute(1, 2, 0).cpu().numpy().astype(np.uint8))
+    return coco.encode(masks) if masks.shape[2] else []
+
+
+def own_truth(sample: dict, ignored: int) -> list[tuple[dict, int]]:
+    """Code and class of each thing of a sample, by its labels and instance map.
+
+    Raises:
+        ValueError: it has no instance map.
+    """
+    numbers = sample.get(INSTANCES)
+    if numbers is None:
+        raise ValueError(
+            f'{sample["img_path"]} has no instance map. Put LoadInstances and '
+            f"PackSegInputs(meta_keys=(..., '{INSTANCES}')) into the pipeline, or give the metric "
+            'an ann_file.'
+        )
+    labels, numbers = sample['gt_sem_seg']['data'][0].cpu(), torch.as_tensor(numbers.copy())
+    masks, classes = class_maps(labels.where(numbers > 0, ignored), ignored, numbers)
+    return list(zip(rle(masks), classes.tolist(), strict=True))
+
+
+def truth_of_samples(results: list, classes: Sequence[str]):
+    """What `own_truth` found in all samples, as pycocotools has it."""
+    from pycocotools.coco import COCO
+
+    truth = COCO()
+    things = [(image, *thing) for image, *_, own in results for thing in own]
+    truth.dataset = dict(
+        # height and width are asked for, but a code has its own
+        images=[dict(id=one[0], height=0, width=0) for one in results],
+        categories=[dict(id=i, name=canonical(name)) for i, name in enumerate(classes)],
+        annotations=[
+            dict(id=i, image_id=image, segmentation=code, category_id=label, iscrowd=0, area=1.0)
+            for i, (image, code, label) in enumerate(things, 1)
+        ],
+    )
+    with quiet():
+        truth.createIndex()
+    return truth
+
+
 @METRICS.register_module()
 class InstanceAPMetric(BaseMetric):
     """`AP50`, and where classes are unseen `AP50(base)` and `AP50(novel)`, in percent.
@@ -93,27 +144,30 @@ class InstanceAPMetric(BaseMetric):
     classes, those `unseen`, which are novel, and the `things`, all where it does not say.
 
     Args:
-        ann_file: COCO json; images are found by their file's name without folder and ending.
+        ann_file: COCO json; images are found by their file's name without folder and ending. If
+            left out, the truth are the samples' labels and `instance_map` (see `LoadInstances`).
         collect_device, prefix: see mmengine's `BaseMetric`.
 
     Raises:
         FileNotFoundError: no such json.
         ValueError: see `read_truth` and `categories_of`; by `process`, a sample without instances,
-            or a photo that the json does not list.
+            a photo that the json does not list, or, without one, has no instance map.
     """
 
     def __init__(
-        self, ann_file: str, collect_device: str = 'cpu', prefix: str | None = None
+        self,
+        ann_file: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
-        self.truth = read_truth(ann_file)
-        self.ids = {PurePath(one['file_name']).stem: i for i, one in self.truth.imgs.items()}
+        if ann_file is not None:
+            self.truth = read_truth(ann_file)
+            self.ids = {PurePath(one['file_name']).stem: i for i, one in self.truth.imgs.items()}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Each sample has `pred_instances` and `img_path`."""
-        from pycocotools import mask as coco
-
         for sample in data_samples:
             photo = PurePath(sample['img_path']).stem
             if 'pred_instances' not in sample:
@@ -121,21 +175,24 @@ class InstanceAPMetric(BaseMetric):
                     f'{photo} has no instances. Test a two-stage model with '
                     "model.test_cfg.tasks=['semantic','instance']."
                 )
-            if photo not in self.ids:
+            if self.ann_file is None:
+                ignored = ignore_index(len(self.dataset_meta['classes']))
+                image, own = str(sample['img_path']), own_truth(sample, ignored)
+            elif photo in self.ids:
+                image, own = self.ids[photo], []
+            else:
                 raise ValueError(
                     f'{self.ann_file} lists {len(self.ids)} images, none of them called {photo!r}. '
                     'Give the json of these photos.'
                 )
             found = sample['pred_instances']
-            masks = np.asfortranarray(
-                found['masks'].permute(1, 2, 0).cpu().numpy().astype(np.uint8)
-            )
             self.results.append(
                 (
-                    self.ids[photo],
-                    coco.encode(masks) if masks.shape[2] else [],
+                    image,
+                    rle(found['masks']),
                     found['scores'].tolist(),
                     found['labels'].tolist(),
+                    own,
                 )
             )
 
@@ -143,7 +200,10 @@ class InstanceAPMetric(BaseMetric):
         meta = self.dataset_meta
         classes, names = meta['classes'], meta.get('things')
         things = thing_classes(load_things(names, classes), classes)
-        ids = categories_of(self.truth, classes, things, self.ann_file)
+        if self.ann_file is None:
+            self.truth, ids = truth_of_samples(results, classes), things
+        else:
+            ids = categories_of(self.truth, classes, things, self.ann_file)
         precision = self._precision(results, dict(zip(things, ids, strict=True)))
         _, novel = split_indices(classes, load_unseen(meta.get('unseen'), classes))
         novel = np.isin(things, novel)
@@ -164,7 +224,7 @@ class InstanceAPMetric(BaseMetric):
 
         rows = [
             dict(image_id=image, category_id=ids[label], segmentation=mask, score=score)
-            for image, masks, scores, labels in results
+            for image, masks, scores, labels, _ in results
             for mask, score, label in zip(masks, scores, labels, strict=True)
             if label in ids
         ]
@@ -174,8 +234,8 @@ class InstanceAPMetric(BaseMetric):
             annotations=[dict(row, id=i, iscrowd=0, area=1.0) for i, row in enumerate(rows, 1)],
         )
         images = sorted({one[0] for one in results})
-        if len(images) < len(self.ids):
-            print_log(f'AP50: of {len(images)} of {len(self.ids)} images', logger='current')
+        if len(images) < len(self.truth.imgs):
+            print_log(f'AP50: of {len(images)} of {len(self.truth.imgs)} images', logger='current')
         measure = COCOeval(self.truth, found, 'segm')
         measure.params.catIds = list(ids.values())
         measure.params.imgIds = images

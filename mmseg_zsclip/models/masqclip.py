@@ -43,9 +43,10 @@ class MasQCLIPViT(CLIPBackbone):
         q_init: 'clip', or 'random' as released: how the own projections begin.
         train_position: also train the position that the mask class tokens begin with.
         black_padding: what is padding of an image is black.
+        clip_size: pixels on a side of what CLIP sees; its own image size if left out.
 
     Raises:
-        ValueError: a ResNet; an unknown `tune` or `q_init`.
+        ValueError: a ResNet; an unknown `tune` or `q_init`; a `clip_size` below a patch.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class MasQCLIPViT(CLIPBackbone):
         q_init: str = 'clip',
         train_position: bool = False,
         black_padding: bool = False,
+        clip_size: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(arch, weights, init_cfg)
@@ -66,6 +68,12 @@ class MasQCLIPViT(CLIPBackbone):
         for name, value, legal in (('tune', tune, TUNED), ('q_init', q_init, ('clip', 'random'))):
             if value not in legal:
                 raise ValueError(f'{name} is {value!r}; legal values: {", ".join(legal)}.')
+        if clip_size is not None and clip_size < self.arch.patch_size:
+            raise ValueError(
+                f'clip_size is {clip_size}; legal values: from {self.arch.patch_size} pixels on, a'
+                f' patch of {self.arch.name}.'
+            )
+        self.size = (clip_size or self.arch.image_size,) * 2
         self.q_init = q_init
         self.train_position = train_position
         self.black_padding = black_padding
@@ -111,15 +119,14 @@ class MasQCLIPViT(CLIPBackbone):
         return [name for name, one in self.named_parameters() if one.requires_grad]
 
     def resized(self, img: Tensor, kept: Sequence | None) -> Tensor:
-        """Images (B, 3, H, W) at CLIP's own size, their aspect not kept."""
+        """Images (B, 3, H, W) as CLIP sees them, their aspect not kept."""
         if self.black_padding and kept is not None:
             black = self.black.to(img)[:, None, None].expand_as(img[0])
             out = black.expand_as(img).clone()
             for one, row, (rows, columns) in zip(img, out, kept, strict=True):
                 row[:, rows, columns] = one[:, rows, columns]
             img = out
-        size = (self.arch.image_size,) * 2
-        return F.interpolate(img, size, mode='bicubic', align_corners=False)
+        return F.interpolate(img, self.size, mode='bicubic', align_corners=False)
 
     def clip_steps(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Plain CLIP from the input of block 0, (B, 1 + N, D), on: of each block its input, keys
@@ -168,8 +175,7 @@ class MasQCLIPViT(CLIPBackbone):
         self.check_filled()
         with torch.no_grad():
             x, grid = self.visual.embed(self.resized(img, kept))
-            size = (self.arch.image_size,) * 2
-            visible = touched_patches(padded(masks, least=1), size, grid)  # 1 keeps the graph
+            visible = touched_patches(padded(masks, least=1), self.size, grid)  # 1 keeps the graph
         rows = self.of_proposals(x, visible)
         return [one[: len(own)] for one, own in zip(rows, masks, strict=True)]
 

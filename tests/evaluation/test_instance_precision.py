@@ -75,7 +75,7 @@ def photos(content, classes, noise=0):
 
 
 def metric(path, classes=NAMES, **meta):
-    out = InstanceAPMetric(str(path))
+    out = InstanceAPMetric(path and str(path))
     out.dataset_meta = dict(classes=classes, **meta)
     return out
 
@@ -156,3 +156,43 @@ def test_what_it_cannot_measure_is_named(truth, tmp_path):
         place.write_text(json.dumps(wrong))
         with pytest.raises(ValueError, match=match):
             metric(place)
+
+
+def test_without_a_json_the_truth_is_the_samples_own(tmp_path):
+    """Boxes that do not overlap, so that a label map holds the same instances as a json."""
+    rng, rows, samples = np.random.default_rng(2), [], []
+    for i in range(4):
+        labels, numbers = np.full(SIZE, 255), np.zeros(SIZE, int)
+        masks, classes = [], []
+        for j in range(3):
+            y, x = rng.integers(0, 8, 2)
+            mask = box(y, y + 20, 13 * j + x // 2, 13 * j + x // 2 + 8)
+            label = int(rng.integers(3))
+            labels[mask > 0], numbers[mask > 0] = label, j + 1
+            code = coco.encode(mask)
+            code['counts'] = code['counts'].decode()
+            rows.append(dict(image_id=i, category_id=label, segmentation=code))
+            masks.append(np.roll(mask, rng.integers(-3, 4), axis=1))
+            classes.append(int(rng.integers(3)) if rng.random() < 0.3 else label)
+        found = dict(
+            masks=torch.from_numpy(np.stack(masks)).bool(),
+            labels=torch.tensor(classes),
+            scores=torch.from_numpy(rng.random(3)),
+        )
+        truth = dict(data=torch.from_numpy(labels)[None])
+        samples.append(
+            dict(img_path=f'{i}.jpg', pred_instances=found, gt_sem_seg=truth, instance_map=numbers)
+        )
+    path = tmp_path / 'same.json'
+    images = [dict(id=i, file_name=f'{i}.jpg', height=32, width=40) for i in range(4)]
+    categories = [dict(id=i, name=name) for i, name in enumerate(('cat', 'dog', 'owl'))]
+    path.write_text(json.dumps(dict(images=images, annotations=rows, categories=categories)))
+    scores = []
+    for one in (metric(path, unseen=['owl']), metric(None, unseen=['owl'])):
+        one.process({}, samples)
+        scores.append(one.evaluate(4))
+    assert scores[0] == scores[1]
+    assert 0 < scores[0]['AP50(novel)'] < 100
+    del samples[0]['instance_map']
+    with pytest.raises(ValueError, match=r'0\.jpg has no instance map.*ann_file'):
+        metric(None).process({}, samples)
