@@ -1,8 +1,15 @@
 """The suite of benchmark.py for two stages: IP-CLIP against the bare tower and against a crop a
 proposal, in seconds, multiply-accumulates and memory. Proposals are given: no generator is counted.
+
+    python tools/analysis_tools/benchmark.py two_stage --size 480 --json out.json
+    python tools/analysis_tools/benchmark_two_stage.py out.json memory.svg    # memory by proposals
 """
 
-from collections.abc import Callable, Iterator
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from benchmark_parts import (
@@ -19,6 +26,7 @@ from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_zsclip.experiments.demo.curves import line_chart
 from mmseg_zsclip.models import IPCLIPViT, SubImageCLIP
 from mmseg_zsclip.models.proposals import Proposals
 from mmseg_zsclip.registry import MODELS
@@ -194,7 +202,7 @@ def memory(setup: Setup) -> Iterator[dict]:
         peak_of(predict_classes, setup, 20),
     )
     peaks = [peak_of(forward_once, setup, count) for count in COUNTS]
-    for count, peak in zip(COUNTS[1:], peaks[1:], strict=True):
+    for count, peak in zip(COUNTS, peaks, strict=True):
         # a straight line through the least and the most
         line = peaks[0] + (peaks[-1] - peaks[0]) * (count - COUNTS[0]) / (COUNTS[-1] - COUNTS[0])
         yield single(f'peak GiB of IP-CLIP, {count} proposals, vs a line', 1.1, peak, line)
@@ -205,3 +213,26 @@ def two_stage(setup: Setup) -> Iterator[dict]:
     yield from multiplications(setup)
     yield from seconds(setup)
     yield from memory(setup)
+
+
+def memory_chart(rows: Sequence[dict]) -> str:
+    """The peaks of IP-CLIP by number of proposals, in rows of `memory`, as an SVG.
+
+    Raises:
+        ValueError: none among the rows.
+    """
+    found = [(re.search(r'GiB of IP-CLIP, (\d+) proposals', row['case']), row) for row in rows]
+    points = [(int(match[1]), row['ours']) for match, row in found if match]
+    if not points:
+        raise ValueError(
+            f'none of {len(rows)} rows is of IP-CLIP memory. Give the --json of '
+            '`benchmark.py two_stage`.'
+        )
+    chart = line_chart({'': points}, 'Peak memory of IP-CLIP', 'GiB of the process', 'proposals')
+    look = 'xmlns="http://www.w3.org/2000/svg" style="background: white; font: 12px sans-serif"'
+    return chart.replace('<svg ', f'<svg {look} ', 1)
+
+
+if __name__ == '__main__':
+    source, target = map(Path, sys.argv[1:])
+    target.write_text(memory_chart(json.loads(source.read_text())['rows']) + '\n')

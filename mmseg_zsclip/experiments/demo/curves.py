@@ -67,12 +67,17 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
 
 
-def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_label: str) -> str:
+def line_chart(
+    series: dict[str, Sequence[tuple[float, float]]],
+    title: str,
+    y_label: str,
+    x_label: str = 'step',
+) -> str:
     """An `<svg>` with one line a series, named at its end and told apart by dashes as well as by
     colour. Colours are the page's: classes `s0`, `s1`, ... and `currentColor`.
 
     Args:
-        series: points (step, value) by name; a single point is drawn as a dot.
+        series: points (x, value) by name, x from 0 on; a single point is drawn as a dot.
     """
     points = [point for line in series.values() for point in line]
     values = [y for _, y in points]
@@ -102,7 +107,7 @@ def line_chart(series: dict[str, Sequence[tuple[float, float]]], title: str, y_l
         )
     parts.append(
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
-        f'text-anchor="middle">step</text>'
+        f'text-anchor="middle">{escape(x_label)}</text>'
         f'<text transform="translate(11 {(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)" '
         f'text-anchor="middle">{escape(y_label)}</text>'
     )

@@ -1,6 +1,7 @@
 """The suite two_stage of benchmark.py: MAFT's multiply-accumulates, and its cases run."""
 
 import math
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -69,3 +70,16 @@ def test_peak_memory_of_proposals_and_of_classes(tool):
     setup = tool.Setup(runs=1, device='cpu', arch='ViT-XS-8', size=48)
     assert tool.forward_once(setup, 3) > 0
     assert tool.predict_classes(setup, 5) > 0
+
+
+def test_memory_by_proposals_is_drawn_from_the_suites_rows(tool):
+    rows = [
+        dict(case=f'peak GiB of IP-CLIP, {count} proposals, vs a line', ours=1 + count / 100)
+        for count in tool.COUNTS
+    ]
+    chart = ElementTree.fromstring(tool.memory_chart([dict(case='other', ours=9.0), *rows]))
+    name = '{http://www.w3.org/2000/svg}'
+    assert len(chart.findall(f'.//{name}circle')) == len(tool.COUNTS)
+    assert 'proposals' in [text.text for text in chart.iter(f'{name}text')]
+    with pytest.raises(ValueError, match='none of 1 rows is of IP-CLIP memory. Give the --json'):
+        tool.memory_chart([dict(case='other', ours=9.0)])
