@@ -100,8 +100,7 @@ def line_chart(
             f'<line class="rule" stroke="currentColor" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" '
             f'y2="{y}"/><text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
         )
-    for tick in (step for step in steps if step <= right):
-        x, _ = place(tick, 0)
+    for x, tick in ((place(step, 0)[0], step) for step in steps if step <= right):
         parts.append(
             f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}</text>'
         )
