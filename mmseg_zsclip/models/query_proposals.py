@@ -34,8 +34,9 @@ class QueryProposals(BaseModule):
 
     Args:
         backbone: gives the maps that the head wants.
-        head: `mmdet.Mask2FormerHead` or `mmdet.MaskFormerHead`, with num_things_classes=1 and
-            num_stuff_classes=0; the weight of no object is the last `class_weight` of its loss_cls.
+        head: `mmdet.Mask2FormerHead`, `mmdet.MaskFormerHead` or `mmseg_zsclip.WholeMaskHead`, the
+            first with the losses of the second; with num_things_classes=1, num_stuff_classes=0.
+            The weight of no object is the last `class_weight` of its loss_cls.
         text: options of `TextClassifier`, of which `text_dim` is one; None is class-agnostic.
         interaction: options of `TextInteraction`, FreeSeg's; None has none.
         statistics: mean and std of [0, 255] RGB images that the backbone wants; None takes what the
@@ -64,7 +65,9 @@ class QueryProposals(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        from mmdet.models.layers import PixelDecoder  # with it mmdet's heads are found by name
+        from mmdet.models.layers import PixelDecoder
+
+        from . import whole_mask_head  # noqa: F401, with mmdet it is not at hand before
 
         self.backbone, self.head = (  # ConfigDict: mmdet reads keys as attributes
             ROOT.build(ConfigDict(part, _scope_='mmdet')) for part in (backbone, head)

@@ -168,13 +168,19 @@ MASKFORMER = dict(
     ),
     train_cfg=training(dict(type='mmdet.FocalLossCost', weight=20.0, binary_input=True)),
 )
-TRANSFORMERS = dict(mask2former=MASK2FORMER, maskformer=MASKFORMER)
+WHOLE_MASKS = dict(
+    MASK2FORMER,
+    type='mmseg_zsclip.WholeMaskHead',
+    loss_mask=MASKFORMER['loss_mask'],
+    train_cfg=MASKFORMER['train_cfg'],
+)
+TRANSFORMERS = dict(mask2former=MASK2FORMER, maskformer=MASKFORMER, whole_masks=WHOLE_MASKS)
 
 
 @pytest.fixture
 def tiny_generator():
-    """Makes the config of a proposal generator: 'mask2former' or 'maskformer', keys of its head,
-    and of itself."""
+    """Makes the config of a proposal generator: a key of `TRANSFORMERS`, keys of its head, and of
+    itself."""
 
     def make(head='mask2former', head_keys=(), **changes):
         return dict(

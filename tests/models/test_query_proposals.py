@@ -78,6 +78,7 @@ def test_with_the_interaction_masks_depend_on_the_vocabulary(build):
         ('mask2former', INTERACTING),
         ('maskformer', {}),
         ('maskformer', BY_TEXT),
+        ('whole_masks', INTERACTING),
     ],
 )
 def test_losses_are_finite_and_reach_every_tensor(build, head, options):
@@ -92,6 +93,24 @@ def test_losses_are_finite_and_reach_every_tensor(build, head, options):
         assert model.head.cls_embed.no_object.grad.any()
     nothing = model.loss(torch.randn(2, 3, 64, 96), METAS, TEXT, targets()[1:] * 2)
     assert sum(value for name, value in nothing.items() if 'loss' in name).isfinite()
+
+
+@torch.no_grad()
+def test_with_whole_masks_every_pixel_is_in_the_loss(build):
+    """One mask, so that the best query has it: focal and dice loss by their formulas."""
+    model = build('whole_masks', **BY_TEXT)
+    img, truth = torch.randn(1, 3, 64, 96), torch.zeros(1, 64, 96)
+    truth[0, 40:, 20:50] = 1
+    losses = model.loss(img, METAS[:1], TEXT, [(truth.bool(), torch.tensor([3]))])
+    logits = model.outputs(img, METAS[:1], TEXT)[1][-1]
+    s = F.interpolate(logits, (64, 96), mode='bilinear', align_corners=False)[0].sigmoid()
+    right = torch.where(truth > 0, s, 1 - s)
+    focal = torch.where(truth > 0, 0.25, 0.75) * (1 - right) ** 2 * -right.log()
+    focal = 20 * focal.mean(dim=(1, 2))
+    both = 2 * (s * truth).sum(dim=(1, 2)) + 1
+    dice = 5 * (1 - both / (s.sum(dim=(1, 2)) + truth.sum() + 1))
+    mine = torch.stack([losses['loss_mask'], losses['loss_dice']]).flatten()
+    assert (torch.stack([focal, dice], dim=1) - mine).abs().amax(dim=1).min() < 1e-4
 
 
 def save(model, path, classes):
