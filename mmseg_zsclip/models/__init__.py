@@ -3,7 +3,7 @@
 from .detector_proposals import DetectorProposals
 from .distillation import ProgressiveDistillation
 from .encoders import CLIPResNet, CLIPVisionTransformer
-from .fusion import Ensemble, UpperBound
+from .fusion import Ensemble, UpperBound, ZegFormerEnsemble
 from .given_proposals import FileProposals, TrueProposals
 from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .maft import MAFT
@@ -52,4 +52,5 @@ __all__ = [
     'UpperBound',
     'Vocabulary',
     'ZegCLIPHead',
+    'ZegFormerEnsemble',
 ]

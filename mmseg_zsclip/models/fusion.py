@@ -44,6 +44,8 @@ class Ensemble:
         ValueError: an exponent outside [0, 1].
     """
 
+    seen_offset = 0.0
+
     def __init__(self, seen: float = 1.0, unseen: float = 1.0, object_score: bool = True) -> None:
         for name, value in (('seen', seen), ('unseen', unseen)):
             if not 0 <= value <= 1:
@@ -94,6 +96,38 @@ class Ensemble:
         return clip_scores * proposals.object_scores[:, None] if self.object_score else clip_scores
 
 
+@MODELS.register_module()
+class ZegFormerEnsemble(Ensemble):
+    """ZegFormer's (Ding et al., CVPR 2022): of seen classes, CLIP's score is the mean of them all.
+
+    So CLIP says how likely a proposal is of any seen class, and the generator which. Differs from
+    the released code: there the softmax of CLIP's scores has a column more, the generator's logit
+    of no object, which is then dropped.
+
+    Args:
+        weight: lambda, exponent of CLIP's score in unseen classes and of the generator's in seen
+            ones.
+        seen_offset: what the scores of seen classes lose at every pixel, in the segmentor.
+
+    Raises:
+        ValueError: a `weight` outside [0, 1].
+    """
+
+    def __init__(self, weight: float = 2 / 3, seen_offset: float = 0.1) -> None:
+        super().__init__(seen=1 - weight, unseen=weight)
+        self.seen_offset = seen_offset
+
+    def __call__(
+        self, clip_scores: Tensor, proposals: Proposals, unseen: Sequence[int], *args
+    ) -> Tensor:
+        """See `Ensemble`."""
+        seen = sorted({*range(clip_scores.shape[1])} - {*unseen})
+        if seen:
+            clip_scores = clip_scores.clone()
+            clip_scores[:, seen] = clip_scores[:, seen].mean(dim=1, keepdim=True)
+        return super().__call__(clip_scores, proposals, unseen, *args)
+
+
 def upper_bound(masks: Tensor, labels: Tensor, classes: int) -> Tensor:
     """The IoU of each proposal with each class in place of its scores (appendix C.1).
 
@@ -111,21 +145,26 @@ def upper_bound(masks: Tensor, labels: Tensor, classes: int) -> Tensor:
     return scores
 
 
-def semantic_scores(scores: Tensor, masks: Tensor) -> Tensor:
-    """sum_p score[p, c] mask[p]: (P, C) and (P, H, W) -> (C, H, W).
+def semantic_scores(scores: Tensor, masks: Tensor, offsets: Tensor | None = None) -> Tensor:
+    """sum_p score[p, c] mask[p], less the offset of each class: (P, C), (P, H, W) and (C,)
+    -> (C, H, W).
 
     Resizing the masks before and resizing the result are the same: both are linear.
     """
-    return (scores.T @ masks.flatten(1)).unflatten(1, masks.shape[1:])
+    out = (scores.T @ masks.flatten(1)).unflatten(1, masks.shape[1:])
+    return out if offsets is None else out - offsets[:, None, None]
 
 
-def semantic_labels(scores: Tensor, masks: Tensor, nothing: int) -> Tensor:
+def semantic_labels(
+    scores: Tensor, masks: Tensor, nothing: int, offsets: Tensor | None = None
+) -> Tensor:
     """The best class of every pixel, without the scores of all classes at all pixels.
 
     Args:
         scores: (P, C).
         masks: (P, H, W).
         nothing: the label where there is no proposal at all.
+        offsets: see `semantic_scores`.
 
     Returns:
         (H, W) int64.
@@ -134,7 +173,7 @@ def semantic_labels(scores: Tensor, masks: Tensor, nothing: int) -> Tensor:
         return torch.full(masks.shape[1:], nothing, device=masks.device)
     count = max(STRIP // (scores.shape[1] * masks.shape[2]), 1)
     return torch.cat(
-        [semantic_scores(scores, part).argmax(dim=0) for part in masks.split(count, dim=1)]
+        [semantic_scores(scores, part, offsets).argmax(dim=0) for part in masks.split(count, dim=1)]
     )
 
 

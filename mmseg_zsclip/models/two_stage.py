@@ -70,7 +70,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         things: names of the classes of which each thing is a segment of its own, the rest is stuff;
             all if left out.
         text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
-        fusion: `Ensemble()`, CLIP alone, by default; or `UpperBound`.
+        fusion: `Ensemble()`, CLIP alone, by default; or `ZegFormerEnsemble`, `UpperBound`.
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
         empty_class: what an image without proposals is, by name;
             if left out its pixels are ignored.
@@ -264,6 +264,15 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
             out.append((scores, masks))
         return out
 
+    def offsets(self, scores: Tensor) -> Tensor | None:
+        """What the map of each class loses, (C,), where the fusion wants seen classes lowered."""
+        less = getattr(self.fusion, 'seen_offset', 0.0)
+        if not less:
+            return None
+        out = scores.new_zeros(self.num_classes)
+        out[self.seen] = less
+        return out
+
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
         """Samples with what `test_cfg.tasks` asks for, at the photos' size. An image without
         proposals has scores of 0, no instance, and a panoptic map of void.
@@ -282,8 +291,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                 sample.proposals = InstanceData(masks=masks, scores=scores)
             if 'semantic' in tasks:
                 if options.get('keep_scores', True):
-                    sample.seg_logits = PixelData(data=semantic_scores(scores, masks))
-                labels = semantic_labels(scores, masks, self.nothing)
+                    sample.seg_logits = PixelData(
+                        data=semantic_scores(scores, masks, self.offsets(scores))
+                    )
+                labels = semantic_labels(scores, masks, self.nothing, self.offsets(scores))
                 sample.pred_sem_seg = PixelData(data=labels[None])
             if 'instance' in tasks:
                 sample.pred_instances = instances(
@@ -344,7 +355,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
     def encode_decode(self, inputs: Tensor, batch_data_samples: list) -> Tensor:
         """Scores (B, C, H, W) at the model's input size."""
         return torch.stack(
-            [semantic_scores(*one) for one in self.fused(inputs, self.bare_samples(inputs))]
+            [
+                semantic_scores(scores, masks, self.offsets(scores))
+                for scores, masks in self.fused(inputs, self.bare_samples(inputs))
+            ]
         )
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmseg_zsclip.models import fusion
 from mmseg_zsclip.models.fusion import (
     Ensemble,
+    ZegFormerEnsemble,
     semantic_labels,
     semantic_scores,
     upper_bound,
@@ -37,6 +38,24 @@ def test_without_ensemble_clip_decides_alone():
 
 def test_with_exponents_of_0_the_generator_decides_alone():
     assert torch.equal(Ensemble(0, 0)(CLIP, proposals(GENERATOR), []), GENERATOR)
+
+
+def test_zegformers_clip_says_of_seen_classes_how_likely_any_of_them_is():
+    torch.manual_seed(0)
+    clip, generator = torch.rand(2, 5).softmax(dim=1), torch.rand(2, 5)
+    unseen, weight = [1, 4], 2 / 3
+    out = ZegFormerEnsemble()(clip, proposals(generator), unseen)
+    for p in range(2):
+        mean = (clip[p, 0] + clip[p, 2] + clip[p, 3]) / 3
+        for c in range(5):
+            seen = generator[p, c] ** weight * mean ** (1 - weight)
+            other = generator[p, c] ** (1 - weight) * clip[p, c] ** weight
+            torch.testing.assert_close(out[p, c], other if c in unseen else seen)
+
+
+def test_zegformers_ensemble_where_every_class_is_unseen_is_that_of_eq_9():
+    ours = ZegFormerEnsemble(0.6)(CLIP, proposals(GENERATOR), [0, 1, 2])
+    torch.testing.assert_close(ours, Ensemble(0.4, 0.6)(CLIP, proposals(GENERATOR), [0, 1, 2]))
 
 
 def test_the_object_score_is_a_factor():

@@ -116,6 +116,21 @@ def test_labels_alone_are_those_of_the_scores(build):
 
 
 @torch.no_grad()
+def test_seen_classes_lose_the_offset_of_the_fusion_at_every_pixel(build):
+    img, maps = torch.randn(2, 3, 64, 80), []
+    for offset in (0.0, 0.25):
+        model = build(fusion=dict(type='mmseg_zsclip.ZegFormerEnsemble', seen_offset=offset))
+        given(model, class_scores=True)
+        for one in model.predict(img, [sample(), sample()]):
+            assert torch.equal(one.pred_sem_seg.data[0], one.seg_logits.data.argmax(dim=0))
+        maps.append((one.seg_logits.data, model(img, mode='tensor')))
+    for without, lowered in zip(*maps, strict=True):
+        difference = (without - lowered).movedim(-3, -1)
+        expected = torch.tensor([0.25, 0.25, 0.25, 0, 0.25]).expand_as(difference)
+        torch.testing.assert_close(difference, expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
 def test_the_ensemble_reads_the_unseen_classes_of_the_vocabulary(build):
     model, img = (
         build(fusion=dict(type='mmseg_zsclip.Ensemble', seen=0.3, unseen=0.7)),
