@@ -94,6 +94,12 @@ class ZeroShotIoUMetric(BaseMetric):
         `data` (1, H, W)."""
         num_classes = len(self.dataset_meta['classes'])
         for sample in data_samples:
+            if 'pred_sem_seg' not in sample:
+                raise ValueError(
+                    f'{sample.get("img_path", "a sample")} has no prediction of classes. A '
+                    "two-stage model makes one where model.test_cfg.tasks has 'semantic', which "
+                    'is also what it does where tasks is left out.'
+                )
             pred = checked_prediction(
                 sample['pred_sem_seg']['data'],
                 sample.get('seg_logits', {}).get('data'),

@@ -196,3 +196,10 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     _, expected = evaluate(random_pairs(5), unseen='camvid')
     for rank in (0, 1):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == pytest.approx(expected)
+
+
+def test_a_model_of_other_tasks_is_told_which_is_missing():
+    one = ZeroShotIoUMetric()
+    one.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match=r"a\.png has no prediction.*tasks has 'semantic'"):
+        one.process({}, [dict(img_path='a.png', pred_instances={})])
