@@ -109,18 +109,11 @@ def above(prefix, state):
 
 
 def real_head():
-    """The head that MAFT and MasQCLIP release: toy_maft's, of the paper's size."""
-    head = ConfigDict(load_config('toy_maft').model.generator.head)
-    wide = dict(embed_dims=256, num_heads=8)
-    head.update(in_channels=[256, 512, 1024, 2048], feat_channels=256, out_channels=256)
-    head.update(num_queries=100, positional_encoding=dict(num_feats=128, normalize=True))
-    for part, layers in ((head.pixel_decoder.encoder, 6), (head.transformer_decoder, 9)):
-        part.num_layers = layers
-        part.layer_cfg.ffn_cfg.update(embed_dims=256, feedforward_channels=1024)
-        part.layer_cfg.self_attn_cfg.update(wide)
-    head.transformer_decoder.layer_cfg.cross_attn_cfg.update(wide)
-    head.pixel_decoder.positional_encoding = head.positional_encoding
+    """The head that MAFT and MasQCLIP release."""
+    from mmseg_zsclip.models import whole_mask_head  # noqa: F401, imports mmdet
+
     init_default_scope('mmdet')
+    head = ConfigDict(load_config('coco_stuff_maft_released').model.generator.head)
     with torch.device('meta'):
         return ROOT.build(head).state_dict()
 

@@ -1,0 +1,160 @@
+"""Every config of MAFT on real data, made small: it trains a step and predicts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmseg_zsclip.apis.bench_sets import GROUPS, SETS, config_for, published
+from mmseg_zsclip.apis.configs import config_root, find_config
+from mmseg_zsclip.clip.archs import get_arch
+from mmseg_zsclip.models.sam_proposals import SAMProposals
+from mmseg_zsclip.registry import MODELS
+from mmseg_zsclip.vocabulary.lists import load_classes
+
+PATHS = [path for path in sorted((config_root() / 'maft').glob('*.py')) if 'toy' not in path.stem]
+NAMES = ['sky', 'road', 'tree', 'car', 'dog']
+MANY = [*NAMES, *(f'thing {i}' for i in range(255))]  # so many that 255 is a class
+SMALLER = dict(
+    embed_dims=16,
+    num_feats=8,
+    feat_channels=16,
+    out_channels=16,
+    feedforward_channels=16,
+    num_layers=1,
+    num_heads=2,
+    num_queries=6,
+    num_groups=4,
+    clip_size=48,
+    start_block=2,
+)
+CLIPS = dict(RN50=dict(arch='RN-T', weights='toy'))
+TOY = dict(arch='ViT-T-8', weights='toy')
+
+
+def shrink(node):
+    """In place, every dict of a model's config."""
+    if isinstance(node, list | tuple):
+        for child in node:
+            shrink(child)
+    if not isinstance(node, dict):
+        return
+    for child in node.values():
+        shrink(child)
+    node.update({key: value for key, value in SMALLER.items() if node.get(key) is not None})
+    if 'arch' in node:
+        node.update(CLIPS.get(node['arch'], TOY))
+
+
+def small(path: Path) -> Config:
+    """The config with a model of a few channels, few classes and no file to read."""
+    config = Config.fromfile(path)
+    model, unseen = config.model, config.model.unseen
+    shrink(model)
+    names = MANY if 'seg_pad_val' in model.data_preprocessor else NAMES
+    model.update(classes=names, unseen='none' if unseen == 'none' else ['car', 'dog'])
+    if 'size' in model.data_preprocessor:
+        model.data_preprocessor.size = (64, 96)
+    generator = model.generator
+    generator.pop('checkpoint', None)
+    if 'backbone' in generator:
+        generator.backbone.update(depth=18, base_channels=8, init_cfg=None)
+        if generator.backbone.type.startswith('mmseg.'):
+            generator.backbone.update(stem_channels=8)
+        generator.head.in_channels = [8, 16, 32, 64]
+    for part in ('text', 'interaction'):
+        if part in generator:
+            generator[part].update(dim=16, text_dim=get_arch(model.text.arch).embed_dim)
+    if 'interaction' in generator:
+        generator.interaction.update(inner=8, heads=2)
+    return config
+
+
+@pytest.fixture
+def build():
+    init_default_scope('mmseg')
+
+    def make(config):
+        torch.manual_seed(0)
+        model = MODELS.build(config.model)
+        model.init_weights()
+        return model
+
+    return make
+
+
+def batch(config, unseen=False):
+    """Two photos as the data loader hands them over; a quarter is of class 3, which is unseen."""
+    labels = torch.zeros(1, 60, 80, dtype=torch.int64)
+    labels[:, 30:], labels[:, :, 40:] = 1, 2
+    labels[:, 30:, 40:] = 3 if unseen else config.model.data_preprocessor.get('seg_pad_val', 255)
+    samples = [
+        SegDataSample(
+            metainfo=dict(img_shape=(60, 80), ori_shape=(60, 80)),
+            gt_sem_seg=PixelData(data=labels.clone()),
+        )
+        for _ in range(2)
+    ]
+    photos = torch.randint(0, 256, (2, 3, 60, 80), generator=torch.Generator().manual_seed(0))
+    return dict(inputs=list(photos.byte()), data_samples=samples)
+
+
+def two_masks(photo, **options):
+    """What SAM finds: the upper half and the lower one."""
+    masks = np.zeros((2, photo.height, photo.width), bool)
+    masks[0, : photo.height // 2], masks[1, photo.height // 2 :] = True, True
+    return dict(masks=list(masks), scores=torch.tensor([0.9, 0.8]))
+
+
+def test_configs_were_found():
+    assert len(PATHS) > 20
+
+
+@pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
+def test_it_trains_a_step_and_predicts(path, build, monkeypatch):
+    monkeypatch.setattr(SAMProposals, 'loaded', lambda self, device: two_masks)
+    config = small(path)
+    model = build(config)
+    if config.optim_wrapper is not None:
+        before = {name: value.clone() for name, value in model.named_parameters()}
+        trained = {name for name, value in model.named_parameters() if value.requires_grad}
+        losses = model.train().train_step(
+            batch(config), build_optim_wrapper(model, config.optim_wrapper)
+        )
+        assert all(value.isfinite() for name, value in losses.items() if 'loss' in name)
+        moved = {
+            name
+            for name, value in model.named_parameters()
+            if not torch.equal(value.detach(), before[name])
+        }
+        assert moved
+        assert moved <= trained
+    for sample in model.eval().test_step(batch(config, unseen=True)):
+        labels = sample.pred_sem_seg.data
+        assert labels.shape == (1, 60, 80)
+        assert labels.max() < len(config.model.classes)
+
+
+def test_clip_that_maft_tuned_classifies_masks_of_sam(build):
+    tuned, sam = (build(small(find_config(f'coco_stuff_{one}'))) for one in ('maft', 'sam'))
+    wanted, there = sam.state_dict(), tuned.state_dict()
+    assert wanted
+    assert {name: value.shape for name, value in wanted.items()} == {
+        name: there[name].shape for name in wanted if name in there
+    }
+
+
+@pytest.mark.parametrize('config', ['coco_stuff_all_proposals', 'coco_stuff_all_maft'])
+@pytest.mark.parametrize('name', GROUPS['open-vocabulary'])
+def test_zsclip_bench_tests_it_on_other_words(config, name):
+    cfg = config_for(Config.fromfile(find_config(config)), name)
+    assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
+    (hook,) = (one for one in cfg.custom_hooks if one.type.endswith('SetClassesHook'))
+    assert len(load_classes(hook.classes)) == int(SETS[name][1].split('-')[1])
+    assert published(config, name, None) > 5
