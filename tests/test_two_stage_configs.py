@@ -1,10 +1,12 @@
 """Every config of MAFT on real data, made small: it trains a step and predicts."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -14,6 +16,7 @@ from mmseg.structures import SegDataSample
 from mmseg_zsclip.apis.bench_sets import GROUPS, SETS, config_for, published
 from mmseg_zsclip.apis.configs import config_root, find_config
 from mmseg_zsclip.clip.archs import get_arch
+from mmseg_zsclip.datasets.pipelines import config_pipelines
 from mmseg_zsclip.models.sam_proposals import SAMProposals
 from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.vocabulary.lists import load_classes
@@ -139,6 +142,33 @@ def test_it_trains_a_step_and_predicts(path, build, monkeypatch):
         labels = sample.pred_sem_seg.data
         assert labels.shape == (1, 60, 80)
         assert labels.max() < len(config.model.classes)
+
+
+@pytest.mark.parametrize(
+    ('name', 'pipeline', 'crop'),
+    [('coco_stuff_maft', 'train_640', 640), ('voc_maft', 'train_512', 512)],
+)
+def test_photos_are_as_freesegs(name, pipeline, crop):
+    """In training a short edge of 0.5 to 1.5 crops, in tests of 640; labels follow."""
+    config = Config.fromfile(find_config(name))
+    for one in config_pipelines(config.train_dataloader.dataset):
+        assert one == config[pipeline]
+    init_default_scope('mmseg')
+    training, testing = (
+        Compose([one for one in config[key] if not re.search('Load|Hide', one.type)])
+        for key in (pipeline, 'test_640')
+    )
+    photo = dict(img=np.zeros((375, 500, 3), np.uint8), ori_shape=(375, 500), seg_fields=[])
+    labels = dict(gt_seg_map=np.zeros((375, 500), np.int32), seg_fields=['gt_seg_map'])
+    shapes = set()
+    for _ in range(20):
+        out = training({**photo, **labels})
+        shapes.add(out['inputs'].shape[1:])
+        assert out['data_samples'].gt_sem_seg.shape == out['inputs'].shape[1:]
+    assert len(shapes) > 1
+    assert max(map(max, shapes)) == crop
+    assert min(map(min, shapes)) in [int(crop * tenths / 10) for tenths in range(5, 11)]
+    assert testing(photo)['inputs'].shape[1:] == (640, 853)
 
 
 def test_clip_that_maft_tuned_classifies_masks_of_sam(build):

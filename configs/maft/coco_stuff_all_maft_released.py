@@ -22,6 +22,7 @@ model = dict(
     classes={{_base_.classes}},
     unseen='none',
     fusion={{_base_.released.fusion}},
+    test_cfg=dict(keep_scores=False),
 )
 train_dataloader = dict(dataset=dict(metainfo=dict(unseen='none'), pipeline={{_base_.train_640}}))
 val_dataloader = test_dataloader = dict(

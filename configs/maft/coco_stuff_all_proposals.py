@@ -13,6 +13,7 @@ model = dict(
     classes={{_base_.classes}},
     unseen='none',
     fusion=dict(seen=1.0, unseen=1.0),
+    test_cfg=dict(keep_scores=False),
 )
 train_dataloader = dict(
     batch_size=8, dataset=dict(metainfo=dict(unseen='none'), pipeline={{_base_.train_640}})
