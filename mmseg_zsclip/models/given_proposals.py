@@ -11,6 +11,7 @@ any will do. One that trains has `loss` too, see `query_proposals`.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,37 +52,78 @@ class TrueProposals(BaseModule):
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """A binary mask (H, W) bool from a picture; what is not 0 is inside.
+    """A binary mask (H, W) bool from a picture, grey or colour, of 8 or 16 bits; what is not 0 is
+    inside.
 
     Raises:
-        ValueError: an empty file, or no picture.
+        ValueError: an empty file, no picture, or one with alpha.
     """
     content = np.frombuffer(path.read_bytes(), np.uint8)
-    mask = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+    mask = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if mask is None:
         what = 'cannot be decoded' if len(content) else 'is empty'
-        raise ValueError(f'mask file {path} {what}. Write it again, as a PNG with 0 outside.')
-    return mask > 0
+    elif mask.ndim == 3 and mask.shape[2] == 4:
+        what = 'has an alpha channel, so that two things in it could be the mask'
+    else:
+        return mask > 0 if mask.ndim == 2 else (mask > 0).any(axis=2)
+    raise ValueError(f'mask file {path} {what}. Write it again, as a grey PNG with 0 outside.')
 
 
-def decode_rle(segmentation: Mapping | Sequence, size: tuple[int, int], where: str) -> np.ndarray:
+def run_lengths(code: str | bytes) -> list[int]:
+    """The runs of a compressed COCO code: 5 bits a character from 48 on, lowest first, a sign in
+    the last; from the fourth run on, what it is longer than the one two before."""
+    runs, value, bits = [], 0, 0
+    for character in code.encode() if isinstance(code, str) else code:
+        part = character - 48
+        value |= (part & 31) << bits
+        bits += 5
+        if not part & 32:
+            value -= (part & 16 and 1) << bits
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = bits = 0
+    return runs
+
+
+def decode_runs(segmentation: Mapping) -> np.ndarray:
+    """dict(size=[H, W], counts=...) -> (H, W) bool; runs of 0 and 1 down the columns, 0 first."""
+    (height, width), counts = segmentation['size'], segmentation['counts']
+    runs = counts if isinstance(counts, list) else run_lengths(counts)
+    # pycocotools would fill what is missing with whatever lies in memory
+    if min(runs, default=0) < 0 or sum(runs) != height * width:
+        raise ValueError(f'its runs are {sum(runs)} pixels long, its size is {height} x {width}')
+    return np.repeat(np.arange(len(runs)) % 2 > 0, runs).reshape(width, height).T
+
+
+def decode_polygons(polygons: Sequence, size: tuple[int, int]) -> np.ndarray:
+    """Polygons [x, y, x, y, ...], in pixels -> (H, W) bool."""
+    from pycocotools import mask as coco
+
+    for one in polygons:
+        places = np.asarray(one, float)
+        # pycocotools would never come back from NaN, or from a place far away
+        if places.ndim != 1 or len(places) < 6 or not (abs(places) <= 10 * max(size)).all():
+            raise ValueError('a polygon needs three points or more, [x, y, x, y, ...], in pixels')
+    return coco.decode(coco.merge(coco.frPyObjects(polygons, *size))).astype(bool)
+
+
+def decode_segmentation(
+    segmentation: Mapping | Sequence, size: tuple[int, int], where: str
+) -> np.ndarray:
     """A COCO run-length code, compressed or not, or polygons -> (H, W) bool.
 
     Raises:
         ValueError: it cannot be decoded; names `where` it is.
     """
-    from pycocotools import mask as coco
-
     try:
-        if not isinstance(segmentation, Mapping):
-            segmentation = coco.merge(coco.frPyObjects(segmentation, *size))
-        elif isinstance(segmentation['counts'], list):
-            segmentation = coco.frPyObjects(segmentation, *segmentation['size'])
-        return coco.decode(segmentation).astype(bool)
+        if isinstance(segmentation, Mapping):
+            return decode_runs(segmentation)
+        if not isinstance(segmentation, list) or not segmentation:
+            raise ValueError(f'it is {segmentation!r}')
+        return decode_polygons(segmentation, size)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{where}: the segmentation cannot be decoded ({error}). Legal: COCO's "
-            'dict(size=[H, W], counts=...) or polygons.'
+            f'{where}: the segmentation cannot be decoded ({type(error).__name__}: {error}). '
+            "Legal: COCO's dict(size=[H, W], counts=...) or polygons."
         ) from error
 
 
@@ -111,22 +153,30 @@ class MaskJson:
         try:
             content = json.loads(path.read_text(encoding='utf-8'))
             stems = [Path(one['file_name']).stem for one in content['images']]
-            self.ids = dict(zip(stems, (one['id'] for one in content['images']), strict=True))
-            self.rows = {i: [] for i in self.ids.values()}
+            ids = [one['id'] for one in content['images']]
+            self.rows = {i: [] for i in ids}
             for one in content['annotations']:
-                self.rows[one['image_id']].append(one)
-        except (ValueError, KeyError, TypeError) as error:
+                score = float(one.get('score', 1.0))
+                if one['image_id'] not in self.rows or not math.isfinite(score):
+                    raise ValueError(
+                        f'an annotation has image_id {one["image_id"]!r}, of {len(ids)} images, '
+                        f'and score {score}'
+                    )
+                self.rows[one['image_id']].append((one['segmentation'], score))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f'{path} is no COCO json of masks ({type(error).__name__}: {error}). Legal: '
                 '{"images": [{"id", "file_name"}], "annotations": [{"image_id", "segmentation", '
                 '"score"}]}.'
             ) from error
-        twins = [stem for stem, count in Counter(stems).items() if count > 1]
-        if twins:
-            raise ValueError(
-                f'{path} lists {len(twins)} names of photos twice, the first {twins[0]!r}: which '
-                'masks are whose is not known. Give each photo a name of its own.'
-            )
+        for what, values in (('names', stems), ('ids', ids)):
+            twins = [value for value, count in Counter(values).items() if count > 1]
+            if twins:
+                raise ValueError(
+                    f'{path} lists {len(twins)} {what} of photos twice, the first {twins[0]!r}: '
+                    f'which masks are whose is not known. Give each photo {what} of its own.'
+                )
+        self.ids = dict(zip(stems, ids, strict=True))
         self.path = path
 
     def __call__(self, photo: Path, size: tuple[int, int]) -> tuple[list[np.ndarray], list[float]]:
@@ -137,10 +187,7 @@ class MaskJson:
             )
         rows = self.rows[self.ids[photo.stem]]
         where = f'{self.path}, image {photo.name}'
-        return (
-            [decode_rle(one['segmentation'], size, where) for one in rows],
-            [float(one.get('score', 1.0)) for one in rows],
-        )
+        return [decode_segmentation(one, size, where) for one, _ in rows], [s for _, s in rows]
 
 
 @MODELS.register_module()

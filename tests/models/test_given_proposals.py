@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmseg_zsclip.masks import class_maps
-from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals
+from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals, decode_segmentation
 
 META = dict(img_path='photos/a photo.jpg', ori_shape=(12, 16), padding_size=(0, 0, 0, 8))
 IMAGES = torch.zeros(1, 3, 32, 32)  # the photo twice as large, 24 x 32, and padding below
@@ -101,7 +101,34 @@ def test_a_photo_may_have_no_proposal(folder, coco):
         assert one.masks.shape == (0, 32, 32)
 
 
-@pytest.mark.parametrize(('content', 'what'), [(b'', 'is empty'), (b'no picture', 'cannot be')])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda mask: (mask > 0).astype(np.uint16),
+        lambda mask: mask.astype(np.uint16) * 257,
+        lambda mask: np.stack([mask > 0, mask * 0, mask * 0], axis=2).astype(np.uint8),
+    ],
+)
+def test_what_is_not_0_is_inside_however_dark_it_is(folder, change):
+    (expected,) = FileProposals(folder)(IMAGES, [META], TEXT)
+    for i, mask in enumerate(MASKS):
+        cv2.imwrite(str(folder / 'a photo' / f'{i}.png'), change(mask))
+    (one,) = FileProposals(folder)(IMAGES, [META], TEXT)
+    assert torch.equal(one.masks, expected.masks)
+
+
+RGBA = cv2.imencode('.png', np.zeros((12, 16, 4), np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ('content', 'what'),
+    [
+        (b'', 'is empty'),
+        (b'no picture', 'cannot be'),
+        (RGBA[: len(RGBA) // 2], 'cannot be'),
+        (RGBA, 'has an alpha channel'),
+    ],
+)
 def test_an_empty_or_unreadable_mask_is_named(folder, content, what):
     path = folder / 'a photo' / '1.png'
     path.write_bytes(content)
@@ -124,14 +151,62 @@ def test_a_missing_or_broken_file_is_named(tmp_path, coco):
     with pytest.raises(FileNotFoundError, match='nowhere does not exist. Legal: a folder'):
         FileProposals(tmp_path / 'nowhere')
     path = tmp_path / 'broken.json'
-    for content in ('', '[]', '{"images": []}'):
+    for content in ('', '[]', '{"images": []}', '{"images": [], "annotations": [[1]]}'):
         path.write_text(content)
         with pytest.raises(ValueError, match='broken.json is no COCO json of masks'):
             FileProposals(path)
+
+
+def test_a_compressed_code_is_decoded_as_pycocotools_does():
+    from pycocotools import mask as coco
+
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        mask = rng.random((37, 53)) < share
+        code = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+        text = {**code, 'counts': code['counts'].decode()}
+        for one in (code, text, rle(mask)):
+            assert np.array_equal(decode_segmentation(one, (37, 53), 'here'), mask)
+
+
+@pytest.mark.parametrize(
+    ('segmentation', 'what'),
+    [
+        (dict(size=[12, 16]), "KeyError: 'counts'"),
+        (dict(size=[12, 16], counts=[5, 5]), 'runs are 10 pixels long, its size is 12 x 16'),
+        (dict(size=[12, 16], counts=[5, -5, 192]), 'runs are 192 pixels'),
+        (dict(size=[12, 16], counts='0<'), 'runs are 12 pixels long'),
+        (None, 'it is None'),
+        ([], r'it is \[\]'),
+        ([[1, 2]], 'needs three points'),
+        ([[1, float('nan'), 3, 4, 5, 6]], 'needs three points'),
+        ([[1, 1e12, 3, 4, 5, 6]], 'needs three points'),
+    ],
+)
+def test_a_segmentation_that_is_none_is_named(coco, segmentation, what):
+    """pycocotools takes memory for pixels, or never comes back."""
+    source = FileProposals(coco(dict(segmentation=segmentation)))
     with pytest.raises(
-        ValueError, match=r'masks\.json, image a photo\.jpg: the segmentation cannot'
+        ValueError, match=rf'masks\.json, image a photo\.jpg: the segmentation cannot .*{what}'
     ):
-        FileProposals(coco(dict(segmentation=dict(size=[12, 16]))))(IMAGES, [META], TEXT)
+        source(IMAGES, [META], TEXT)
+
+
+@pytest.mark.parametrize('change', [dict(image_id=8), dict(score=float('nan'))])
+def test_an_annotation_of_no_image_or_with_no_score_is_named(coco, change):
+    path = coco(dict(segmentation=rle(MASKS[0])))
+    content = json.loads(path.read_text())
+    content['annotations'][0].update(change)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'masks\.json is no COCO json .* has image_id [78]'):
+        FileProposals(path)
+
+
+def test_two_photos_of_one_id_do_not_share_their_masks(tmp_path):
+    images = [dict(id=7, file_name=f'{name}.jpg') for name in 'ab']
+    (tmp_path / 'ids.json').write_text(json.dumps(dict(images=images, annotations=[])))
+    with pytest.raises(ValueError, match='lists 1 ids of photos twice, the first 7'):
+        FileProposals(tmp_path / 'ids.json')
 
 
 def test_two_photos_of_one_name_do_not_share_their_masks(tmp_path):
