@@ -1,5 +1,6 @@
 """From what generator and classifier say of each proposal to scores of classes at every pixel."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -48,9 +49,9 @@ class Ensemble:
 
     def __init__(self, seen: float = 1.0, unseen: float = 1.0, object_score: bool = True) -> None:
         for name, value in (('seen', seen), ('unseen', unseen)):
-            if not 0 <= value <= 1:
+            if not (isinstance(value, (int, float)) and 0 <= value <= 1):
                 raise ValueError(
-                    f"exponent {name} of CLIP's score is {value}; legal values: 0 (the generator "
+                    f"exponent {name} of CLIP's score is {value!r}; legal values: 0 (the generator "
                     "alone) to 1 (CLIP alone). The paper's lambda of 0.7 is seen=0.3, unseen=0.7."
                 )
         self.seen = seen
@@ -110,10 +111,17 @@ class ZegFormerEnsemble(Ensemble):
         seen_offset: what the scores of seen classes lose at every pixel, in the segmentor.
 
     Raises:
-        ValueError: a `weight` outside [0, 1].
+        ValueError: a `weight` outside [0, 1], or an offset that is not finite.
     """
 
     def __init__(self, weight: float = 2 / 3, seen_offset: float = 0.1) -> None:
+        if not (isinstance(weight, (int, float)) and 0 <= weight <= 1):
+            raise ValueError(
+                f'weight is {weight!r}; legal values: 0 (the generator alone in unseen classes) to '
+                '1 (CLIP alone there).'
+            )
+        if not (isinstance(seen_offset, (int, float)) and math.isfinite(seen_offset)):
+            raise ValueError(f'seen_offset is {seen_offset!r}; legal: a finite number, 0 is none.')
         super().__init__(seen=1 - weight, unseen=weight)
         self.seen_offset = seen_offset
 

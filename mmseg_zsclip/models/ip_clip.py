@@ -91,9 +91,13 @@ class IPCLIP(CLIPBackbone):
     ) -> None:
         super().__init__(arch, weights, init_cfg)
         sizes = [clip_size] * 2 if isinstance(clip_size, int) else clip_size
-        if sizes is not None and (len(sizes) != 2 or min(sizes) < self.arch.stride):
+        if sizes is not None and (
+            not isinstance(sizes, Sequence)
+            or len(sizes) != 2
+            or not all(type(one) is int and one >= self.arch.stride for one in sizes)
+        ):
             raise ValueError(
-                f'clip_size is {clip_size}; legal values: pixels, at least one cell of '
+                f'clip_size is {clip_size!r}; legal values: pixels, at least one cell of '
                 f'{self.arch.stride}, (h, w) of them, or None for those of the image.'
             )
         self.clip_size = sizes and tuple(sizes)
@@ -162,9 +166,9 @@ class IPCLIPViT(IPCLIP):
             raise ValueError(f'{self.arch.name!r} is a ResNet; use IPCLIPResNet, or a ViT-* name.')
         depth = len(self.visual.blocks)
         self.start_block = depth * 2 // 3 if start_block is None else start_block
-        if not 0 <= self.start_block < depth:
+        if type(self.start_block) is not int or not 0 <= self.start_block < depth:
             raise ValueError(
-                f'start_block is {start_block}; legal values: 0 to {depth - 1}, the '
+                f'start_block is {start_block!r}; legal values: 0 to {depth - 1}, the '
                 f'blocks of {self.arch.name}.'
             )
 

@@ -24,6 +24,7 @@ class Proposals:
 
     Raises:
         ValueError: parts of different P.
+        TypeError: masks of no floating-point type.
     """
 
     masks: Tensor
@@ -34,6 +35,11 @@ class Proposals:
         if self.masks.dim() != 3:
             raise ValueError(
                 f'masks of proposals are {tuple(self.masks.shape)}; expected (P, H, W).'
+            )
+        if not self.masks.is_floating_point():
+            raise TypeError(
+                f'masks of proposals are {self.masks.dtype}; expected floating point. Make them '
+                'with Proposals.of_masks.'
             )
         count = len(self.masks)
         if self.object_scores.shape != (count,):
@@ -64,7 +70,7 @@ def check_proposals(
 
     Raises:
         ValueError: another number of images, masks of another size, scores of other classes, or
-            masks with values outside [0, 1].
+            masks or scores with values outside [0, 1].
     """
     if len(proposals) != len(images):
         raise ValueError(
@@ -77,10 +83,13 @@ def check_proposals(
                 f'masks of image {i} are {" x ".join(map(str, one.masks.shape[1:]))} pixels, but '
                 f'the model gets it with {size[0]} x {size[1]}, padding included. Resize the masks.'
             )
-        if len(one) and not (one.masks.amin() >= 0 and one.masks.amax() <= 1):
+        for name in ('masks', 'object_scores', 'class_scores'):
+            values = getattr(one, name)
+            if values is None or not values.numel() or (values.min() >= 0 and values.max() <= 1):
+                continue
             raise ValueError(
-                f'masks of image {i} range from {one.masks.amin():.3g} to {one.masks.amax():.3g}; '
-                'legal: probabilities from 0 to 1. Apply a sigmoid to logits.'
+                f'{name} of image {i} range from {values.min():.3g} to {values.max():.3g}; '
+                'legal: probabilities from 0 to 1. Apply a sigmoid or softmax to logits.'
             )
         scores = one.class_scores
         if classes is not None and scores is not None and scores.shape[1] != classes:

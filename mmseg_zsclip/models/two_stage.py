@@ -107,8 +107,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         ]
         if unknown:
             raise TypeError(f'{type(self).__name__} knows no {", ".join(unknown)}.')
-        if scale <= 0:
-            raise ValueError(f'scale is {scale}; it must be positive.')
+        if not (isinstance(scale, (int, float)) and 0 < scale < float('inf')):
+            raise ValueError(
+                f'scale is {scale!r}; it must be a positive number, 100 for an OpenAI CLIP.'
+            )
         self.class_embeddings = Vocabulary(classes, unseen=unseen, least=2, **text)
         self.generator = MODELS.build(generator)
         self.classifier = MODELS.build(classifier)
@@ -135,7 +137,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         self.nothing = self.ignored
         if self.empty_class is not None:
             names = self.vocabulary.names
-            if canonical(self.empty_class) not in names:
+            if canonical(str(self.empty_class)) not in names:
                 raise ValueError(
                     f'empty_class is {self.empty_class!r}, which is none of the '
                     f'{len(names)} classes ({", ".join(names[:5])}, ...). Name one of '
@@ -233,6 +235,11 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                 ]
         text = self.vocabulary() if text is None else text
         proposals = self.generator(self.as_generator_sees(img, kept), metas, text, labels)
+        for i, one in enumerate(proposals):
+            for values in (one.masks, one.object_scores, one.class_scores):
+                if values is not None and len(one):
+                    most = values.amax().reshape(1, 1, 1, 1)  # NaN where one of them is
+                    finite_or_named(most, img[i : i + 1], metas[i:])
         check_proposals(proposals, img, len(text))
         return proposals, kept
 

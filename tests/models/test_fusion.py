@@ -74,11 +74,24 @@ def test_of_a_proposal_in_the_padding_the_generator_decides():
     torch.testing.assert_close(out[1], GENERATOR[1].sqrt())
 
 
-@pytest.mark.parametrize('options', [dict(seen=-0.1), dict(unseen=1.5)])
+@pytest.mark.parametrize(
+    'options', [dict(seen=-0.1), dict(unseen=1.5), dict(seen=float('nan')), dict(unseen='0.7')]
+)
 def test_a_lambda_outside_0_and_1_is_named(options):
     ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f'exponent {name} .* is {value}; legal values: 0 .* to 1'):
+    with pytest.raises(
+        ValueError, match=f'exponent {name} .* is {value!r}; legal values: 0 .* to 1'
+    ):
         Ensemble(**options)
+
+
+@pytest.mark.parametrize(
+    'options', [dict(weight=1.1), dict(weight=float('nan')), dict(seen_offset=float('nan'))]
+)
+def test_zegformers_wrong_settings_are_named(options):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f'{name} is {value}; legal'):
+        ZegFormerEnsemble(**options)
 
 
 def test_an_ensemble_with_a_generator_that_knows_no_class_is_named():

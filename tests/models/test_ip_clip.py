@@ -155,9 +155,9 @@ def test_it_starts_after_two_thirds_of_the_depth():
     assert IPCLIPViT(VIT, clip_size=(32, 48)).clip_size == (32, 48)
 
 
-@pytest.mark.parametrize('start', [-1, 6])
+@pytest.mark.parametrize('start', [-1, 6, True, '4', 2.5])
 def test_a_start_outside_the_tower_is_named(start):
-    with pytest.raises(ValueError, match=f'start_block is {start}; legal values: 0 to 5'):
+    with pytest.raises(ValueError, match=f'start_block is {start!r}; legal values: 0 to 5'):
         IPCLIPViT(VIT, start_block=start)
 
 
@@ -166,7 +166,7 @@ def test_the_wrong_tower_or_size_is_named():
         IPCLIPViT(RESNET)
     with pytest.raises(ValueError, match='is a ViT; use IPCLIPViT'):
         IPCLIPResNet(VIT)
-    for size in (4, (32, 4), (32,)):
+    for size in (4, (32, 4), (32,), '48', 48.5):
         with pytest.raises(ValueError, match='clip_size is .* at least one cell of 8'):
             IPCLIPViT(VIT, clip_size=size)
 

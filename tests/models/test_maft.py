@@ -175,6 +175,18 @@ def test_a_few_steps_make_clip_mask_aware_and_move_nothing_else(build, batch):
     )
 
 
+@pytest.mark.parametrize('counts', [(0, 0), (0, 3)])
+def test_images_without_proposals_cost_no_step(build, batch, counts):
+    model = build()
+    model.generator.forward = lambda *_: [Proposals.of_masks(torch.rand(n, *SIZE)) for n in counts]
+    inputs, samples = batch
+    losses = model.loss(inputs, hide(samples))
+    sum(losses.values()).backward()
+    assert (losses['loss_mask_aware'] > 0) == any(counts)
+    grads = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(grad is not None and grad.isfinite().all() for grad in grads)
+
+
 def test_texts_are_embedded_once_however_many_images_are_seen(build, batch, monkeypatch):
     made = []
     compute = vocabulary.class_embeddings

@@ -28,6 +28,20 @@ def test_parts_of_different_length_are_named():
         some(3, class_scores=torch.rand(2, 5))
 
 
+def test_masks_of_no_floating_point_type_are_named():
+    with pytest.raises(TypeError, match=r'torch\.bool; expected floating point. Make them with'):
+        Proposals(torch.ones(3, 8, 12, dtype=torch.bool), torch.ones(3))
+
+
+@pytest.mark.parametrize('value', [-0.5, 2.0, float('nan')])
+@pytest.mark.parametrize('name', ['object_scores', 'class_scores'])
+def test_scores_outside_0_and_1_are_named(name, value):
+    scores = dict(object_scores=torch.ones(3), class_scores=torch.ones(3, 5))
+    scores[name][1] = value
+    with pytest.raises(ValueError, match=f'{name} of image 1 range from .*; legal: prob'):
+        check_proposals([some(3), Proposals(torch.rand(3, 8, 12), **scores)], IMAGES, 5)
+
+
 def test_proposals_of_another_batch_size_or_vocabulary_are_named():
     check_proposals([some(3), some(0)], IMAGES, 5)
     with pytest.raises(ValueError, match='1 images have proposals, but the batch has 2'):

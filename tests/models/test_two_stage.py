@@ -241,8 +241,13 @@ def test_arguments_that_mmsegs_tools_give_every_model_are_taken_and_others_named
 def test_wrong_settings_are_named(build):
     with pytest.raises(ValueError, match="empty_class is 'sea', which is none of the 5 classes"):
         build(empty_class='sea')
-    with pytest.raises(ValueError, match='scale is 0; it must be positive'):
-        build(scale=0)
+    with pytest.raises(ValueError, match='empty_class is 3, which is none of the 5 classes'):
+        build(empty_class=3)
+    for scale in (0, -1, float('nan'), float('inf'), '28'):
+        with pytest.raises(ValueError, match=f'scale is {scale!r}; it must be a positive number'):
+            build(scale=scale)
+    with pytest.raises(ValueError, match="'sky' is the only class"):
+        build(classes=['sky'], unseen=None)
     with pytest.raises(ValueError, match='trained on images of other statistics'):
         build(statistics=dict(mean=[0, 0, 0], std=[255, 255, 255]))
 
@@ -266,6 +271,17 @@ def test_an_image_with_nan_is_named(build):
     img[1, 0, 5, 5] = torch.nan
     with pytest.raises(ValueError, match='b.png: the image that the model gets holds NaN'):
         model.predict(img, [sample(), sample(img_path='b.png')])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('part', ['masks', 'object_scores', 'class_scores'])
+def test_a_generator_that_makes_nan_is_named_and_not_its_image(build, part):
+    model = build()
+    broken = vars(given(model, class_scores=True)[1])
+    broken[part] = broken[part] * torch.nan
+    model.generator.proposals[1] = Proposals(**broken)
+    with pytest.raises(ValueError, match='b.png: the image is finite, but the model makes NaN'):
+        model.predict(torch.randn(2, 3, 64, 80), [sample(), sample(img_path='b.png')])
 
 
 @torch.no_grad()
