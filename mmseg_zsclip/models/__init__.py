@@ -4,7 +4,7 @@ from .detector_proposals import DetectorProposals
 from .distillation import ProgressiveDistillation
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .fusion import Ensemble, UpperBound, ZegFormerEnsemble
-from .given_proposals import FileProposals, TrueProposals
+from .given_proposals import FileProposals, SplitMergedProposals, TrueProposals
 from .ip_clip import IPCLIPResNet, IPCLIPViT
 from .maft import MAFT
 from .mask_classifiers import MaskPooling, SubImageCLIP
@@ -45,6 +45,7 @@ __all__ = [
     'QueryProposals',
     'SAMProposals',
     'SelfTrainedSegmentor',
+    'SplitMergedProposals',
     'SubImageCLIP',
     'TextHead',
     'TrueProposals',

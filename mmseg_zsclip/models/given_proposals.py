@@ -1,4 +1,4 @@
-"""Proposals that no network makes: the ground truth's own masks, and masks from files.
+"""Proposals that no network makes: of the ground truth, as it is or disturbed, and of files.
 
 A proposal generator turns a batch into the proposals of each image,
 
@@ -12,6 +12,7 @@ any will do. One that trains has `loss` too, see `query_proposals`.
 
 import json
 import math
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,93 @@ class TrueProposals(BaseModule):
         return [
             Proposals.of_masks(class_maps(one, self.ignored)[0].to(img.dtype)) for one in labels
         ]
+
+
+def halves(mask: Tensor, rng: torch.Generator) -> list[Tensor]:
+    """A mask (H, W) bool cut along a line through its centre, at a random angle; what cannot be
+    cut, a single pixel, comes back whole."""
+    places = mask.nonzero()
+    angle = torch.rand(1, generator=rng).item() * math.pi
+    across = places.new_tensor([math.sin(angle), math.cos(angle)], dtype=torch.float32)
+    beyond = places[(places - places.float().mean(dim=0)) @ across > 0]
+    part = torch.zeros_like(mask)
+    part[beyond[:, 0], beyond[:, 1]] = True
+    return [part, mask & ~part] if 0 < len(beyond) < len(places) else [mask]
+
+
+@MODELS.register_module()
+class SplitMergedProposals(TrueProposals):
+    """The ground truth split and merged at random, as SAM's masks are parts and groups of things.
+
+    The masks do not overlap and cover all labelled pixels. A photo of one name has the same ones
+    each time.
+
+    Args:
+        split: share of the masks that are cut in two, each mask by chance.
+        merged: share of the parts that are joined with another one, of whatever class.
+        count: P of every image: the largest are then cut, or the first two joined, until there are
+            so many; fewer only where there are fewer pixels. If left out, as many as there are.
+        seed: another one for other masks.
+        ignored: see `TrueProposals`.
+
+    Raises:
+        ValueError: a share outside [0, 1], or a count below 1.
+    """
+
+    def __init__(
+        self,
+        split: float = 0.5,
+        merged: float = 0.25,
+        count: int | None = None,
+        seed: int = 0,
+        ignored: int = 255,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(ignored, init_cfg)
+        for name, share in (('split', split), ('merged', merged)):
+            if not 0 <= share <= 1:
+                raise ValueError(f'{name} is {share}; legal: a share of the masks, from 0 to 1.')
+        if count is not None and count < 1:
+            raise ValueError(
+                f'count is {count}; legal: the proposals of an image, at least 1, or None for as '
+                'many as there are.'
+            )
+        self.split = split
+        self.merged = merged
+        self.count = count
+        self.seed = seed
+
+    def forward(
+        self, img: Tensor, metas: Sequence[Mapping], text: Tensor, labels: Sequence[Tensor]
+    ) -> list[Proposals]:
+        out = []
+        for truth, meta in zip(super().forward(img, metas, text, labels), metas, strict=True):
+            name = f'{self.seed} {Path(meta.get("img_path", "")).name}'
+            rng = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+            parts = self.disturbed(list(truth.masks > 0), rng)
+            out.append(Proposals.of_masks(torch.stack(parts).to(img.dtype)) if parts else truth)
+        return out
+
+    def disturbed(self, masks: list[Tensor], rng: torch.Generator) -> list[Tensor]:
+        """Masks (H, W) bool of an image -> what becomes of them."""
+        cut = (torch.rand(len(masks), generator=rng) < self.split).tolist()
+        parts = [
+            part
+            for mask, two in zip(masks, cut, strict=True)
+            for part in (halves(mask, rng) if two else [mask])
+        ]
+        parts = [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
+        for _ in range(round(self.merged * len(parts) / 2)):  # a pair goes to the end as one
+            parts = [*parts[2:], parts[0] | parts[1]]
+        count = self.count if self.count and parts else len(parts)
+        while len(parts) > count:
+            parts = [*parts[2:], parts[0] | parts[1]]
+        while len(parts) < count:
+            sizes = [int(part.sum()) for part in parts]
+            if max(sizes) < 2:
+                break
+            parts += halves(parts.pop(sizes.index(max(sizes))), rng)
+        return parts
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from mmseg_zsclip.masks import class_maps
-from mmseg_zsclip.models.given_proposals import FileProposals, TrueProposals, decode_segmentation
+from mmseg_zsclip.models.given_proposals import (
+    FileProposals,
+    SplitMergedProposals,
+    TrueProposals,
+    decode_segmentation,
+)
 
 META = dict(img_path='photos/a photo.jpg', ori_shape=(12, 16), padding_size=(0, 0, 0, 8))
 IMAGES = torch.zeros(1, 3, 32, 32)  # the photo twice as large, 24 x 32, and padding below
@@ -73,6 +78,71 @@ def test_things_of_one_class_are_masks_of_their_own():
     masks, classes = class_maps(labels, 255, instances)
     assert classes.tolist() == [0, 0, 2, 2]
     assert masks.flatten(1).sum(dim=1).tolist() == [2, 1, 2, 1]
+
+
+def some_labels():
+    torch.manual_seed(0)
+    labels = torch.randint(0, 6, (4, 4)).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    labels[:3] = 255
+    return labels
+
+
+def split_merged(labels, meta=META, **options):
+    (one,) = SplitMergedProposals(**options)(IMAGES, [meta], TEXT, [labels])
+    return one.masks
+
+
+def test_the_truth_as_it_is_where_nothing_is_split_or_merged():
+    labels = some_labels()
+    truth = class_maps(labels, 255)[0].float()
+    masks = split_merged(labels, split=0.0, merged=0.0)
+    assert sorted(masks.flatten(1).tolist()) == sorted(truth.flatten(1).tolist())
+
+
+@pytest.mark.parametrize('count', [None, 1, 2, 7, 100])
+def test_split_and_merged_truth_covers_every_labelled_pixel_once(count):
+    labels = some_labels()
+    masks = split_merged(labels, count=count)
+    assert torch.equal(masks.sum(dim=0), (labels != 255).float())
+    assert masks.flatten(1).any(dim=1).all()
+    assert count is None or len(masks) == count
+
+
+def test_as_many_are_split_and_merged_as_asked():
+    labels = some_labels()
+    classes = len(labels.unique()) - 1
+    parts = split_merged(labels, split=1.0, merged=0.0)
+    assert len(parts) == 2 * classes
+    assert all(len(labels[part > 0].unique()) == 1 for part in parts)
+    groups = split_merged(labels, split=0.0, merged=1.0)
+    assert len(groups) == classes - round(classes / 2)
+    assert sum(len(labels[part > 0].unique()) > 1 for part in groups) == classes // 2
+
+
+def test_a_photo_is_split_the_same_way_each_time_and_others_in_others():
+    labels = some_labels()
+    masks = split_merged(labels)
+    torch.manual_seed(7)
+    other = {**META, 'img_path': 'other.jpg'}
+    batch = SplitMergedProposals()(IMAGES.expand(2, -1, -1, -1), [other, META], TEXT, [labels] * 2)
+    assert torch.equal(batch[1].masks, masks)
+    for changed in (batch[0].masks, split_merged(labels, seed=1)):
+        assert changed.shape != masks.shape or not torch.equal(changed, masks)
+
+
+def test_pixels_are_never_split_and_no_label_is_no_proposal():
+    labels = torch.full((32, 32), 255)
+    assert split_merged(labels, count=5).shape == (0, 32, 32)
+    labels[3, 3:6] = 1
+    masks = split_merged(labels, count=5)
+    assert masks.flatten(1).sum(dim=1).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize('options', [dict(split=-0.1), dict(merged=1.5), dict(count=0)])
+def test_a_share_or_count_that_is_none_is_named(options):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f'{name} is {value}; legal: '):
+        SplitMergedProposals(**options)
 
 
 def test_a_folder_and_a_json_give_the_same_proposals(folder, coco):
