@@ -46,7 +46,7 @@ _ZEGCLIP15 = (
         for start in ('There is a', 'There is the', 'This is a', 'This is the', 'This is one')
     ),
 )
-SYNONYMS = ('mean', 'joined', 'unnormalised')  # what a class of several names is embedded as
+SYNONYMS = ('mean', 'joined', 'unnormalised', 'max')  # what a class of several names is embedded as
 
 
 def _imagenet() -> tuple[str, ...]:
@@ -120,6 +120,32 @@ def _warn_of_unknown_words(text_tower: nn.Module, classes: list[list[str]]) -> N
         )
 
 
+def joined_rows(*texts: Tensor) -> Tensor:
+    """Text embeddings of several vocabularies as those of one.
+
+    Args:
+        texts: (C_i, d), or (C_i, S_i, d) where a class has a row for each of its synonyms.
+
+    Returns:
+        (C, d), or (C, S, d) for the largest S; a class with fewer synonyms repeats the first.
+    """
+    if all(text.dim() == 2 for text in texts):
+        return torch.cat(texts)
+    texts = [text if text.dim() == 3 else text[:, None] for text in texts]
+    most = max(text.shape[1] for text in texts)
+    return torch.cat(
+        [torch.cat([one, one[:, :1].expand(-1, most - one.shape[1], -1)], dim=1) for one in texts]
+    )
+
+
+def cosines(x: Tensor, text: Tensor) -> Tensor:
+    """(..., d) with text (C, d), or (C, S, d) for the best of S synonyms, all L2-normalised:
+    (..., C)."""
+    if text.dim() == 2:
+        return x @ text.T
+    return (x @ text.flatten(0, 1).T).unflatten(-1, text.shape[:2]).amax(dim=-1)
+
+
 @torch.no_grad()
 def class_embeddings(
     text_tower: nn.Module,
@@ -140,11 +166,11 @@ def class_embeddings(
         templates: name of a set or sentences, see `get_templates`.
         chunk: sentences per forward; memory grows with it, the result does not depend on it.
         synonyms: of `SYNONYMS`; 'joined' is one sentence of all, commas included, as released by
-            two-stage methods: 'a photo of a building, edifice.'; 'unnormalised' is the mean of the
-            embeddings as they are, as released by MasQCLIP.
+            two-stage methods: 'a photo of a building, edifice.'; 'unnormalised' the mean of the
+            embeddings as they are, as MasQCLIP's release; 'max' a row for each, see `cosines`.
 
     Returns:
-        (C, d) float32, L2-normalised over d.
+        (C, d) float32, L2-normalised over d; with 'max' (C, S, d), see `joined_rows`.
 
     Raises:
         ValueError: `synonyms` that is none of them; empty, duplicate or over-long names (context
@@ -178,4 +204,6 @@ def class_embeddings(
     length = (lambda x: x) if synonyms == 'unnormalised' else (lambda x: F.normalize(x, dim=-1))
     rows = length(length(rows).view(-1, len(sentences_of), rows.shape[-1]).mean(dim=1))
     parts = rows.split([len(one) for one in classes])
+    if synonyms == 'max':
+        return joined_rows(*(part[None] for part in parts))
     return torch.stack([F.normalize(part.mean(dim=0), dim=-1) for part in parts])

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..clip.prompts import cosines, joined_rows
 from .attention import multi_head_attention
 
 
@@ -121,15 +122,22 @@ class TextClassifier(nn.Module):
         self.text = None
 
     def meet(self, text: Tensor) -> None:
-        """Take (C, d), L2-normalised, for the passes to come."""
+        """Take (C, d) or (C, S, d), L2-normalised, for the passes to come."""
         self.text = text
 
     def rows(self) -> Tensor:
-        """[text; no object], (C + 1, d), L2-normalised."""
-        return torch.cat([self.text, F.normalize(self.no_object, dim=1)])
+        """[text; no object], (C + 1, d) or (C + 1, S, d), L2-normalised."""
+        return joined_rows(self.text, F.normalize(self.no_object, dim=1))
+
+    def names(self) -> Tensor:
+        """The same, (R + 1, d): of several synonyms each once, as a row like any other."""
+        if self.text.dim() == 2:
+            return self.rows()
+        each = self.text.flatten(0, 1).unique(dim=0)
+        return torch.cat([each, F.normalize(self.no_object, dim=1)])
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) -> logits (..., C + 1), the last of no object."""
         for i, layer in enumerate(self.layers):
             x = layer(x if i == 0 else x.relu())
-        return self.scale * F.normalize(x, dim=-1) @ self.rows().T
+        return cosines(self.scale * F.normalize(x, dim=-1), self.rows())

@@ -247,7 +247,7 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
             if value <= 0:
                 raise ValueError(f'{name} is {value}; it must be positive.')
         vocabulary = Vocabulary(classes, **text, unseen=unseen, background=background, least=2)
-        dim = vocabulary.embeddings.shape[1]
+        dim = vocabulary.embeddings.shape[-1]
         super().__init__(  # mmseg's head wants a loss; it is never computed
             in_channels=dim,
             channels=dim,
@@ -292,10 +292,14 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
         return smooth_by_keys(pred, keys, self.ks_power).where(chosen, pred)
 
     def similarities(self, features: Tensor) -> Tensor:
-        """Features (B, d, h, w) -> `scale` times their cosines with the text rows."""
+        """Features (B, d, h, w) -> `scale` times their cosines with the text rows, of several
+        synonyms the best."""
         text = self.class_embeddings()
-        check_one_clip(features.shape[1], text.shape[1])
-        return self.scale * F.conv2d(F.normalize(features), text[:, :, None, None])
+        check_one_clip(features.shape[1], text.shape[-1])
+        cosines = F.conv2d(F.normalize(features), text.flatten(0, -2)[:, :, None, None])
+        if text.dim() == 3:
+            cosines = cosines.unflatten(1, text.shape[:2]).amax(dim=2)
+        return self.scale * cosines
 
     def fold_background(self, logits: Tensor) -> Tensor:
         """Scores of text rows -> of classes: the background's is the largest of its names'."""

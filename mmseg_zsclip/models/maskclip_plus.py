@@ -31,7 +31,7 @@ class TextClassifier(BaseModule):
         self, channels: int, vocabulary: Vocabulary, learned_background: bool = False
     ) -> None:
         super().__init__()
-        dim = vocabulary.embeddings.shape[1]
+        dim = vocabulary.one_text()
         self.class_embeddings = vocabulary
         self.proj = nn.Conv2d(channels, dim, 1)
         self.background = None

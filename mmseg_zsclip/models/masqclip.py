@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..clip.archs import CLIPArch
+from ..clip.prompts import joined_rows
 from ..registry import MODELS
 from ..vocabulary.lists import BACKGROUND, load_classes
 from ..vocabulary.thing_names import folded_names
@@ -227,7 +228,7 @@ class MasQCLIP(TwoStageSegmentor):
 
     def class_scores(self, embeddings: Tensor) -> Tensor:
         """Embeddings (P, d) -> (P, C): softmax with the background, which is then left out."""
-        text = torch.cat([self.vocabulary(), self.background()])
+        text = joined_rows(self.vocabulary(), self.background())
         return self.logits(embeddings, text).softmax(dim=1)[:, :-1]
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
@@ -241,6 +242,6 @@ class MasQCLIP(TwoStageSegmentor):
         with torch.no_grad():
             proposals, kept = self.propose(inputs, data_samples, of_photos=False, text=text)
         masks = [one.masks for one in proposals]
-        text = torch.cat([text, self.background()])
+        text = joined_rows(text, self.background())
         logits = [self.logits(one, text) for one in self.classifier(inputs, masks, kept)]
         return dict(loss_mask_class=self.mask_loss(logits, masks, *zip(*targets, strict=True)))

@@ -143,15 +143,15 @@ class QueryProposals(BaseModule):
             )
 
     def meet(self, text: Tensor) -> None:
-        """Hand text embeddings (C, d) to the parts that read them;
+        """Hand text embeddings (C, d) or (C, S, d) to the parts that read them;
         classes are theirs from now on."""
         if not self.knows_text:
             return
         head, classes = self.head, len(text)
-        check_one_clip(head.cls_embed.layers[-1].out_features, text.shape[1])
+        check_one_clip(head.cls_embed.layers[-1].out_features, text.shape[-1])
         head.cls_embed.meet(text)
         if isinstance(head.pixel_decoder, InteractingPixelDecoder):
-            head.pixel_decoder.meet(head.cls_embed.rows())
+            head.pixel_decoder.meet(head.cls_embed.names())
         head.num_classes = classes
         head.class_weight = head.loss_cls.class_weight = [1.0] * classes + [self.no_object_weight]
 

@@ -14,6 +14,7 @@ from mmseg.models.segmentors import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..clip.prompts import cosines
 from ..datasets.transforms.load_instances import INSTANCES
 from ..masks import class_maps
 from ..registry import MODELS
@@ -69,7 +70,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         classes, unseen: as in `Vocabulary`.
         things: names of the classes of which each thing is a segment of its own, the rest is stuff;
             all if left out.
-        text: `arch`, `weights` and `templates` of the text tower, see `Vocabulary`.
+        text: `arch`, `weights`, `templates` and `synonyms` of the text tower, see `Vocabulary`.
         fusion: `Ensemble()`, CLIP alone, by default; or `ZegFormerEnsemble`, `UpperBound`.
         scale: of the cosines, 100 in the paper; the learned one of a small CLIP is lower.
         empty_class: what an image without proposals is, by name;
@@ -244,9 +245,10 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return proposals, kept
 
     def logits(self, embeddings: Tensor, text: Tensor) -> Tensor:
-        """Embeddings (P, d) -> `scale` times their cosines with text (C, d): (P, C) float32."""
-        check_one_clip(embeddings.shape[1], text.shape[1])
-        return self.scale * F.normalize(embeddings.float(), dim=-1) @ text.T
+        """Embeddings (P, d) -> `scale` times their cosines with text (C, d), or (C, S, d) for the
+        best of S synonyms: (P, C) float32."""
+        check_one_clip(embeddings.shape[1], text.shape[-1])
+        return cosines(self.scale * F.normalize(embeddings.float(), dim=-1), text)
 
     def class_scores(self, embeddings: Tensor) -> Tensor:
         """What CLIP says of proposals: embeddings (P, d) -> (P, C) in [0, 1]."""

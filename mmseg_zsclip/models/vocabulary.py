@@ -14,7 +14,7 @@ from ..clip.archs import resolve_arch
 from ..clip.checkpoint import load_text
 from ..clip.prompts import class_embeddings
 from ..datasets.base import distinct_colours
-from ..vocabulary.class_names import canonical
+from ..vocabulary.class_names import canonical, class_synonyms
 from ..vocabulary.lists import BACKGROUND, load_classes, load_unseen, split_indices
 from .text_source import check_text_source, text_source
 
@@ -90,7 +90,8 @@ class Vocabulary(BaseModule):
         unseen: names of the unseen classes, or a shipped split ('voc20').
         background: names, or a shipped list ('background26'), that together are the class called
             'background'. They outlast a change of the classes.
-        synonyms: 'mean' of the embeddings of a class's names, or 'joined' in one sentence, see
+        synonyms: 'mean' of the embeddings of a class's names, 'joined' in one sentence, or 'max', a
+            row for each, of which the best counts: embeddings are then (R, S, d). See
             `class_embeddings`.
         least: 2 where the best class wins: a single one would take every pixel.
 
@@ -119,7 +120,7 @@ class Vocabulary(BaseModule):
         self.computed = False
         self.handed_in = False
         names = self._checked(classes, unseen, background)
-        self.register_buffer('embeddings', torch.zeros(len(names.rows), self.arch.embed_dim))
+        self.register_buffer('embeddings', torch.zeros(self._shape(names.rows)))
         self.register_buffer('seen_row', None, persistent=False)
         self._take(names, background)
         self._register_state_dict_hook(_say_source)
@@ -153,8 +154,9 @@ class Vocabulary(BaseModule):
         Args:
             classes, unseen, background: see the class. Without `background`, the names given before
                 go on standing for a class called 'background', if there is one.
-            embeddings: (R, d) text embeddings of the classes' names in their order; if left out
-                they are computed, for which the CLIP weights are needed.
+            embeddings: (R, d) text embeddings of the classes' names in their order, or (R, S, d)
+                where the best of S synonyms counts; if left out they are computed, for which the
+                CLIP weights are needed.
 
         Raises:
             ValueError: as the constructor; embeddings of another shape, not finite, or zero. The
@@ -173,13 +175,31 @@ class Vocabulary(BaseModule):
         self.set_classes(self.classes, [self.names[i] for i in self.unseen], embeddings=embeddings)
 
     def forward(self) -> Tensor:
-        """(R, d) float32, L2-normalised."""
+        """(R, d), or (R, S, d) with `synonyms='max'`; float32, L2-normalised."""
         if not self.computed:
             raise RuntimeError(
                 f'the text embeddings of {len(self.classes)} classes were never computed; call '
                 'model.init_weights(), or load a checkpoint trained on these classes.'
             )
         return self.embeddings
+
+    def one_text(self) -> int:
+        """d, for a head that knows one text a class.
+
+        Raises:
+            ValueError: there are several, `synonyms='max'`.
+        """
+        if self.embeddings.dim() == 3:
+            raise ValueError(
+                "synonyms is 'max', but this head knows one text a class. Use 'mean' or 'joined'; "
+                'MaskCLIPHead and TwoStageSegmentor take the best of several.'
+            )
+        return self.embeddings.shape[1]
+
+    def _shape(self, rows: Sequence[str]) -> tuple[int, ...]:
+        if self.synonyms != 'max':
+            return len(rows), self.arch.embed_dim
+        return len(rows), max(map(len, class_synonyms(rows))), self.arch.embed_dim
 
     def _checked(
         self,
@@ -218,20 +238,23 @@ class Vocabulary(BaseModule):
         return embeddings
 
     def _normalised(self, given: Tensor, rows: Sequence[str]) -> Tensor:
-        """Embeddings (R, d) that were handed in -> float32, of length 1."""
+        """Embeddings that were handed in -> float32, of length 1."""
         given = torch.as_tensor(given).detach().to(self.embeddings.device, torch.float32)
-        if given.shape != (len(rows), self.arch.embed_dim):
+        shape = self._shape(rows)
+        if len(shape) == 3 and given.shape == (shape[0], shape[2]):
+            given = given[:, None].expand(shape)
+        if given.shape != shape:
             raise ValueError(
                 f'embeddings have shape {tuple(given.shape)}; {len(rows)} names and '
-                f'{self.arch.name} need ({len(rows)}, {self.arch.embed_dim}). Give one row a name, '
+                f'{self.arch.name} need {shape}. Give one row a name, '
                 'in their order, of the same CLIP as the image tower.'
             )
-        length = given.norm(dim=1, keepdim=True)
-        for i in (~(length.isfinite() & (length > 0)))[:, 0].nonzero()[:1, 0].tolist():
+        length = given.norm(dim=-1)
+        for i in (~(length.isfinite() & (length > 0))).nonzero()[:1, 0].tolist():
             raise ValueError(
                 f'the embedding of {rows[i]!r} (row {i}) is zero or not finite. Compute it anew.'
             )
-        return F.normalize(given, dim=1)
+        return F.normalize(given, dim=-1)
 
     def check_source(self, saved: Mapping, place: str) -> None:
         """That embeddings of the source `saved` may become this part's, see `check_text_source`."""

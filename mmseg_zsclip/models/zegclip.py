@@ -168,7 +168,7 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
                 'goes with an exclusive loss (CrossEntropyLoss).'
             )
         vocabulary = Vocabulary(classes, **text, unseen=unseen)
-        dim = vocabulary.embeddings.shape[1]
+        dim = vocabulary.one_text()
         kwargs['ignore_index'] = legal_ignore(len(vocabulary.classes), kwargs.get('ignore_index'))
         super().__init__(
             in_channels=in_channels or dim,

@@ -14,7 +14,9 @@ from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import (
     TEMPLATES,
     class_embeddings,
+    cosines,
     get_templates,
+    joined_rows,
     known_words,
 )
 from mmseg_zsclip.clip.tokenizer import tokenize
@@ -96,9 +98,23 @@ def test_unnormalised_synonyms_weigh_by_their_length(tower):
     assert not torch.allclose(both, class_embeddings(tower, ['cat, kitten'], ['{}'])[0])
 
 
+def test_every_synonym_keeps_its_row_and_the_best_one_counts(tower):
+    names = ['cat, kitten, tom', 'dog']
+    rows = class_embeddings(tower, names, ['a {}.'], synonyms='max')
+    alone = class_embeddings(tower, ['cat', 'kitten', 'tom', 'dog'], ['a {}.'])
+    torch.testing.assert_close(rows[0], alone[:3])
+    torch.testing.assert_close(rows[1], alone[3].expand(3, -1))
+    x = F.normalize(torch.randn(5, 2, alone.shape[1]), dim=-1)
+    each = x @ alone.T
+    expected = torch.stack([each[..., :3].amax(dim=-1), each[..., 3]], dim=-1)
+    torch.testing.assert_close(cosines(x, rows), expected)
+    both = cosines(x, joined_rows(alone[3:], rows))
+    torch.testing.assert_close(both, torch.cat([each[..., 3:], expected], dim=-1))
+
+
 def test_unknown_way_with_synonyms(tower):
-    with pytest.raises(ValueError, match="synonyms is 'max'; legal values: mean, joined"):
-        class_embeddings(tower, ['cat'], synonyms='max')
+    with pytest.raises(ValueError, match="synonyms is 'best'; legal values: mean, joined"):
+        class_embeddings(tower, ['cat'], synonyms='best')
 
 
 def test_rows_follow_the_names_and_chunks_change_nothing(tower):

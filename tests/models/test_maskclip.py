@@ -153,6 +153,20 @@ def test_scores_are_scaled_cosines():
         torch.testing.assert_close(scores[:, c], 20 * cosine)
 
 
+def test_of_several_synonyms_the_best_one_counts():
+    several = MaskCLIPHead(NAMES, dict(arch=ARCH, synonyms='max')).eval()
+    given = torch.randn(4, 2, ARCH.embed_dim)
+    given[[0, 1, 3], 1] = given[[0, 1, 3], 0]
+    several.set_embeddings(given)
+    alone = head(['sky', 'road', 'tree', 'car'])
+    features = torch.randn(2, ARCH.embed_dim, 3, 5)
+    each = []
+    for i in range(2):
+        alone.set_embeddings(given[:, i])
+        each.append(alone.similarities(features))
+    torch.testing.assert_close(several.similarities(features), torch.maximum(*each))
+
+
 @pytest.mark.parametrize('power', [1.0, 8.0])
 def test_key_smoothing_is_eq_5(power):
     pred, keys = torch.rand(2, 3, 2, 3), F.normalize(torch.randn(2, 5, 2, 3), dim=1)

@@ -170,6 +170,50 @@ def test_an_image_without_proposals_is_ignored_or_of_a_class(build, empty, label
         view.predict(torch.randn(1, 3, 64, 80), [sample()])
 
 
+SEVERAL = ['sky, heaven', 'road', 'tree, grass, sand', 'car', 'dog']
+
+
+@torch.no_grad()
+def test_of_several_synonyms_the_best_one_counts_before_the_softmax(build):
+    model = build(classes=SEVERAL, text=dict(**TOY, synonyms='max'))
+    alone = build(classes=', '.join(SEVERAL).split(', '))
+    x = torch.randn(6, 192)
+    each = alone.logits(x, alone.vocabulary())
+    expected = torch.stack([part.amax(dim=1) for part in each.split([2, 1, 3, 1, 1], dim=1)], dim=1)
+    torch.testing.assert_close(model.logits(x, model.vocabulary()), expected)
+    torch.testing.assert_close(model.class_scores(x), expected.softmax(dim=1))
+    view = model.with_classes(['dog', 'tree, sand'])
+    chosen = alone.logits(x, alone.vocabulary())[:, [7, 3, 5]]
+    expected = torch.stack([chosen[:, 0], chosen[:, 1:].amax(dim=1)], dim=1)
+    torch.testing.assert_close(view.logits(x, view.vocabulary()), expected)
+
+
+@pytest.mark.parametrize('interaction', [None, dict(dim=16, text_dim=192, inner=8, heads=2)])
+def test_a_generator_by_text_takes_the_best_synonym_too(build, interaction):
+    text = dict(dim=16, text_dim=192, hidden=())
+    model = build(
+        generator=dict(text=text, interaction=interaction),
+        classes=SEVERAL,
+        text=dict(**TOY, synonyms='max'),
+    )
+    img = torch.randn(1, 3, 64, 80)
+    with torch.no_grad():
+        (out,) = model.predict(img, [sample()])
+    assert out.seg_logits.data.shape == (5, 28, 36)
+    classifier = model.generator.head.cls_embed
+    assert len(classifier.names()) == 8 + 1
+    x = torch.randn(2, 16)
+    model.generator.meet(model.vocabulary()[:, :1])
+    first = classifier(x)
+    model.generator.meet(model.vocabulary())
+    assert (classifier(x) >= first - 1e-5).all()
+    one = sample(ori_shape=(64, 80))
+    one.gt_sem_seg = PixelData(data=torch.ones(1, 64, 80, dtype=torch.int64))
+    losses = model.train().loss(img, [one])
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert classifier.no_object.grad.isfinite().all()
+
+
 @torch.no_grad()
 def test_the_vocabulary_is_an_argument_and_nothing_stays_behind(build):
     model = build(generator=dict(text=dict(dim=16, text_dim=192, hidden=())))

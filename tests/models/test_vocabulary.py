@@ -87,6 +87,40 @@ def test_the_state_says_whether_synonyms_were_joined(words):
         joined.load_state_dict(words.state_dict())
 
 
+def test_of_each_synonym_a_row(words):
+    several = Vocabulary(NAMES, 'ViT-XS-8', synonyms='max')
+    assert several.embeddings.shape == (3, 2, 192)
+    for one in (several, words):
+        torch.manual_seed(0)  # the text tower is random
+        one.init_weights()
+    torch.testing.assert_close(several()[1:, 0], words()[1:])
+    torch.testing.assert_close(F.normalize(several()[0].mean(dim=0), dim=0), words()[0])
+    other = Vocabulary(NAMES, 'ViT-XS-8', synonyms='max')
+    other.load_state_dict(several.state_dict())
+    assert torch.equal(other(), several())
+    with pytest.raises(ValueError, match="from synonyms 'mean', the config's are from 'max'"):
+        several.load_state_dict(words.state_dict())
+
+
+def test_rows_of_synonyms_may_be_handed_in_or_one_for_all_of_them():
+    words = Vocabulary(NAMES, 'ViT-XS-8', synonyms='max')
+    given = torch.randn(3, 2, 192)
+    words.set_embeddings(given)
+    torch.testing.assert_close(words(), F.normalize(given, dim=-1))
+    words.set_embeddings(given[:, 0])
+    torch.testing.assert_close(words()[:, 1], F.normalize(given[:, 0], dim=-1))
+    with pytest.raises(ValueError, match=r'have shape \(3, 5, 192\); .* need \(3, 2, 192\)'):
+        words.set_embeddings(torch.randn(3, 5, 192))
+    given[1, 1] = 0
+    with pytest.raises(ValueError, match=r"embedding of 'background' \(row 1\) is zero"):
+        words.set_embeddings(given)
+
+
+def test_a_head_of_one_text_a_class_says_so():
+    with pytest.raises(ValueError, match="synonyms is 'max', but this head knows one text"):
+        ZegCLIPHead(NAMES, dict(arch='ViT-XS-8', synonyms='max'))
+
+
 def test_never_computed(words):
     with pytest.raises(RuntimeError, match='of 3 classes were never computed'):
         words()
