@@ -9,7 +9,8 @@ from .hooks import bare_model
 
 @HOOKS.register_module()
 class SelfTrainingHook(Hook):
-    """Switches `SelfTrainedSegmentor.phase` from `before` to `after` at an iteration.
+    """Switches the `phase` of `SelfTrainedSegmentor` or `SelfTrainedMAFT` from `before` to `after`
+    at an iteration.
 
     The phase follows from the iteration alone, so that a resumed run is in the right one. The
     checkpoint says where the switch is, and a resumed run keeps it there even when its length, of
@@ -18,7 +19,7 @@ class SelfTrainingHook(Hook):
     Args:
         switch: an iteration (int), or a fraction of all iterations (float, 0 to 1). MaskCLIP+ uses
             0.1 (section 4), ZegCLIP's transductive setting 0.5.
-        before, after: phases, see `SelfTrainedSegmentor`.
+        before, after: phases, see the model's class.
 
     Raises:
         ValueError: a switch below 0, a fraction above 1, or a switch behind the last iteration.
@@ -52,7 +53,7 @@ class SelfTrainingHook(Hook):
         if not hasattr(model, 'phase'):
             raise TypeError(
                 f'{type(model).__name__} has no phases; use '
-                "model.type='mmseg_zsclip.SelfTrainedSegmentor'."
+                "model.type='mmseg_zsclip.SelfTrainedSegmentor' or 'mmseg_zsclip.SelfTrainedMAFT'."
             )
         runner.logger.info(
             f'pseudo-labels: {self.before} before iteration {self.at}, then {self.after}'

@@ -15,6 +15,7 @@ from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
 from .sam_proposals import SAMProposals
 from .segmentor import OneStageSegmentor
+from .self_trained_maft import SelfTrainedMAFT
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
 from .two_stage import TwoStageSegmentor
@@ -44,6 +45,7 @@ __all__ = [
     'ProgressiveDistillation',
     'QueryProposals',
     'SAMProposals',
+    'SelfTrainedMAFT',
     'SelfTrainedSegmentor',
     'SplitMergedProposals',
     'SubImageCLIP',

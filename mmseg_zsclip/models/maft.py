@@ -119,7 +119,7 @@ class MAFT(WithTeacher, TwoStageSegmentor):
         Raises:
             ValueError: a label that is no class, or of an unseen one ("ground-truth leak").
         """
-        text = self.vocabulary()[self.seen]
+        text = self.vocabulary()[self.learnt]
         targets = self.targets(data_samples, things=False)  # IoU is that with a whole class
         with torch.no_grad():
             proposals, kept = self.propose(inputs, data_samples, of_photos=False, text=text)

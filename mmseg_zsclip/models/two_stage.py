@@ -254,17 +254,21 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         """What CLIP says of proposals: embeddings (P, d) -> (P, C) in [0, 1]."""
         return self.logits(embeddings, self.vocabulary()).softmax(dim=1)  # MAFT, Eq. 1
 
-    def fused(self, img: Tensor, data_samples: Sequence) -> list[tuple[Tensor, Tensor]]:
+    def fused(
+        self, img: Tensor, data_samples: Sequence, of_photos: bool = True
+    ) -> list[tuple[Tensor, Tensor]]:
         """Of each image the scores (P, C) of its proposals, and their masks (P, h, w) of the
-        photo."""
-        proposals, kept = self.propose(img, data_samples)
+        photo, or of what the model gets."""
+        proposals, kept = self.propose(img, data_samples, of_photos)
         embeddings = self.classifier(img, [one.masks for one in proposals], kept)
         out = []
         for one, rows, place, sample in zip(proposals, embeddings, kept, data_samples, strict=True):
             scores = self.class_scores(rows)
-            masks = photo_masks(
-                one.masks, sample.metainfo, self.test_cfg.get('resize_logits', False)
-            )
+            masks = one.masks
+            if of_photos:
+                masks = photo_masks(
+                    masks, sample.metainfo, self.test_cfg.get('resize_logits', False)
+                )
             if getattr(self.fusion, 'needs_labels', False):
                 scores = self.fusion(masks, sample.gt_sem_seg.data[0], self.num_classes)
             else:
@@ -315,25 +319,32 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                 sample.pred_panoptic_seg = PixelData(sem_seg=ids[None])
         return data_samples
 
+    @property
+    def learnt(self) -> list[int]:
+        """Label values of the classes that the losses know."""
+        return self.seen
+
     def targets(self, data_samples: Sequence, things: bool = True) -> list[tuple[Tensor, Tensor]]:
-        """Of each image the masks (K, H, W) of what is there, and (K,) which of the seen classes
-        each is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each thing,
-        unless `things` is False.
+        """Of each image the masks (K, H, W) of what is there, and (K,) which of the `learnt`
+        classes each is. Samples with an `instance_map` (see `LoadInstances`) have a mask for each
+        thing, unless `things` is False.
 
         Raises:
             ValueError: a label that is no class, or of an unseen one ("ground-truth leak").
         """
         labels = [sample.gt_sem_seg.data[0] for sample in data_samples]
+        hidden = sorted({*range(self.num_classes)} - {*self.learnt})
         for one in labels:
-            check_labels(one, self.vocabulary.classes, self.unseen, self.ignored, 'inductive')
+            check_labels(one, self.vocabulary.classes, hidden, self.ignored, 'inductive')
         maps = [
             class_maps(one, self.ignored, instances_of(sample, things))
             for one, sample in zip(labels, data_samples, strict=True)
         ]
-        return [(masks, self.vocabulary.seen_row[classes]) for masks, classes in maps]
+        learnt = torch.tensor(self.learnt, device=labels[0].device)
+        return [(masks, torch.searchsorted(learnt, classes)) for masks, classes in maps]
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
-        """The generator's losses, on the seen classes alone.
+        """The generator's losses, on the `learnt` classes alone.
 
         Raises:
             TypeError: a generator that does not train; "ground-truth leak", see `targets`.
@@ -351,7 +362,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         """The generator's losses on `targets`."""
         metas, kept = self.places(inputs, data_samples)
         img = self.as_generator_sees(inputs, kept)
-        return self.generator.loss(img, metas, self.vocabulary()[self.seen], targets)
+        return self.generator.loss(img, metas, self.vocabulary()[self.learnt], targets)
 
     def bare_samples(self, inputs: Tensor) -> list:
         size = tuple(inputs.shape[2:])
