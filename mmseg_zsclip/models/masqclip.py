@@ -151,7 +151,8 @@ class MasQCLIPViT(CLIPBackbone):
         A token attends to CLIP's class token always, so that it sees something.
         """
         v, tower = self.visual, self.copy or self.visual
-        tokens = v.ln_pre(v.class_embedding + self.position).expand(*visible.shape[:2], -1)
+        start = (v.class_embedding + self.position)[None]  # mmengine counts no 1-D norm
+        tokens = v.ln_pre(start).expand(*visible.shape[:2], -1)
         mask = F.pad(visible, (1, 0), value=True)[:, None]  # Eq. 3
         steps = zip(tower.blocks, self.clip_steps(x), strict=False)  # ends before the last step
         for i, (block, (seen, *context)) in enumerate(steps):

@@ -365,7 +365,7 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
         return self.generator.loss(img, metas, self.vocabulary()[self.learnt], targets)
 
     def bare_samples(self, inputs: Tensor) -> list:
-        size = tuple(inputs.shape[2:])
+        size = tuple(map(int, inputs.shape[2:]))  # torch.jit.trace gives tensors
         return [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size)) for _ in inputs]
 
     def extract_feat(self, inputs: Tensor) -> list[Proposals]:

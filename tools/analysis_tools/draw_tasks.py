@@ -23,6 +23,7 @@ from mmseg_zsclip.models.segments import OFFSET
 from mmseg_zsclip.visualization.class_maps import grid, tile
 from mmseg_zsclip.visualization.overlays import read_photo
 from mmseg_zsclip.visualization.paint import paint
+from mmseg_zsclip.vocabulary.class_names import canonical
 
 TASKS = ['semantic', 'instance', 'panoptic']
 SURE = 0.3  # score from which an instance is drawn
@@ -103,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     model = bare_model(runner).eval()
     model.load_state_dict(read_checkpoint(args.checkpoint)['state_dict'])
     if args.classes:
-        things = [one for one in args.classes if one.split(',')[0] not in args.stuff]
+        things = [one for one in args.classes if canonical(one) not in args.stuff]
         model = model.with_classes(args.classes, things=things)
     dataset = runner.build_dataloader(cfg.test_dataloader).dataset
     path = Path(args.out)
