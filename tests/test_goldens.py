@@ -344,3 +344,29 @@ def test_the_repository_holds_the_reference_tensors_itself():
         'freesegtext',
     ):
         assert list((HERE / 'goldens').glob(f'{method}_*.pt')), method
+
+
+@pytest.mark.parametrize('path', goldens('mtaloss'))
+@pytest.mark.parametrize('similarity', ['dot', 'cosine'])
+def test_mta_loss(path, similarity):
+    from mmseg_zsclip.losses import MaskTextLoss, contrastive_terms, mask_text_similarity
+
+    golden = torch.load(path, weights_only=False)
+    expected, tau = golden[similarity], golden['cfg']['tau']
+    masks, text = (golden[f'{name}_queries'].double()[None] for name in ('mask', 'text'))
+    labels = golden['labels'][None]
+    scores = mask_text_similarity(masks, text, tau, similarity)
+    matched = labels >= 0
+
+    def equal(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+        # the file's inputs are float32, roundings of what its double results were made from
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
+
+    for negatives in ('mix', 'separate'):
+        equal(contrastive_terms(scores, labels, negatives)[matched], expected[negatives])
+        for normaliser, name in (('queries', 'over_N'), ('matched', 'mean_matched')):
+            loss = MaskTextLoss(tau, False, similarity, negatives, normaliser)
+            equal(loss(masks, text, labels), expected[f'{negatives}_{name}'])
+    equal(contrastive_terms(scores[..., :1], labels)[matched], expected['single_context'])
+    own = scores[0, matched[0], labels[matched]]
+    assert own.argmax(dim=1).tolist() == expected['best'].tolist()
