@@ -11,6 +11,7 @@ from .mask_classifiers import MaskPooling, SubImageCLIP
 from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .masqclip import MasQCLIP, MasQCLIPViT
+from .mta_clip import MTACLIPHead
 from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
 from .sam_proposals import SAMProposals
@@ -19,6 +20,7 @@ from .self_trained_maft import SelfTrainedMAFT
 from .self_training import SelfTrainedSegmentor
 from .tta import MeanTTAModel
 from .two_stage import TwoStageSegmentor
+from .vit_pyramid import NormedPyramid
 from .vocabulary import Vocabulary
 from .zegclip import DeepPromptedViT, ZegCLIPHead
 
@@ -34,6 +36,7 @@ __all__ = [
     'FileProposals',
     'IPCLIPResNet',
     'IPCLIPViT',
+    'MTACLIPHead',
     'MasQCLIP',
     'MasQCLIPViT',
     'MaskCLIPHead',
@@ -41,6 +44,7 @@ __all__ = [
     'MaskCLIPViT',
     'MaskPooling',
     'MeanTTAModel',
+    'NormedPyramid',
     'OneStageSegmentor',
     'ProgressiveDistillation',
     'QueryProposals',
