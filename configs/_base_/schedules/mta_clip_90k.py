@@ -1,0 +1,5 @@
+# MTA-CLIP on Cityscapes. Batch 8 in all: 2 a process on 4 GPUs.
+_base_ = './mta_clip_160k.py'
+param_scheduler = [dict(_base_.param_scheduler[0], end=90000)]
+train_cfg = dict(max_iters=90000, val_interval=9000)
+auto_scale_lr = dict(base_batch_size=8)

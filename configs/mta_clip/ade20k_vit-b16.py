@@ -1,0 +1,11 @@
+# MTA-CLIP on ADE20K, with the ViT-B/16 of CLIP (table 1).
+_base_ = [
+    '../_base_/models/mta_clip_vit-b16.py',
+    '../_base_/datasets/ade150.py',
+    '../_base_/schedules/mta_clip_160k.py',
+    '../_base_/protocols/multi_scale_512.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}), decode_head=dict(classes={{_base_.classes}})
+)

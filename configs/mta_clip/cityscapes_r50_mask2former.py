@@ -1,0 +1,18 @@
+# The baseline of table 2: Mask2Former with the ResNet-50 of CLIP, no text.
+_base_ = [
+    '../_base_/models/mta_clip_r50.py',
+    '../_base_/datasets/cityscapes.py',
+    '../_base_/schedules/mta_clip_90k.py',
+    '../_base_/protocols/multi_scale_1024.py',
+    '../_base_/default_runtime.py',
+]
+crop_size = (1024, 1024)
+train_pipeline = [
+    dict(step, crop_size=crop_size) if step.type == 'RandomCrop' else step
+    for step in _base_.train_pipeline
+]
+model = dict(
+    data_preprocessor=dict(size=crop_size),
+    decode_head=dict(classes={{_base_.classes}}, text=None, loss_sim=None),
+)
+train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
