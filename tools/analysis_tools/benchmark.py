@@ -4,6 +4,7 @@
     python tools/analysis_tools/benchmark.py tower --runs 20     # against open_clip's
     python tools/analysis_tools/benchmark.py zegclip --json out.json
     python tools/analysis_tools/benchmark.py two_stage --size 480
+    python tools/analysis_tools/benchmark.py mta_clip            # ResNet-50, whatever --arch
     python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
@@ -19,6 +20,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import torch
+from benchmark_mta_clip import mta_clip
 from benchmark_parts import (
     STUFF,
     VOC,
@@ -289,6 +291,7 @@ SUITES = dict(
     memory=memory,
     large=large,
     two_stage=two_stage,
+    mta_clip=mta_clip,
 )
 
 

@@ -106,13 +106,13 @@ def zegclip_model(
     )
 
 
-def training_step(setup: Setup, model: nn.Module) -> Callable:
-    """A function that trains the model for a step on two photos of eight classes at most, in
-    bfloat16 if asked to."""
+def training_step(setup: Setup, model: nn.Module, seen: int | None = None) -> Callable:
+    """A function that trains the model for a step on two photos of eight classes at most, of the
+    first `seen`, or those that the model knows as seen; in bfloat16 if asked to."""
     model.train()
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4)
     imgs = setup.photos(2)
-    labels = torch.randint(0, min(len(model.seen), 8), (2, 1, 16, 16)).float()
+    labels = torch.randint(0, min(seen or len(model.seen), 8), (2, 1, 16, 16)).float()
     labels = nn.functional.interpolate(labels, size=imgs.shape[2:]).long().to(setup.device)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
 
