@@ -12,6 +12,7 @@ from .maskclip import MaskCLIPHead, MaskCLIPResNet, MaskCLIPViT
 from .maskclip_plus import DeepLabV2Head, TextHead
 from .masqclip import MasQCLIP, MasQCLIPViT
 from .mta_clip import MTACLIPHead
+from .pixel_text import PixelTextHead, PixelTextResNet, PixelTextViT
 from .preprocessor import CLIPDataPreProcessor
 from .query_proposals import QueryProposals
 from .sam_proposals import SAMProposals
@@ -46,6 +47,9 @@ __all__ = [
     'MeanTTAModel',
     'NormedPyramid',
     'OneStageSegmentor',
+    'PixelTextHead',
+    'PixelTextResNet',
+    'PixelTextViT',
     'ProgressiveDistillation',
     'QueryProposals',
     'SAMProposals',
