@@ -31,6 +31,11 @@ BACKBONES = dict(
         dict(arch='ViT-T-8', weights='toy', out_indices=(0, 1, 3, 5)),
         [192] * 4,
     ),
+    PixelTextResNet=(dict(arch='RN-T', weights='toy'), [64, 128, 256, 512]),
+    PixelTextViT=(
+        dict(arch='ViT-T-8', weights='toy', out_indices=(0, 1, 3, 5)),
+        [192] * 4,
+    ),
     VisionTransformer=(dict(embed_dims=16, num_heads=2, init_cfg=None), [16] * 4),
     MixVisionTransformer=(
         dict(embed_dims=8, num_layers=[1] * 4, init_cfg=None),
@@ -56,9 +61,17 @@ def small(path):
     model.backbone.update(keys)
     if 'neck' in model:
         model.neck.embed_dim = channels[0]
-    head.update(classes=NAMES, in_channels=channels)
+    head.classes = NAMES
+    if 'fpn' in head:
+        head.fpn.in_channels = channels
+        head.in_channels, head.context.width = [SMALLER['out_channels']] * 4, 16
+        if head.get('pyramid'):
+            head.pyramid.embed_dim = channels[0]
+    else:
+        head.in_channels = channels
     if head.text is not None:
-        head.text.update(arch='ViT-T-8', weights='toy')
+        tower = model.backbone.arch if 'fpn' in head else 'ViT-T-8'
+        head.text.update(arch=tower, weights='toy')
     model.data_preprocessor.size = (64, 96)
     return config
 
@@ -98,16 +111,22 @@ def test_it_trains_a_step_and_predicts(path, build):
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
     losses = model.train().train_step(batch(), optimizer)
     assert all(value.isfinite() for name, value in losses.items() if 'loss' in name)
-    aligned = [name for name in losses if name.endswith('loss_sim')]
-    layers = config.model.decode_head.transformer_decoder.num_layers
-    assert len(aligned) == (0 if path.stem.endswith('mask2former') else layers)
+    aligned = [name for name in losses if name.endswith(('loss_sim', 'loss_scores'))]
+    if path.stem.endswith('mask2former'):
+        assert aligned == []
+    elif path.stem.endswith('pixel_text'):
+        assert aligned == ['decode.loss_scores']
+    else:
+        assert len(aligned) == config.model.decode_head.transformer_decoder.num_layers
     for sample in model.eval().test_step(batch()):
         labels = sample.pred_sem_seg.data
         assert labels.shape == (1, 60, 80)
         assert labels.max() < len(NAMES)
 
 
-@pytest.mark.parametrize('name', ['ade20k_r50', 'ade20k_vit-b16', 'ade20k_r50_mask2former'])
+@pytest.mark.parametrize(
+    'name', ['ade20k_r50', 'ade20k_vit-b16', 'ade20k_r50_mask2former', 'ade20k_r50_pixel_text']
+)
 def test_the_backbone_trains_at_a_tenth_and_everything_trained_has_a_rate(name, build):
     config = small(find_config(name))
     model = build(config)
@@ -141,6 +160,6 @@ def test_tables_1_and_2_have_a_config_each_row_and_both_sizes():
                 if step.type == 'RandomCrop'
             }
             assert size == tuple(config.model.data_preprocessor.size) == (crop, crop)
-            assert config.train_cfg.max_iters == config.param_scheduler[0].end == steps
+            assert config.train_cfg.max_iters == config.param_scheduler[-1].end == steps
             assert config.train_dataloader.batch_size == batch_size
             assert len(config.tta.scales) == 6

@@ -30,7 +30,7 @@ model = dict(
     ),
 )
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     dataset=dict(
         metainfo=metainfo,
         pipeline=[step for step in _base_.train_pipeline if step.type != 'RandomCrop'],

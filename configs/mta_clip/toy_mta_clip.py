@@ -12,7 +12,7 @@ model = dict(
 )
 default_hooks = dict(logger=dict(interval=10))
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     dataset=dict(
         metainfo=metainfo,
         pipeline=[step for step in _base_.train_pipeline if step.type != 'RandomCrop'],

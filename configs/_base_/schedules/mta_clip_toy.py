@@ -1,6 +1,6 @@
-# 2400 steps of 8 scenes of 128 pixels.
+# 2400 steps of 4 scenes of 128 pixels.
 _base_ = './mta_clip_160k.py'
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(_base_.param_scheduler[0], end=2400)]
 train_cfg = dict(max_iters=2400, val_interval=2400)
-auto_scale_lr = dict(base_batch_size=8)
+auto_scale_lr = dict(base_batch_size=4)
