@@ -205,7 +205,8 @@ class MTACLIPHead(Mask2FormerHead):
             text, *own = self.text_queries()
             query, position = map(torch.cat, zip(own, (query, position), strict=True))  # Eq. 2
             unseen = self.text_queries.unseen_queries(self.num_queries)
-        query, position = (one.expand(len(x[0]), -1, -1) for one in (query, position))
+        # `shape`: what `len` gives is a constant of a traced model
+        query, position = (one.expand(x[0].shape[0], -1, -1) for one in (query, position))
         out = Decoded([], [], {})
         for step in range(self.num_transformer_decoder_layers + 1):
             level = step % len(maps)
@@ -231,7 +232,7 @@ class MTACLIPHead(Mask2FormerHead):
     def level(self, i: int, features: Tensor) -> tuple[Tensor, Tensor]:
         """A map (B, c, h, w) -> keys and their positions, (B, h * w, channels) each."""
         keys = self.decoder_input_projs[i](features).flatten(2).transpose(1, 2)
-        everywhere = features.new_zeros((len(features), *features.shape[2:]), dtype=torch.bool)
+        everywhere = features.new_zeros((features.shape[0], *features.shape[2:]), dtype=torch.bool)
         places = self.decoder_positional_encoding(everywhere).flatten(2).transpose(1, 2)
         return keys + self.level_embed.weight[i], places
 
@@ -242,7 +243,7 @@ class MTACLIPHead(Mask2FormerHead):
             logits, masks, hidden = super()._forward_head(query, mask_features, size)
             return logits[:, count:], masks[:, count:], hidden
         logits, masks, hidden = super()._forward_head(query[:, count:], mask_features, size)
-        shown = hidden.new_zeros((len(hidden), count, hidden.shape[2]))
+        shown = hidden.new_zeros((hidden.shape[0], count, hidden.shape[2]))
         return logits, masks, torch.cat([shown, hidden], dim=1)
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence, train_cfg: dict) -> dict:

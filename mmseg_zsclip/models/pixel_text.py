@@ -90,7 +90,8 @@ class VisualContext(nn.Module):
 
     def forward(self, text: Tensor, tokens: Tensor) -> Tensor:
         """(C, d), (B, N, d) -> (B, C, d)."""
-        x, seen = self.text(text).expand(len(tokens), -1, -1), self.tokens(tokens)
+        # `shape`: what `len` gives is a constant of a traced model
+        x, seen = self.text(text).expand(tokens.shape[0], -1, -1), self.tokens(tokens)
         for layer in self.layers:
             x = layer(x, seen)
         return text + self.gamma * self.out(x)
