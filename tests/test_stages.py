@@ -39,6 +39,18 @@ def test_the_first_stage_is_trained_once(second):
     assert stage.stat().st_mtime_ns == made
 
 
+def test_a_stage_that_is_gone_on_from_is_trained_too(second):
+    second('')  # writes one.py
+    Path('two.py').write_text(
+        f"_base_ = '{CONFIGS}/maft/toy_self_trained_maft.py'\n"
+        "load_from = 'stages/one/iter_1.pth'\n"
+        f"made_by = dict(_delete_=True, file='one/iter_1.pth', config='one.py'){SMALL}"
+    )
+    train(load_config('two.py'))
+    assert Path('stages/one/iter_1.pth').is_file()
+    assert Path('work_dirs/two/iter_1.pth').is_file()
+
+
 def test_a_long_first_stage_is_the_users_to_train(second):
     with pytest.raises(FileNotFoundError, match=r'iter_1.pth.*It is made by: zsclip train one'):
         train(second("command='zsclip train one'"))

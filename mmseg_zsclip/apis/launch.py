@@ -134,12 +134,12 @@ def strings(node) -> Iterator[str]:
 
 
 def train_stage_before(cfg: Config) -> None:
-    """Trains the config that `made_by` names, where the model wants a file of it that is missing.
-    One whose `made_by` has a `command` in its place is for the user to run."""
+    """Trains the config that `made_by` names, where the model, or `load_from`, wants a file of it
+    that is missing. One whose `made_by` has a `command` in its place is for the user to run."""
     made_by = cfg.get('made_by') or {}
     if 'config' not in made_by:
         return
-    for file in strings(cfg.model):
+    for file in strings([cfg.model, cfg.get('load_from')]):
         if file.endswith(made_by['file']) and not os.path.exists(file):
             print_log(f'{file} is missing: {made_by["config"]} is trained first', 'current')
             stage = load_config(
