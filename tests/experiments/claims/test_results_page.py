@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,8 @@ def test_a_page_in_the_docs_has_every_claim_and_run(name):
     page = next(text for text in pages if f'\n## {suite.title}\n' in text)
     for claim in suite.claims:
         assert claim.source in row(page, escape(claim.says))
+    lost = ' '.join(re.findall(r'^Failed or not run: (.*)\.$', page, re.MULTILINE)).split(', ')
     for run in suite.runs:
-        assert f'| {code(run.name)} | {escape(run.says)} |' in page
+        row_of_run = f'| {code(run.name)} | {escape(run.says)} |'
+        assert row_of_run in page or run.name in lost, run.name
         assert f'\n    # {run.name}\n' in page
