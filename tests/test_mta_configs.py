@@ -9,6 +9,9 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmseg_zsclip.apis.configs import config_root, find_config
+from mmseg_zsclip.apis.launch import train
+from mmseg_zsclip.checkpoints import read_checkpoint
+from mmseg_zsclip.engine import WholeCheckpointHook
 from mmseg_zsclip.registry import MODELS
 
 PATHS = sorted((config_root() / 'mta_clip').glob('*.py'))
@@ -163,3 +166,38 @@ def test_tables_1_and_2_have_a_config_each_row_and_both_sizes():
             assert config.train_cfg.max_iters == config.param_scheduler[-1].end == steps
             assert config.train_dataloader.batch_size == batch_size
             assert len(config.tta.scales) == 6
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
+    """Contexts and all else: two steps, killed, two more; and four at once."""
+    config = small(find_config('toy_mta_clip'))
+    config.model.data_preprocessor.size = (128, 128)
+    config.model.decode_head.classes = config.classes
+    config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=5)
+    config.default_hooks.checkpoint.interval = 1
+    config.train_dataloader.update(batch_size=1, num_workers=0, persistent_workers=False)
+    config.update(log_level='ERROR', randomness=dict(seed=0), launcher='none')
+    after = WholeCheckpointHook.after_train_iter
+
+    def killed(hook, runner, *args, **kwargs):
+        after(hook, runner, *args, **kwargs)
+        if runner.iter == 1:
+            raise KeyboardInterrupt
+
+    for folder in ('cut', 'whole'):
+        config.work_dir = str(tmp_path / folder)
+        if folder == 'cut':
+            with monkeypatch.context() as patch:
+                patch.setattr(WholeCheckpointHook, 'after_train_iter', killed)
+                with pytest.raises(KeyboardInterrupt):
+                    train(config.copy())
+        train(config.copy(), resume=folder == 'cut')
+    cut, whole = (
+        read_checkpoint(tmp_path / folder / 'iter_4.pth')['state_dict']
+        for folder in ('cut', 'whole')
+    )
+    assert cut.keys() == whole.keys()
+    assert [key for key in whole if not torch.equal(cut[key], whole[key])] == []
+    first = read_checkpoint(tmp_path / 'cut' / 'iter_3.pth')['state_dict']
+    contexts = 'decode_head.text_queries.prompts.contexts'
+    assert not torch.equal(first[contexts], whole[contexts])

@@ -7,6 +7,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -106,5 +107,12 @@ class MaskTextLoss(nn.Module):
                 masks.to(precise), text.to(precise), self.tau, self.similarity
             )
             terms = contrastive_terms(scores, labels, self.negatives)
-        count = labels.numel() if self.normaliser == 'queries' else (labels >= 0).sum().clamp(min=1)
-        return self.loss_weight * terms.sum() / count
+        return self.loss_weight * terms.sum() / self.count(labels)
+
+    def count(self, labels: Tensor) -> int | Tensor:
+        """What the terms are divided by; of matched masks the mean over all processes."""
+        if self.normaliser == 'queries':
+            return labels.numel()
+        matched = (labels >= 0).sum().float()
+        all_reduce(matched, op='mean')
+        return matched.clamp(min=1)
