@@ -195,8 +195,9 @@ class MTACLIPHead(Mask2FormerHead):
         decoded = self.decode(x)
         return decoded.logits, decoded.masks
 
-    def decode(self, x: Sequence[Tensor]) -> Decoded:
-        """The backbone's maps, strides 4 to 32, through pixel decoder and mask-text decoder."""
+    def decode(self, x: Sequence[Tensor], align: bool = False) -> Decoded:
+        """The backbone's maps, strides 4 to 32, through pixel decoder and mask-text decoder;
+        nothing is aligned without `align`, as to predict."""
         self.check_maps([one.shape[1] for one in x])
         mask_features, maps = self.pixel_decoder(x)
         pixels = [self.level(i, one) for i, one in enumerate(maps)]
@@ -213,7 +214,7 @@ class MTACLIPHead(Mask2FormerHead):
             logits, masks, hidden = self._forward_head(query, mask_features, maps[level].shape[2:])
             out.logits.append(logits)
             out.masks.append(masks)
-            if self.alignment is not None and self.training and step >= self.alignment.first:
+            if align and self.alignment is not None and step >= self.alignment.first:
                 normed = self.transformer_decoder.post_norm(query)
                 out.aligned[step] = self.alignment(normed, text, step)
             if step < self.num_transformer_decoder_layers:
@@ -249,7 +250,7 @@ class MTACLIPHead(Mask2FormerHead):
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence, train_cfg: dict) -> dict:
         """mmseg's losses, and L_sim of every layer that aligns, on the matches of its masks."""
         truth, metas = self._seg_data_to_instance_data(batch_data_samples)
-        decoded = self.decode(x)
+        decoded = self.decode(x, align=True)
         self.matched = []
         losses = self.loss_by_feat(decoded.logits, decoded.masks, truth, metas)
         for step, aligned in decoded.aligned.items():

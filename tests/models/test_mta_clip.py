@@ -119,7 +119,9 @@ def test_separate_attention_leaves_masks_to_themselves(model):
 def test_text_queries_change_with_the_image_and_masks_with_the_text(model):
     one = model(**WHOLE).train()
     head, text = one.decode_head, one.decode_head.text_queries.prompts()
-    aligned = [head.decode(one.extract_feat(torch.randn(1, 3, 64, 64)))[2][2] for _ in range(2)]
+    aligned = [
+        head.decode(one.extract_feat(torch.randn(1, 3, 64, 64)), align=True)[2][2] for _ in range(2)
+    ]
     assert aligned[0][1].shape == (1, *text.shape) == (1, 5, 2, 192)
     assert not torch.allclose(aligned[0][1], aligned[1][1])
 
@@ -129,7 +131,7 @@ def test_aligned_queries_are_those_of_equation_5(model):
     head, met = one.decode_head, []
     for layer in head.transformer_decoder.layers:
         layer.register_forward_hook(lambda *args: met.append(args[2]))
-    aligned = head.decode(one.extract_feat(torch.randn(2, 3, 64, 64))).aligned
+    aligned = head.decode(one.extract_feat(torch.randn(2, 3, 64, 64)), align=True).aligned
     assert list(aligned) == [1, 2]
     t0 = head.text_queries.prompts()
     for query, (masks, text) in zip(met, aligned.values(), strict=True):
@@ -149,7 +151,9 @@ def test_every_layer_has_the_loss_of_its_own_matches(model):
         assert sorted(labels[step][0].tolist()) == wanted  # 5 is no object
     assert sorted(labels[2][1].tolist()) == [2, 5, 5, 5, 5, 5]
     torch.manual_seed(1)
-    aligned = one.decode_head.decode(one.extract_feat(torch.randn(2, 3, 64, 64))).aligned
+    aligned = one.decode_head.decode(
+        one.extract_feat(torch.randn(2, 3, 64, 64)), align=True
+    ).aligned
     again = one.decode_head.loss_sim(*aligned[2], labels[2].masked_fill(labels[2] == 5, -1))
     torch.testing.assert_close(again, losses['loss_sim'])
 
