@@ -1,8 +1,11 @@
 from .benchmarks import (
     ADE150Dataset,
     ADE847Dataset,
+    ADEPanopticDataset,
     CityscapesDataset,
+    COCO65Dataset,
     COCOObjectDataset,
+    COCOPanopticDataset,
     COCOStuff164kDataset,
     Context59Dataset,
     Context60Dataset,
@@ -17,7 +20,10 @@ from .transforms import Corrupt, HideUnseen, LoadLabels, LoadPhoto, NoLabels
 __all__ = [
     'ADE150Dataset',
     'ADE847Dataset',
+    'ADEPanopticDataset',
+    'COCO65Dataset',
     'COCOObjectDataset',
+    'COCOPanopticDataset',
     'COCOStuff164kDataset',
     'CamVidDataset',
     'CityscapesDataset',

@@ -79,7 +79,8 @@ class SegDataset(BaseSegDataset):
 
     `img_suffix=None` takes every image, whatever its ending. Photos without labels have no
     `seg_map_path` in `data_prefix`, or None there. A list of names (`ann_file`) may
-    give them with or without it.
+    give them with or without it. `instance_path` in `data_prefix` is the folder of instance maps,
+    PNG of the photos' names, see `LoadInstances`.
 
     Raises:
         FileNotFoundError: the folder of the images or the list of names does not exist.
@@ -187,4 +188,7 @@ class SegDataset(BaseSegDataset):
         labels = self.data_prefix.get('seg_map_path')
         if labels is not None:
             info['seg_map_path'] = osp.join(labels, stem + self.seg_map_suffix)
+        things = self.data_prefix.get('instance_path')
+        if things is not None:
+            info['instance_path'] = osp.join(things, f'{stem}.png')
         return info

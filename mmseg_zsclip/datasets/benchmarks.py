@@ -4,6 +4,7 @@ where it has the set; `tools/dataset_converters` writes the label maps."""
 from mmseg import datasets as mmseg_datasets
 
 from ..registry import DATASETS
+from ..vocabulary.lists import load_classes
 from .base import SegDataset, distinct_colours, metainfo
 
 
@@ -65,6 +66,32 @@ class COCOObjectDataset(SegDataset):
 
     def __init__(self, seg_map_suffix: str = '_instanceTrainIds.png', **kwargs) -> None:
         super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)
+
+
+@DATASETS.register_module()
+class COCO65Dataset(SegDataset):
+    """COCO's things of which 48 are base and 17 novel classes; label maps and instance maps by
+    `coco_base_novel.py`."""
+
+    METAINFO = metainfo('coco65')
+
+
+@DATASETS.register_module()
+class COCOPanopticDataset(SegDataset):
+    """COCO panoptic, 80 things and 53 kinds of stuff; label maps and instance maps by
+    `coco_panoptic.py`."""
+
+    METAINFO = metainfo('coco_panoptic133') | dict(things=load_classes('coco_things'))
+
+
+@DATASETS.register_module()
+class ADEPanopticDataset(SegDataset):
+    """ADE20K panoptic, 100 things and 50 kinds of stuff; label maps and instance maps by
+    `ade20k_panoptic.py`."""
+
+    METAINFO = metainfo('ade150_words', _palette('ADE20KDataset')) | dict(
+        things=load_classes('ade_things')
+    )
 
 
 @DATASETS.register_module()

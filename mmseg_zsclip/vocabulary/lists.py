@@ -5,9 +5,13 @@ by comma; the first name is the canonical one, spelt as in the data set's METAIN
 `names/<data set>.unseen.txt` holds the canonical names of the unseen classes. Sources: VOC
 (15/5), Context (49/10, 50/10 with background) and COCO-Stuff (156/15) as in ZegCLIP, CVPR 2023;
 ADE20K-847 (572/275: unseen = in at most 10 training images) as in ZegFormer, CVPR 2022; CamVid
-(8/3) is ours. Lists of words that together stand for a class called background: `background5` of
-MaskCLIP's web photos (ECCV 2022, appendix); `background26` of SCLIP's release (ECCV 2024,
-`configs/cls_voc21.txt`), and `background25` without "bed", which is a class of COCO-Object.
+(8/3) is ours; COCO's things (48/17, 15 are left out) as in OVR-CNN, CVPR 2021, whose base and novel
+classes alone are `coco48` and `coco17`. `ade150_words` are ADE20K's 150 classes with the
+challenge's own synonyms, `coco_panoptic133` COCO's with those of MasQCLIP's release; `ade_things`
+and `coco_things` are their things, in the order of the ids. Lists of words that together stand for
+a class called background: `background5` of MaskCLIP's web photos (ECCV 2022, appendix);
+`background26` of SCLIP's release (ECCV 2024, `configs/cls_voc21.txt`), and `background25` without
+"bed", which is a class of COCO-Object.
 """
 
 import difflib

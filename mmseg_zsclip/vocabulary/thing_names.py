@@ -35,5 +35,15 @@ def folded_names(names: Sequence[str]) -> set[str]:
 
 
 def thing_classes(names: set[str] | None, classes: Sequence[str]) -> list[int]:
-    """Which classes are things, by any of their names."""
-    return [i for i, one in enumerate(classes) if names is None or names & folded_names([one])]
+    """Which classes are things: those whose first name is among `names`, and, for a name that is no
+    first one, those that have it as a synonym. A "screen" is a thing, a "blind, screen" is stuff.
+    """
+    first = [folded(split_names(one)[0]) for one in classes]
+    if names is None:
+        return list(range(len(first)))
+    rest = names - {*first}
+    return [
+        i
+        for i, one in enumerate(classes)
+        if first[i] in names or not rest.isdisjoint(folded_names([one]))
+    ]

@@ -15,14 +15,21 @@ from mmseg_zsclip.vocabulary.lists import (
 
 CLASSES = {
     'ade150': (150, 'f9dbd8a75a07'),
+    'ade150_words': (150, 'a997f1a4d99d'),
     'ade847': (847, 'a03411dd9ff6'),
+    'ade_things': (100, '3b1a94b89346'),
     'background5': (5, 'b431cc66ae73'),
     'background25': (25, 'a55a8aaf3b77'),
     'background26': (26, 'bcfdf1a3178c'),
     'camvid': (11, '4079fe08a5ee'),
     'cityscapes': (19, '5995d02d6c57'),
+    'coco17': (17, '12051852c10b'),
+    'coco48': (48, '9787ec2c7bfb'),
+    'coco65': (65, 'f38680c89fa0'),
     'coco_object': (81, '1f17b53017e4'),
+    'coco_panoptic133': (133, 'e0896b779c2a'),
     'coco_stuff171': (171, '8ea44449837d'),
+    'coco_things': (80, 'd7654b261015'),
     'context59': (59, 'cd808465f06a'),
     'context60': (60, 'e29ff1a0eaea'),
     'pc459': (459, 'f22a02ac1b84'),
@@ -34,6 +41,7 @@ CLASSES = {
 SPLITS = {
     'ade847': (572, 275, 'da8b9122076b'),
     'camvid': (8, 3, 'ae01ae997265'),
+    'coco65': (48, 17, '12051852c10b'),
     'coco_stuff171': (156, 15, '533ffb0b4f97'),
     'context59': (49, 10, '76d001884633'),
     'context60': (50, 10, '76d001884633'),
@@ -65,6 +73,13 @@ def test_splits_are_pinned(name):
     seen, unseen = split_indices(classes, load_unseen(name))
     assert (len(seen), len(unseen), digest(load_unseen(name, classes))) == SPLITS[name]
     assert sorted(seen + unseen) == list(range(len(classes)))
+
+
+def test_coco_base_and_novel_are_the_split():
+    classes = load_classes('coco65')
+    parts = split_indices(classes, load_unseen('coco65'))
+    lists = [[classes[i] for i in part] for part in parts]
+    assert lists == [load_classes('coco48'), load_classes('coco17')]
 
 
 def test_coco_stuff_split_is_zegclips_index_list():

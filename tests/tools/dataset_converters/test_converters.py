@@ -17,13 +17,16 @@ from .conftest import TOOLS, files, load, read, save
 def test_there_is_no_untested_converter():
     assert {p.stem for p in TOOLS.glob('*.py')} == {
         'ade20k_full',
+        'ade20k_panoptic',
         'camvid',
         'cityscapes',
+        'coco_base_novel',
+        'coco_panoptic',
         'coco_stuff164k',
         'pascal_context',
         'voc_aug',
         'toy',
-    }  # toy.py: tests/toy/test_export.py
+    }  # with things: test_things.py; toy.py: tests/toy/test_export.py
 
 
 def test_coco_stuff_raw_ids_become_the_171_classes(tmp_path):
