@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
 from mmengine.registry import MODELS as ROOT
-from mmengine.runner import CheckpointLoader
 from mmengine.structures import InstanceData
 from mmseg.structures import SegDataSample
 from torch import Tensor
@@ -21,12 +19,12 @@ from ..registry import MODELS
 from .encoders import freeze
 from .free_seg import InteractingPixelDecoder, TextClassifier, TextInteraction
 from .proposals import Proposals, mmdet_shapes
-from .text_source import first_difference
+from .stage_one import TrainedGenerator
 from .vocabulary import check_one_clip
 
 
 @MODELS.register_module()
-class QueryProposals(BaseModule):
+class QueryProposals(TrainedGenerator):
     """The queries of a mask transformer, each a proposal.
 
     Without `text` a query is an object or none: `object_scores`. With it its scores are those of
@@ -42,15 +40,12 @@ class QueryProposals(BaseModule):
         statistics: mean and std of [0, 255] RGB images that the backbone wants; None takes what the
             data_preprocessor makes.
         align_corners: of the masks' resizing to the image, True as released.
-        checkpoint: of stage 1, in which the generator is called `generator`.
+        checkpoint: of stage 1, see `TrainedGenerator`.
         frozen: do not train it; with frozen CLIP nothing of a `TwoStageSegmentor` trains.
 
     Raises:
-        ValueError: a head of several classes; an interaction without text; by `init_weights`, a
-            checkpoint that is not of this generator.
+        ValueError: a head of several classes; an interaction without text.
     """
-
-    needs_labels = False
 
     def __init__(
         self,
@@ -64,7 +59,7 @@ class QueryProposals(BaseModule):
         frozen: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(checkpoint, init_cfg)
         from mmdet.models.layers import PixelDecoder
 
         from . import whole_mask_head  # noqa: F401, with mmdet it is not at hand before
@@ -94,53 +89,12 @@ class QueryProposals(BaseModule):
         self.no_object_weight = self.head.class_weight[-1]
         self.statistics = statistics
         self.align_corners = align_corners
-        self.checkpoint = checkpoint
         if frozen:
             freeze(self)
 
     @property
     def knows_text(self) -> bool:
         return isinstance(self.head.cls_embed, TextClassifier)
-
-    def init_weights(self) -> None:
-        """Reads the checkpoint, if there is one; else the parts begin as mmdet's do."""
-        if self.checkpoint is None:
-            super().init_weights()
-            return
-        content = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
-        saved = {
-            key.removeprefix('generator.'): value
-            for key, value in content.get('state_dict', content).items()
-            if key.startswith('generator.')
-        }
-        ours = self.state_dict()
-        shapes = [key for key in ours if key in saved and saved[key].shape != ours[key].shape]
-        missing, unexpected = ours.keys() - saved.keys(), saved.keys() - ours.keys()
-        if missing or unexpected or shapes:
-            raise ValueError(
-                f'{self.checkpoint} is not of this generator: {len(missing)} tensors missing '
-                f'({sorted(missing)[:3]}), {len(unexpected)} unexpected '
-                f'({sorted(unexpected)[:3]}), '
-                f'{len(shapes)} of another shape ({shapes[:3]}). Train stage 1 with the same '
-                '`generator`.'
-            )
-        self.load_state_dict(saved)
-        self.trained_on = (content.get('meta', {}).get('dataset_meta') or {}).get('classes')
-
-    def check_classes(self, names: Sequence[str]) -> None:
-        """That stage 1 was trained on these classes: others may be the unseen ones.
-
-        Raises:
-            ValueError: it was trained on others.
-        """
-        theirs = getattr(self, 'trained_on', None)
-        if theirs is not None and list(theirs) != list(names):
-            there, here = first_difference(list(theirs), list(names))
-            raise ValueError(
-                f'{self.checkpoint} was trained on {len(theirs)} classes, the vocabulary has '
-                f'{len(names)}; first difference {there} and {here}. Classes unseen '
-                "here may have been seen there. Train stage 1 with this config's `classes`."
-            )
 
     def meet(self, text: Tensor) -> None:
         """Hand text embeddings (C, d) or (C, S, d) to the parts that read them;

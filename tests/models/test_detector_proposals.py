@@ -93,9 +93,11 @@ def mask_rcnn(classes=1, masks=True):
 def build():
     init_default_scope('mmseg')
 
-    def make(**options):
+    def make(object_score='box', checkpoint=None, **options):
         torch.manual_seed(0)
-        model = DetectorProposals(mask_rcnn(**options))
+        model = DetectorProposals(
+            mask_rcnn(**options), object_score=object_score, checkpoint=checkpoint
+        )
         model.init_weights()
         return model.eval()
 
@@ -103,14 +105,69 @@ def build():
 
 
 @torch.no_grad()
-def test_what_it_finds_are_proposals(build):
+@pytest.mark.parametrize('object_score', ['box', 'rpn'])
+def test_what_it_finds_are_proposals(build, object_score):
     img = torch.randn(2, 3, 64, 96)
-    proposals = build()(img, METAS, TEXT)
+    proposals = build(object_score)(img, METAS, TEXT)
     check_proposals(proposals, img, 5)
     assert all(0 < len(one) <= 8 for one in proposals)
     assert not proposals[1].masks[:, 60:].any()
     assert not proposals[1].masks[:, :, 80:].any()
     assert ((proposals[0].object_scores >= 0) & (proposals[0].object_scores <= 1)).all()
+
+
+@torch.no_grad()
+def test_the_rpn_s_scores_are_those_of_the_regions_that_masks_came_from(build):
+    """Box scores have no say: not in the scores, not in what NMS keeps."""
+    img = torch.randn(2, 3, 64, 96)
+    model = build('rpn')
+    regions = model.detector.rpn_head.predict(
+        model.detector.extract_feat(img), model.samples(img, METAS)
+    )
+    before = model(img, METAS, TEXT)
+    for one, region in zip(before, regions, strict=True):
+        assert set(one.object_scores.tolist()) <= set(region.scores.tolist())
+        assert (one.object_scores.diff() <= 0).all()
+        assert one.object_scores[0] == region.scores.max()
+    model.detector.roi_head.bbox_head.fc_cls.bias.copy_(torch.tensor([-9.0, 9.0]))
+    after = model(img, METAS, TEXT)
+    assert all(torch.equal(a.masks, b.masks) for a, b in zip(before, after, strict=True))
+
+
+@torch.no_grad()
+def test_an_image_without_regions_has_no_proposals(build):
+    model = build('rpn')
+    model.detector.rpn_head.test_cfg.min_bbox_size = 1e4
+    img = torch.randn(2, 3, 64, 96)
+    assert [len(one) for one in model(img, METAS, TEXT)] == [0, 0]
+
+
+@pytest.mark.parametrize('options', [dict(classes=3), dict(masks=False)])
+def test_the_rpn_scores_a_mask_r_cnn_of_one_class(build, options):
+    with pytest.raises(ValueError, match="'rpn', but .* lacks an RPN, a mask head or num_classes"):
+        build('rpn', **options)
+
+
+def test_an_unknown_object_score_is_named(build):
+    with pytest.raises(ValueError, match="object_score is 'roi'; legal values: box, rpn"):
+        build('roi')
+
+
+def test_it_reads_the_checkpoint_of_stage_1_and_no_other(build, tmp_path):
+    first, path = build(), str(tmp_path / 'stage_1.pth')
+    torch.nn.init.constant_(first.detector.rpn_head.rpn_cls.bias, 3)
+    state = {f'generator.{key}': value for key, value in first.state_dict().items()}
+    torch.save(dict(state_dict=state, meta=dict(dataset_meta=dict(classes=['a', 'b']))), path)
+    second = build(checkpoint=path)
+    assert all(
+        torch.equal(value, first.state_dict()[k]) for k, value in second.state_dict().items()
+    )
+    with pytest.raises(ValueError, match='was trained on 2 classes, the vocabulary has 1'):
+        second.check_classes(['a'])
+    with pytest.raises(
+        ValueError, match='is not of this generator: 0 tensors missing .* of another'
+    ):
+        build(checkpoint=path, classes=3)
 
 
 def test_its_losses_are_finite_also_of_images_without_a_mask(build):
