@@ -1,4 +1,4 @@
-"""Every config of MAFT on real data, made small: it trains a step and predicts."""
+"""Every config of MAFT and MasQCLIP on real data, made small: it trains a step and predicts."""
 
 import re
 from pathlib import Path
@@ -17,11 +17,18 @@ from mmseg_zsclip.apis.bench_sets import GROUPS, SETS, config_for, published
 from mmseg_zsclip.apis.configs import config_root, find_config
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.datasets.pipelines import config_pipelines
+from mmseg_zsclip.datasets.transforms.load_instances import INSTANCES
 from mmseg_zsclip.models.sam_proposals import SAMProposals
 from mmseg_zsclip.registry import MODELS
+from mmseg_zsclip.vocabulary.labels import OFFSET
 from mmseg_zsclip.vocabulary.lists import load_classes
 
-PATHS = [path for path in sorted((config_root() / 'maft').glob('*.py')) if 'toy' not in path.stem]
+PATHS = [
+    path
+    for method in ('maft', 'masqclip')
+    for path in sorted((config_root() / method).glob('*.py'))
+    if 'toy' not in path.stem
+]
 NAMES = ['sky', 'road', 'tree', 'car', 'dog']
 MANY = [*NAMES, *(f'thing {i}' for i in range(255))]  # so many that 255 is a class
 SMALLER = dict(
@@ -36,6 +43,10 @@ SMALLER = dict(
     num_groups=4,
     clip_size=48,
     start_block=2,
+    fc_out_channels=16,
+    conv_out_channels=16,
+    num_points=64,
+    points=64,
 )
 CLIPS = dict(RN50=dict(arch='RN-T', weights='toy'))
 TOY = dict(arch='ViT-T-8', weights='toy')
@@ -51,6 +62,13 @@ def shrink(node):
     for child in node.values():
         shrink(child)
     node.update({key: value for key, value in SMALLER.items() if node.get(key) is not None})
+    if 'depth' in node:
+        node.update(depth=18, base_channels=8, init_cfg=None)
+        if node['type'] == 'mmseg.ResNetV1c':
+            node.update(stem_channels=8)
+    if 'in_channels' in node:
+        several = isinstance(node['in_channels'], list)
+        node.update(in_channels=[8, 16, 32, 64] if several else 16)
     if 'arch' in node:
         node.update(CLIPS.get(node['arch'], TOY))
 
@@ -62,15 +80,12 @@ def small(path: Path) -> Config:
     shrink(model)
     names = MANY if 'seg_pad_val' in model.data_preprocessor else NAMES
     model.update(classes=names, unseen='none' if unseen == 'none' else ['car', 'dog'])
+    if 'things' in model:
+        model.things = ['car', 'dog']
     if 'size' in model.data_preprocessor:
         model.data_preprocessor.size = (64, 96)
     generator = model.generator
     generator.pop('checkpoint', None)
-    if 'backbone' in generator:
-        generator.backbone.update(depth=18, base_channels=8, init_cfg=None)
-        if generator.backbone.type.startswith('mmseg.'):
-            generator.backbone.update(stem_channels=8)
-        generator.head.in_channels = [8, 16, 32, 64]
     for part in ('text', 'interaction'):
         if part in generator:
             generator[part].update(dim=16, text_dim=get_arch(model.text.arch).embed_dim)
@@ -97,9 +112,12 @@ def batch(config, unseen=False):
     labels = torch.zeros(1, 60, 80, dtype=torch.int64)
     labels[:, 30:], labels[:, :, 40:] = 1, 2
     labels[:, 30:, 40:] = 3 if unseen else config.model.data_preprocessor.get('seg_pad_val', 255)
+    numbers = np.zeros((60, 80), np.int32)
+    if INSTANCES in str(config.train_dataloader):
+        numbers[30:, :40], numbers[40:, :20] = 1, 2
     samples = [
         SegDataSample(
-            metainfo=dict(img_shape=(60, 80), ori_shape=(60, 80)),
+            metainfo=dict(img_shape=(60, 80), ori_shape=(60, 80), **{INSTANCES: numbers}),
             gt_sem_seg=PixelData(data=labels.clone()),
         )
         for _ in range(2)
@@ -116,7 +134,7 @@ def two_masks(photo, **options):
 
 
 def test_configs_were_found():
-    assert len(PATHS) > 20
+    assert len(PATHS) > 35
 
 
 @pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
@@ -138,10 +156,19 @@ def test_it_trains_a_step_and_predicts(path, build, monkeypatch):
         }
         assert moved
         assert moved <= trained
+    tasks = (config.model.get('test_cfg') or {}).get('tasks', ['semantic'])
+    classes = len(config.model.classes)
     for sample in model.eval().test_step(batch(config, unseen=True)):
-        labels = sample.pred_sem_seg.data
-        assert labels.shape == (1, 60, 80)
-        assert labels.max() < len(config.model.classes)
+        if 'semantic' in tasks:
+            assert sample.pred_sem_seg.data.shape == (1, 60, 80)
+            assert sample.pred_sem_seg.data.max() < classes
+        if 'panoptic' in tasks:
+            ids = sample.pred_panoptic_seg.sem_seg
+            assert ids.shape == (1, 60, 80)
+            assert (ids % OFFSET).max() <= classes
+        if 'instance' in tasks:
+            assert sample.pred_instances.masks.shape[1:] == (60, 80)
+            assert len(sample.pred_instances)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-# Photos with a number for each thing, for the models of two stages whose masks are classified as in
-# MasQCLIP: flipped and of 1024 x 1024 pixels in training, their aspect not kept, or, `jittered`,
-# a crop of a photo of 0.1 to 2 times that. In tests a short edge of 800, at most 1333.
+# Photos with a number for each thing, as MasQCLIP has them. In training they are flipped and of
+# 1024 x 1024 pixels, `resized` with their aspect not kept, or `jittered`, a crop of a photo of 0.1
+# to 2 times that; for Mask R-CNN and in tests they have a short edge of 800, and 1333 at most.
 size = (1024, 1024)
 meta_keys = ('img_path', 'ori_shape', 'img_shape', 'flip', 'flip_direction', 'instance_map')
 loading = [
@@ -18,10 +18,21 @@ jittered = [
     dict(type='RandomCrop', crop_size=size),
     packing,
 ]
-test_pipeline = [
+short_800 = dict(type='Resize', scale=(1333, 800), keep_ratio=True)
+train_800 = [*loading, short_800, packing]
+test_800 = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(1333, 800), keep_ratio=True),
+    short_800,
     dict(type='mmseg_zsclip.LoadLabels'),
     dict(type='mmseg_zsclip.LoadInstances'),
     packing,
 ]
+# What `zsclip bench` takes other sets at, and with which words.
+words_of = dict(ade150='ade150_words')
+resize_of = dict(
+    ade_panoptic=dict(scale=(2560, 640)),
+    ade150=dict(scale=(2560, 640)),
+    ade847=dict(scale=(2048, 512)),
+    context59=dict(scale=(2048, 512)),
+    pc459=dict(scale=(2048, 512)),
+)

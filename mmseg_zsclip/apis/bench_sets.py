@@ -29,6 +29,11 @@ from .launch import evaluate
 SETS = {
     'a847': ('ade847', 'A-847'),
     'a150': ('ade150', 'A-150'),
+    'ade_panoptic': ('ade_panoptic', 'ADE panoptic'),
+    'coco_panoptic': ('coco_panoptic', 'COCO panoptic'),
+    'coco_all': ('coco_base_novel', 'COCO 48 + 17'),
+    'coco_base': ('coco_base', 'COCO 48'),
+    'coco_novel': ('coco_novel', 'COCO 17'),
     'pc459': ('pc459', 'PC-459'),
     'pc59': ('context59', 'PC-59'),
     'pas20': ('voc20', 'PAS-20'),
@@ -43,11 +48,13 @@ SETS = {
 }
 GROUPS = {
     'open-vocabulary': ('a847', 'pc459', 'a150', 'pc59', 'pas20'),
+    'cross-data': ('ade_panoptic', 'a150', 'a847', 'pc59', 'pc459'),
+    'base-novel': ('coco_all', 'coco_base', 'coco_novel'),
     'training-free': ('voc21', 'pc60', 'object', 'pas20', 'city', 'pc59', 'a150', 'stuff'),
 }
 PROTOCOLS = ('whole', 'windows')
 SCORES = ('mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU')
-HEAD = ['test set', *SCORES, 'published mIoU']
+OTHER_SCORES = ('PQ', 'PQ(th)', 'PQ(st)', 'AP50', 'AP50(base)', 'AP50(novel)')
 
 
 def chosen_sets(names: Sequence[str]) -> list[str]:
@@ -86,6 +93,10 @@ def vocabulary_settings(node) -> list[dict]:
 def config_for(cfg: Config, name: str, protocol: str | None = None, trained: bool = True) -> Config:
     """The config of a model on another test set; its own stays as it is.
 
+    A config may say `resize_of` and `words_of`, options of its `Resize` and class names for some
+    sets, by their files of configs/_base_/datasets. A base config says `tasks` and `things` of sets
+    for models of two stages.
+
     Args:
         name: key of `SETS`.
         protocol: of `PROTOCOLS`, sets image size, inference, templates and the words for the
@@ -96,14 +107,15 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
     Raises:
         ValueError: a model without a vocabulary, or with a protocol that is no name of one.
     """
-    base, cfg = base_config('datasets', SETS[name][0]), copy.deepcopy(cfg)
+    file = SETS[name][0]
+    base, cfg = base_config('datasets', file), copy.deepcopy(cfg)
     heads = vocabulary_settings(cfg.model)
     if not heads:
         raise ValueError(
             'no part of the model has `classes` and `text`, so its vocabulary is fixed and '
             'it has one test set. Use `zsclip test`.'
         )
-    pipeline = list(next(config_pipelines(cfg.test_dataloader.dataset)))
+    pipeline = own_pipeline(cfg, file, 'tasks' in base)
     if protocol is not None:
         apply_protocol(cfg, heads, pipeline, name, protocol)
     own = load_classes(heads[0]['classes']) == load_classes(base.classes)
@@ -111,23 +123,39 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
         unseen = heads[0].get('unseen')
     else:
         unseen = 'none' if trained else base.unseen
-    cfg.test_dataloader.dataset = dict(
-        copy.deepcopy(base.test_dataloader.dataset), metainfo=dict(unseen=unseen), pipeline=pipeline
-    )
+    dataset = copy.deepcopy(base.test_dataloader.dataset)
+    dataset.update(metainfo=dict(dataset.get('metainfo', {}), unseen=unseen), pipeline=pipeline)
+    cfg.test_dataloader.dataset = dataset
     cfg.test_evaluator = base.test_evaluator
+    if 'tasks' in base or 'tasks' in (cfg.model.get('test_cfg') or {}):
+        cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {})
+        cfg.model.test_cfg['tasks'] = base.get('tasks', ['semantic'])
     if own:
         return cfg
+    words = dict(classes=cfg.get('words_of', {}).get(file, base.classes))
+    if 'things' in base:
+        words['things'] = base.things
     if trained:
         hooks = [
             hook
             for hook in cfg.get('custom_hooks') or []
             if not str(hook['type']).endswith('SetClassesHook')
         ]
-        cfg.custom_hooks = [*hooks, dict(type='mmseg_zsclip.SetClassesHook', classes=base.classes)]
+        cfg.custom_hooks = [*hooks, dict(type='mmseg_zsclip.SetClassesHook', **words)]
     else:
         for head in heads:
-            head.update(classes=base.classes, unseen=unseen)
+            head.pop('things', None)
+            head.update(words, unseen=unseen)
     return cfg
+
+
+def own_pipeline(cfg: Config, file: str, things: bool) -> list[dict]:
+    """The model's test pipeline for a set; without `things` it has no instance maps to load."""
+    return [
+        dict(step, **cfg.get('resize_of', {}).get(file, {})) if step['type'] == 'Resize' else step
+        for step in next(config_pipelines(cfg.test_dataloader.dataset))
+        if things or not str(step['type']).endswith('LoadInstances')
+    ]
 
 
 def apply_protocol(
@@ -247,7 +275,7 @@ def published(config: str, name: str, protocol: str | None) -> float | None:
 
 def console_table(rows: Sequence[Row]) -> str:
     """Percent; a star marks what others have published and nobody here has measured."""
-    table = PrettyTable([*HEAD])
+    table = PrettyTable(head(rows))
     table.align = 'r'
     table.align['test set'] = 'l'
     for cells in _cells(rows):
@@ -263,33 +291,44 @@ def console_table(rows: Sequence[Row]) -> str:
 def write_tables(rows: Sequence[Row], folder: Path) -> None:
     """`bench.json`, `bench.csv` and `bench.md` in `folder`."""
     write_json(folder / 'bench.json', dict(rows=[asdict(row) for row in rows]))
-    cells = _cells(rows)
-    lines = [HEAD, ['---', *['---:'] * (len(HEAD) - 1)], *cells]
+    names, cells = head(rows), _cells(rows)
+    lines = [names, ['---', *['---:'] * (len(names) - 1)], *cells]
     with whole_file(folder / 'bench.md') as partial:
         partial.write_text(''.join(f'| {" | ".join(line)} |\n' for line in lines), encoding='utf-8')
     with (
         whole_file(folder / 'bench.csv') as partial,
         partial.open('w', newline='', encoding='utf-8') as file,
     ):
-        csv.writer(file).writerows([HEAD, *cells])
+        csv.writer(file).writerows([names, *cells])
+
+
+def scores(rows: Sequence[Row]) -> list[str]:
+    """The columns of a table: those of semantic segmentation, and of other tasks that some set
+    has."""
+    return [*SCORES, *(key for key in OTHER_SCORES if any(key in row.metrics for row in rows))]
+
+
+def head(rows: Sequence[Row]) -> list[str]:
+    return ['test set', *scores(rows), 'published mIoU']
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    columns = scores(rows)
     out = [
         [
             row.title,
-            *(_number(row.metrics.get(key)) for key in SCORES),
+            *(_number(row.metrics.get(key)) for key in columns),
             _number(row.paper, star='*'),
         ]
         for row in rows
     ]
-    measured = [row.metrics['mIoU'] for row in rows if not row.skipped]
+    measured = [row.metrics['mIoU'] for row in rows if 'mIoU' in row.metrics]
     if len(measured) > 1:
         out.append(
             [
                 f'mean of {len(measured)}',
                 _number(sum(measured) / len(measured)),
-                *[''] * (len(SCORES)),
+                *[''] * len(columns),
             ]
         )
     return out

@@ -16,6 +16,8 @@ class DistillationHook(Hook):
 
     Args:
         rounds: of equal length; 2 in the paper.
+        fresh_optimizer: each round begins with an optimizer that remembers nothing, as in the
+            release, where a round is a launch of its own.
 
     Raises:
         ValueError: no round, or less than an iteration a round.
@@ -24,10 +26,11 @@ class DistillationHook(Hook):
 
     KEY = 'distillation'
 
-    def __init__(self, rounds: int = 2) -> None:
+    def __init__(self, rounds: int = 2, fresh_optimizer: bool = False) -> None:
         if rounds < 1:
             raise ValueError(f'rounds is {rounds}; legal values: at least 1, 2 in the paper.')
         self.rounds = rounds
+        self.fresh_optimizer = fresh_optimizer
         self.round = -1  # that which the teacher is of
 
     def before_train(self, runner: Runner) -> None:
@@ -48,6 +51,8 @@ class DistillationHook(Hook):
         if now > self.round:
             bare_model(runner).promote()
             self.round = now
+            if self.fresh_optimizer:
+                runner.optim_wrapper.optimizer.state.clear()
             runner.logger.info(
                 f'iteration {runner.iter}: round {now + 1} of {self.rounds}, the student is the '
                 'teacher'

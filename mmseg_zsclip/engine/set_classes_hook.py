@@ -16,15 +16,22 @@ class SetClassesHook(Hook):
 
     Args:
         classes, unseen: see the segmentor's `set_classes`. Its text tower's weights are needed.
+        things: of a model of two stages, see its `set_classes`.
 
     Raises:
         ValueError: when testing begins, classes other than the test data's.
         TypeError: a model whose vocabulary is fixed.
     """
 
-    def __init__(self, classes: str | Sequence[str], unseen: str | Sequence[str] = 'none') -> None:
+    def __init__(
+        self,
+        classes: str | Sequence[str],
+        unseen: str | Sequence[str] = 'none',
+        things: str | Sequence[str] | None = None,
+    ) -> None:
         self.classes = classes
         self.unseen = unseen
+        self.options = {} if things is None else dict(things=things)
 
     def before_test(self, runner: Runner) -> None:
         model = bare_model(runner)
@@ -33,7 +40,7 @@ class SetClassesHook(Hook):
                 f'{type(model).__name__} has a fixed vocabulary; use '
                 "model.type='mmseg_zsclip.OneStageSegmentor'."
             )
-        model.set_classes(self.classes, self.unseen)
+        model.set_classes(self.classes, self.unseen, **self.options)
         asked = len(runner.test_dataloader.dataset.metainfo['classes'])
         if model.num_classes != asked:
             raise ValueError(

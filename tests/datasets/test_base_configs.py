@@ -37,6 +37,28 @@ def parts(config):
             yield split, part, DATASETS.build(part | dict(lazy_init=True))
 
 
+def metrics(config):
+    """Configs of the metrics of validation and test."""
+    for given in (config.val_evaluator, config.test_evaluator):
+        yield from given if isinstance(given, list) else [given]
+
+
+def test_the_metrics_are_those_of_the_tasks(config):
+    wanted = dict(semantic='ZeroShotIoU', panoptic='PanopticQuality', instance='InstanceAP')
+    types = {one.type for one in metrics(config)}
+    assert types == {
+        f'mmseg_zsclip.{wanted[task]}Metric' for task in config.get('tasks', ['semantic'])
+    }
+
+
+def test_things_are_those_of_the_data_set(config):
+    init_default_scope('mmseg')
+    given = config.get('things')
+    if given is not None:
+        for _, _, dataset in parts(config):
+            assert dataset.metainfo['things'] == load_classes(given)
+
+
 def test_the_data_sets_say_the_classes_of_the_config(config):
     init_default_scope('mmseg')
     classes = load_classes(config.classes)
@@ -46,10 +68,11 @@ def test_the_data_sets_say_the_classes_of_the_config(config):
             canonical(name) for name in classes
         ]
         assert list(dataset.metainfo['unseen']) == unseen
-        for evaluator in (config.val_evaluator, config.test_evaluator):
-            metric = METRICS.build(evaluator)
-            metric.dataset_meta = dataset.metainfo
-            assert metric.unseen == split_indices(classes, unseen)[1]
+        for evaluator in metrics(config):
+            if evaluator.type.endswith('ZeroShotIoUMetric'):
+                metric = METRICS.build(evaluator)
+                metric.dataset_meta = dataset.metainfo
+                assert metric.unseen == split_indices(classes, unseen)[1]
 
 
 def test_training_hides_the_unseen_classes_before_anything_looks_and_tests_hide_nothing(config):

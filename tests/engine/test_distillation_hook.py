@@ -38,7 +38,7 @@ class Numbers(torch.utils.data.Dataset):
         return dict(inputs=torch.ones(1))
 
 
-def train(folder, max_iters=6, rounds=2, model='Pupil', resume=False):
+def train(folder, max_iters=6, rounds=2, model='Pupil', resume=False, momentum=0.0, **options):
     """What the teacher was at each step of a run, and the runner."""
     runner = Runner(
         model=dict(type=model) if isinstance(model, str) else model,
@@ -47,9 +47,11 @@ def train(folder, max_iters=6, rounds=2, model='Pupil', resume=False):
             batch_size=1, dataset=dict(type='Numbers'), sampler=dict(type='InfiniteSampler')
         ),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0)),
+        optim_wrapper=dict(
+            type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0, momentum=momentum)
+        ),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
-        custom_hooks=[dict(type='mmseg_zsclip.DistillationHook', rounds=rounds)],
+        custom_hooks=[dict(type='mmseg_zsclip.DistillationHook', rounds=rounds, **options)],
         log_processor=dict(by_epoch=False),
         log_level='WARNING',
         experiment_name=f'{folder.name}_{max_iters}_{resume}',
@@ -65,13 +67,27 @@ def test_the_student_is_the_teacher_of_every_round(tmp_path):
     assert train(tmp_path / 'four', max_iters=8, rounds=4) == [0, 0, 2, 2, 4, 4, 6, 6]
 
 
-def resumed(folder, stop):
+def test_a_round_may_begin_with_a_fresh_optimizer(tmp_path):
+    """Steps of 1 and 2, and, where it remembers them, of 3 and 4."""
+    run = dict(rounds=3, momentum=1.0)
+    assert train(tmp_path / 'kept', **run) == [0, 0, 3, 3, 10, 10]
+    assert train(tmp_path / 'fresh', fresh_optimizer=True, **run) == [0, 0, 3, 3, 6, 6]
+
+
+def test_a_run_that_goes_on_keeps_the_optimizer_of_its_round(tmp_path):
+    run = dict(momentum=1.0, fresh_optimizer=True, max_iters=8, rounds=2)
+    whole = train(tmp_path / 'whole', **run)
+    assert resumed(tmp_path / 'resumed', 1, **run) == whole[1:]
+    assert resumed(tmp_path / 'later', 5, **run) == whole[5:]
+
+
+def resumed(folder, stop, **run):
     """Goes on from a checkpoint of a run that was broken off."""
-    train(folder)
-    for step in range(stop + 1, 7):
+    train(folder, **run)
+    for step in range(stop + 1, run.get('max_iters', 6) + 1):
         (folder / f'iter_{step}.pth').unlink()
     (folder / 'last_checkpoint').write_text(str(folder / f'iter_{stop}.pth'))
-    return train(folder, resume=True)
+    return train(folder, resume=True, **run)
 
 
 @pytest.mark.parametrize(('stop', 'rest'), [(2, [0, 3, 3, 3]), (3, [3, 3, 3]), (4, [3, 3])])

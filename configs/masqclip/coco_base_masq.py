@@ -1,0 +1,22 @@
+# MasQ-tuning on the proposals of coco_base_distill.
+_base_ = [
+    '../_base_/models/masqclip_r50.py',
+    '../_base_/datasets/coco_base_novel.py',
+    '../_base_/instances.py',
+    '../_base_/schedules/masqclip_10k.py',
+    '../_base_/default_runtime.py',
+]
+stage_one = 'work_dirs/coco_base_distill/iter_60000.pth'
+made_by = dict(file='coco_base_distill/iter_60000.pth', command='zsclip train coco_base_distill')
+model = dict(
+    type='mmseg_zsclip.MasQCLIP',
+    data_preprocessor=dict(size={{_base_.size}}),
+    generator=dict(checkpoint=stage_one),
+    classifier=dict(tune='q'),
+    classes={{_base_.classes}},
+    unseen={{_base_.unseen}},
+    test_cfg=dict(tasks={{_base_.tasks}}, keep_scores=False),
+)
+train_dataloader = dict(batch_size=1, dataset=dict(pipeline={{_base_.jittered}}))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline={{_base_.test_800}}))
+test_pipeline = {{_base_.test_800}}

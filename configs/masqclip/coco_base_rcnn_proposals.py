@@ -1,0 +1,21 @@
+# Stage 1 of MasQCLIP: class-agnostic proposals of Mask R-CNN on the base classes of COCO; tested
+# with frozen mask class tokens.
+_base_ = [
+    '../_base_/models/masqclip_rcnn_r50.py',
+    '../_base_/datasets/coco_base_novel.py',
+    '../_base_/instances.py',
+    '../_base_/schedules/proposals_rcnn_90k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    classes={{_base_.classes}},
+    unseen={{_base_.unseen}},
+    test_cfg=dict(tasks={{_base_.tasks}}, keep_scores=False, keep_proposals=True),
+)
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline={{_base_.train_800}}))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline={{_base_.test_800}}))
+test_pipeline = {{_base_.test_800}}
+val_evaluator = test_evaluator = [
+    {{_base_.val_evaluator}},
+    dict(type='mmseg_zsclip.ProposalMetric'),
+]
