@@ -95,6 +95,47 @@ def test_a_mistyped_set_names_the_nearest():
         chosen_sets(['a849'])
 
 
+@pytest.mark.parametrize('name', GROUPS['cross-data'])
+def test_masqclip_is_tested_across_data_in_the_release_s_sizes_and_words(name):
+    cfg = Config.fromfile(find_config('coco_panoptic_masq'))
+    ours = config_for(cfg, name)
+    (hook,) = (one for one in ours.custom_hooks if one.type.endswith('SetClassesHook'))
+    steps = {step.type.split('.')[-1]: step for step in ours.test_dataloader.dataset.pipeline}
+    ade = name in ('ade_panoptic', 'a150')
+    assert hook.classes == ('ade150_words' if ade else SETS[name][0])
+    assert steps['Resize'].scale == ((2560, 640) if ade else (2048, 512))
+    panoptic = name == 'ade_panoptic'
+    assert hook.get('things') == ('ade_things' if panoptic else None)
+    assert ('LoadInstances' in steps) == panoptic
+    assert ours.model.test_cfg.tasks == (['semantic', 'panoptic'] if panoptic else ['semantic'])
+    assert 'ade_panoptic' in cfg.other_sets
+    assert cfg.model.test_cfg.tasks == ['semantic', 'panoptic']
+    assert published('coco_panoptic_masq', name, None) == dict(
+        a150=30.4, a847=10.7, pc59=57.8, pc459=18.2
+    ).get(name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'classes', 'ending'),
+    [('coco_all', None, 'all'), ('coco_base', 'coco48', 'base'), ('coco_novel', 'coco17', 'novel')],
+)
+def test_base_and_novel_classes_are_tested_together_and_alone(name, classes, ending):
+    ours = config_for(Config.fromfile(find_config('coco_base_masq')), name)
+    hooks = [one.classes for one in ours.custom_hooks if one.type.endswith('SetClassesHook')]
+    assert hooks == ([] if classes is None else [classes])
+    dataset = ours.test_dataloader.dataset
+    assert dataset.ann_file == f'lists/val2017_{ending}.txt'
+    assert ours.test_evaluator.ann_file.endswith(f'instances_val2017_{ending}.json')
+    assert dataset.metainfo.unseen == ('coco65' if classes is None else 'none')
+    assert ours.model.test_cfg.tasks == ['instance']
+
+
+def test_a_frozen_model_has_the_things_of_the_set():
+    cfg = Config.fromfile(find_config('coco_panoptic_proposals'))
+    assert config_for(cfg, 'ade_panoptic', trained=False).model.things == 'ade_things'
+    assert 'things' not in config_for(cfg, 'a847', trained=False).model
+
+
 def test_an_unknown_protocol():
     with pytest.raises(ValueError, match="protocol is 'slide'; legal values: whole, windows"):
         config_for(Config.fromfile(find_config('maskclip_vit-b16_voc20')), 'a150', 'slide')
@@ -161,6 +202,16 @@ def test_the_tables_say_the_same(tmp_path):
         Row('b', 'B', {'mIoU': 30.0, 'mIoU(U)': 10.0}),
         Row('c', 'C', {}, skipped='no photos'),
     ]
+    assert 'PQ' not in console_table(rows)
+    others = [*rows, Row('d', 'D', {'AP50': 7.0})]
+    lines = console_table(others).splitlines()
+    assert [cell.strip() for cell in lines[1].split('|')][-4:-1] == [
+        'hIoU',
+        'AP50',
+        'published mIoU',
+    ]
+    assert '7.0' in lines[6]
+    assert 'mean of 2' in lines[7]
     write_tables(rows, tmp_path)
     with (tmp_path / 'bench.csv').open(newline='') as file:
         lines = list(csv.reader(file))

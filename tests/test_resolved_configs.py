@@ -47,6 +47,7 @@ RUN = dict(
         'log_level',
         'resume',
         'made_by',
+        'other_sets',
         'tta',
         'protocol',
     ),
@@ -185,6 +186,8 @@ def of_evaluator(config: dict | list, loader: dict) -> dict | list:
     """Its arguments, and the classes that it takes for unseen on this data."""
     if isinstance(config, list):
         return [of_evaluator(one, loader) for one in config]
+    if 'ann_file' in config:  # of the data set, which is not there
+        return plain(dict(config))
     metric = METRICS.build(config)
     if not hasattr(metric, 'unseen'):
         return plain(dict(config))

@@ -198,6 +198,49 @@ def test_photos_are_as_freesegs(name, pipeline, crop):
     assert testing(photo)['inputs'].shape[1:] == (640, 853)
 
 
+@pytest.mark.parametrize(
+    ('name', 'shapes'),
+    [
+        ('coco_base_masq', None),
+        ('coco_panoptic_masq', {(1024, 1024)}),
+        ('coco_panoptic_rcnn_masq', {(800, 1067)}),
+    ],
+)
+def test_things_follow_photos_as_masqclip_has_them(name, shapes):
+    """One thing, a quarter of a photo: it is as large and lies where its pixels do."""
+    config = Config.fromfile(find_config(name))
+    init_default_scope('mmseg')
+    pipeline = Compose(
+        [
+            one
+            for one in config.train_dataloader.dataset.pipeline
+            if not re.search('Load|Hide', one.type)
+        ]
+    )
+    photo, numbers = np.zeros((375, 500, 3), np.uint8), np.zeros((375, 500), np.int32)
+    photo[:187, :250], numbers[:187, :250] = 255, 1
+    seen = set()
+    for _ in range(12):
+        out = pipeline(
+            {
+                'img': photo,
+                'ori_shape': photo.shape[:2],
+                'gt_seg_map': numbers.copy(),
+                INSTANCES: numbers,
+                'seg_fields': ['gt_seg_map', INSTANCES],
+            }
+        )
+        there = out['data_samples'].metainfo[INSTANCES]
+        assert there.shape == out['inputs'].shape[1:]
+        assert ((out['inputs'][0].numpy() > 127) == (there == 1)).mean() > 0.98
+        seen.add(there.shape)
+    if shapes is None:  # 0.1 to 2 times the photo, at most a crop
+        assert len(seen) > 6
+        assert 75 < min(map(min, seen)) < max(map(max, seen)) <= 1024
+    else:
+        assert seen == shapes
+
+
 def test_clip_that_maft_tuned_classifies_masks_of_sam(build):
     tuned, sam = (build(small(find_config(f'coco_stuff_{one}'))) for one in ('maft', 'sam'))
     wanted, there = sam.state_dict(), tuned.state_dict()

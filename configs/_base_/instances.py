@@ -27,11 +27,10 @@ test_800 = [
     dict(type='mmseg_zsclip.LoadInstances'),
     packing,
 ]
-# What `zsclip bench` takes other sets at, and with which words.
-words_of = dict(ade150='ade150_words')
-resize_of = dict(
+# The size of other sets' photos for `zsclip bench`, and words that are not those of their labels.
+other_sets = dict(
     ade_panoptic=dict(scale=(2560, 640)),
-    ade150=dict(scale=(2560, 640)),
+    ade150=dict(scale=(2560, 640), classes='ade150_words'),
     ade847=dict(scale=(2048, 512)),
     context59=dict(scale=(2048, 512)),
     pc459=dict(scale=(2048, 512)),

@@ -93,9 +93,9 @@ def vocabulary_settings(node) -> list[dict]:
 def config_for(cfg: Config, name: str, protocol: str | None = None, trained: bool = True) -> Config:
     """The config of a model on another test set; its own stays as it is.
 
-    A config may say `resize_of` and `words_of`, options of its `Resize` and class names for some
-    sets, by their files of configs/_base_/datasets. A base config says `tasks` and `things` of sets
-    for models of two stages.
+    A config may say of `other_sets`, by their files of configs/_base_/datasets, at which `scale` it
+    takes their photos and other `classes`, words for the same labels. A base config says the
+    `tasks` and `things` of a set for models of two stages.
 
     Args:
         name: key of `SETS`.
@@ -115,7 +115,8 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
             'no part of the model has `classes` and `text`, so its vocabulary is fixed and '
             'it has one test set. Use `zsclip test`.'
         )
-    pipeline = own_pipeline(cfg, file, 'tasks' in base)
+    other = cfg.get('other_sets', {}).get(file, {})
+    pipeline = own_pipeline(cfg, other.get('scale'), 'tasks' in base)
     if protocol is not None:
         apply_protocol(cfg, heads, pipeline, name, protocol)
     own = load_classes(heads[0]['classes']) == load_classes(base.classes)
@@ -132,7 +133,7 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
         cfg.model.test_cfg['tasks'] = base.get('tasks', ['semantic'])
     if own:
         return cfg
-    words = dict(classes=cfg.get('words_of', {}).get(file, base.classes))
+    words = dict(classes=other.get('classes', base.classes))
     if 'things' in base:
         words['things'] = base.things
     if trained:
@@ -149,10 +150,11 @@ def config_for(cfg: Config, name: str, protocol: str | None = None, trained: boo
     return cfg
 
 
-def own_pipeline(cfg: Config, file: str, things: bool) -> list[dict]:
-    """The model's test pipeline for a set; without `things` it has no instance maps to load."""
+def own_pipeline(cfg: Config, scale: Sequence[int] | None, things: bool) -> list[dict]:
+    """The model's test pipeline, photos at another `scale` if one is given, for a set that has
+    instance maps to load, `things`, or none."""
     return [
-        dict(step, **cfg.get('resize_of', {}).get(file, {})) if step['type'] == 'Resize' else step
+        dict(step, scale=scale) if scale and step['type'] == 'Resize' else step
         for step in next(config_pipelines(cfg.test_dataloader.dataset))
         if things or not str(step['type']).endswith('LoadInstances')
     ]

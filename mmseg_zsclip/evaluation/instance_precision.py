@@ -26,10 +26,16 @@ def read_truth(path: str | Path):
     """A COCO json with instances, as pycocotools has it.
 
     Raises:
+        FileNotFoundError: there is none.
         ValueError: it is none, has no instance, or two images of one name.
     """
     from pycocotools.coco import COCO
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'the COCO json {path} of InstanceAPMetric does not exist. The converter of the data '
+            'set writes it (tools/dataset_converters), or give ann_file.'
+        )
     truth = COCO()
     try:
         truth.dataset = json.loads(Path(path).read_text(encoding='utf-8'))

@@ -158,6 +158,11 @@ def test_what_it_cannot_measure_is_named(truth, tmp_path):
             metric(place)
 
 
+def test_a_json_that_is_not_there_names_who_writes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match='all.json of InstanceAPMetric .* The converter'):
+        metric(tmp_path / 'all.json')
+
+
 def test_without_a_json_the_truth_is_the_samples_own(tmp_path):
     """Boxes that do not overlap, so that a label map holds the same instances as a json."""
     rng, rows, samples = np.random.default_rng(2), [], []
