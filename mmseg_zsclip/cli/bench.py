@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         required=True,
         metavar='SET',
-        help='test sets, or a group of them: open-vocabulary, training-free, cross-data, base-novel',
+        help='test sets or groups: open-vocabulary, training-free, cross-data, base-novel',
     )
     parser.add_argument(
         '--protocol',

@@ -114,6 +114,15 @@ _MAFT = [  # what belongs to neither backbone nor head of the generator
     (r'criterion\.empty_weight', ''),
 ]
 
+_MASQCLIP = [
+    (r'masqclip\.visual\.transformer\.resblocks\.(\d+)\.attn\.new_q_proj\.(.+)', r'own.q.\1.\2'),
+    (r'masqclip\.visual\.(.+)', r'visual.\1'),
+    (r'masqclip\.mask_embeddings', 'position'),
+    # No output depends on these: statistics of images, which a config names, and weights of a loss.
+    (r'(masqclip\.)?pixel_(mean|std)', ''),
+    (r'criterion\.empty_weight', ''),
+]
+
 
 def zegclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
     """ZegCLIP's released `backbone.*` and `decode_head.*` tensors under our names.
@@ -190,17 +199,7 @@ def maft(released: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: no generator in it; keys that the rules do not know; lists them.
     """
-    backbone, head, rest = {}, {}, {}
-    for key, value in released.items():
-        for prefix, part in (('backbone.', backbone), ('sem_seg_head.', head), ('', rest)):
-            if key.startswith(prefix):
-                part[key.removeprefix(prefix)] = value
-                break
-    if not backbone or not head:
-        raise ValueError(
-            "no 'backbone.*' or no 'sem_seg_head.*' key: this is no MAFT or FreeSeg checkpoint. "
-            f'It has {len(released)} keys, e.g. {sorted(released)[:3]}.'
-        )
+    backbone, head, rest = _parts(released, 'MAFT or FreeSeg')
     meeting = {key for key in head if key.startswith('interaction.')}
     decoder = 'pixel_decoder.decoder.' if meeting else 'pixel_decoder.'
     ours = {f'pixel_decoder.{key}': head.pop(key) for key in meeting}
@@ -212,6 +211,37 @@ def maft(released: dict[str, Tensor]) -> dict[str, Tensor]:
     if not any(key.startswith('IPCLIP.') for key in rest):
         rules = [(_CLIP + r'visual\.(.+)', r'classifier.visual.\1'), *_MAFT]
     return ours | _rename(rest, rules, "MAFT's")
+
+
+def masqclip(released: dict[str, Tensor]) -> dict[str, Tensor]:
+    """MasQCLIP's tensors under the names of `MasQCLIP` with `QueryProposals`. It has no text.
+
+    Raises:
+        ValueError: no generator in it; keys that the rules do not know; lists them.
+    """
+    backbone, head, rest = _parts(released, 'MasQCLIP')
+    parts = {
+        'generator.backbone': resnet(backbone),
+        'generator.head': mask2former(head),
+        'classifier': _rename(rest, _MASQCLIP, "MasQCLIP's"),
+    }
+    return {f'{part}.{key}': one for part, all_ in parts.items() for key, one in all_.items()}
+
+
+def _parts(released: dict[str, Tensor], whose: str) -> tuple[dict, dict, dict]:
+    """Backbone, head, both without their prefixes, and the rest of a detectron2 checkpoint."""
+    backbone, head, rest = {}, {}, {}
+    for key, value in released.items():
+        for prefix, part in (('backbone.', backbone), ('sem_seg_head.', head), ('', rest)):
+            if key.startswith(prefix):
+                part[key.removeprefix(prefix)] = value
+                break
+    if not backbone or not head:
+        raise ValueError(
+            f"no 'backbone.*' or no 'sem_seg_head.*' key: this is no {whose} checkpoint. "
+            f'It has {len(released)} keys, e.g. {sorted(released)[:3]}.'
+        )
+    return backbone, head, rest
 
 
 def _rename(

@@ -3,10 +3,12 @@
     python tools/model_converters/official.py zegclip iter_20000.pth zegclip_voc.pth
     zsclip test voc_inductive_released zegclip_voc.pth
     python tools/model_converters/official.py maft maft.pth out.pth --config NAME
+    python tools/model_converters/official.py masqclip panoptic.pth out.pth
 
 Every tensor is accounted for: it has a place in our model, or no output depends on it. What is
 left over, missing or of another shape is an error, and then nothing is written. OUT needs no CLIP
-file: its text embeddings come from the text encoder in IN. `maft` takes stage 1 alone too, and
+file: its text embeddings come from the text encoder in IN, or, of MasQCLIP, which has none in its
+file, from the CLIP that the config names. `maft` takes stage 1 alone too, and
 then OUT is of its config, or the `generator.checkpoint` of a stage 2. Arrays of numpy (.pkl) are
 not read.
 """
@@ -27,10 +29,12 @@ from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import class_embeddings
 from mmseg_zsclip.files import whole_file
 from mmseg_zsclip.models import released
+from mmseg_zsclip.models.vocabulary import Vocabulary
 from mmseg_zsclip.registry import MODELS
 
 # prompts of a block -> the config of the release that has as many
 ZEGCLIP = {10: 'voc_inductive_released', 100: 'coco_stuff_inductive_released'}
+MASQCLIP = {133: 'coco_panoptic_masq_released', 48: 'coco_base_masq_released'}  # by its classes
 TEXT = 'text_encoder.'
 CLASS_WEIGHTS = 'decode_head.loss_decode.criterion.empty_weight'  # one more than it has classes
 
@@ -83,15 +87,64 @@ def maft(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, str
     return fitted(released.maft(state), config, 'criterion.empty_weight', state), config
 
 
+def masqclip(state: dict[str, Tensor], config: str | None = None) -> tuple[dict, str]:
+    """MasQCLIP's tensors (float32, released names) as a state dict of `config`, and its name. Text
+    embeddings come from the CLIP that the config names.
+
+    Args:
+        config: found by the number of classes that it was trained on, if left out.
+
+    Raises:
+        ValueError: not a MasQCLIP checkpoint, trained on a number of classes that no config of the
+            release or another than `config` has, or tensors unknown, missing or of other shapes:
+            lists them.
+    """
+    ours = released.masqclip(state)
+    count = len(state.get('criterion.empty_weight', [0])) - 1
+    config = config or MASQCLIP.get(count)
+    if config is None:
+        raise ValueError(
+            f'the checkpoint was trained on {count} classes, the release on '
+            f'{" or ".join(map(str, MASQCLIP))}. Name its config: --config NAME.'
+        )
+    model = loaded(ours, config, 'criterion.empty_weight', state)
+    for vocabulary in (model.vocabulary, model.background):
+        vocabulary.init_weights()
+    return model.state_dict(), config
+
+
 def fitted(
     ours: dict[str, Tensor], config: str, class_weights: str, state: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     """The state dict of a config's model from tensors under its names and its text tower's, which
-    becomes text embeddings.
+    becomes text embeddings; see `loaded`."""
+    model = loaded(ours, config, class_weights, state, with_text=True)
+    vocabulary = model.vocabulary
+    vocabulary.set_embeddings(
+        class_embeddings(
+            model.text_encoder,
+            vocabulary.rows,
+            vocabulary.templates,
+            synonyms=vocabulary.synonyms,
+        )
+    )
+    del model.text_encoder
+    return model.state_dict()
+
+
+def loaded(
+    ours: dict[str, Tensor],
+    config: str,
+    class_weights: str,
+    state: dict[str, Tensor],
+    with_text: bool = False,
+) -> torch.nn.Module:
+    """A config's model with tensors under its names, its text embeddings still zeros.
 
     Args:
         class_weights: key in `state`, the file's own tensors, of a number for each trained class
             and for none.
+        with_text: a text tower is among the tensors, and becomes a part of the model.
 
     Raises:
         ValueError: tensors unknown, missing or of other shapes, or another number of classes.
@@ -100,10 +153,13 @@ def fitted(
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-        vocabulary = model.vocabulary
-        model.text_encoder = build_text(vocabulary.arch)
-    place = next(name for name, part in model.named_modules() if part is vocabulary)
-    empty = {f'{place}.embeddings': torch.zeros(vocabulary.embeddings.shape)}
+        if with_text:
+            model.text_encoder = build_text(model.vocabulary.arch)
+    empty = {
+        f'{name}.embeddings': torch.zeros(part.embeddings.shape)
+        for name, part in model.named_modules()
+        if isinstance(part, Vocabulary)
+    }
     try:
         model.load_state_dict(ours | empty, assign=True)
     except RuntimeError as error:
@@ -117,19 +173,10 @@ def fitted(
             f'the checkpoint was trained on {len(state[class_weights]) - 1} classes, {config} has '
             f'{" or ".join(map(str, sorted(counts)))}. Name its config: --config NAME.'
         )
-    vocabulary.set_embeddings(
-        class_embeddings(
-            model.text_encoder,
-            vocabulary.rows,
-            vocabulary.templates,
-            synonyms=vocabulary.synonyms,
-        )
-    )
-    del model.text_encoder
-    return model.state_dict()
+    return model
 
 
-CONVERTERS = dict(zegclip=zegclip, maft=maft)
+CONVERTERS = dict(zegclip=zegclip, maft=maft, masqclip=masqclip)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -161,7 +208,7 @@ def main(argv: list[str] | None = None) -> None:
         f'{args.target}: {len(ours)} tensors, from {len(state)}. To test it:\n'
         f'    zsclip test {config} {args.target}'
     )
-    if args.config is None:
+    if args.method == 'zegclip' and args.config is None:
         print('The transductive and fully supervised configs of the data set take the same file.')
 
 
