@@ -21,6 +21,7 @@ ARROWS = {
     'losses': GROUND,
     'datasets': GROUND,
     'evaluation': GROUND | {'datasets'},
+    'annotations': GROUND | {'datasets'},
     'toy': GROUND | {'datasets'},
     'models': GROUND | {'clip', 'datasets', 'losses'},
     'engine': GROUND | {'datasets', 'checkpoints'},

@@ -1,0 +1,1 @@
+"""Label maps as the files that labelling tools and trainers read, one format a file."""
