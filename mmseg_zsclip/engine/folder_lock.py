@@ -1,4 +1,4 @@
-"""A folder that is in use by a training is used by no second one."""
+"""A folder that is in use by a run is used by no second one."""
 
 import errno
 import os
@@ -62,13 +62,13 @@ def _lock(handle: int, path: Path) -> None:
             raise
         holder = os.read(handle, 200).decode(errors='replace') or 'another process'
         raise RunError(
-            f'{path.parent} is in use by a training, {holder}. Wait for it or end it, '
-            'or take another --work-dir.'
+            f'{path.parent} is in use by another run, {holder}. Wait for it or end it, '
+            'or take another folder (--work-dir, --out).'
         ) from error
 
 
 def _unlocked(path: Path) -> None:
     warnings.warn(
-        f'{path.parent} cannot be locked on this system: do not start a second training in it.',
+        f'{path.parent} cannot be locked on this system: do not start a second run in it.',
         stacklevel=2,
     )

@@ -31,7 +31,7 @@ def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_kil
     )
     assert first.stdout.readline() == 'held\n'
     with pytest.raises(
-        RunError, match=f'{tmp_path} is in use by a training, process {first.pid} on'
+        RunError, match=f'{tmp_path} is in use by another run, process {first.pid} on'
     ):
         in_use(tmp_path).__enter__()
     first.kill()
@@ -63,5 +63,5 @@ def test_a_system_without_locks_trains_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'fcntl', None)
     for name in ('pread', 'pwrite', 'uname', 'fork'):
         monkeypatch.delattr(os, name)
-    with pytest.warns(UserWarning, match='cannot be locked .* do not start a second training'):
+    with pytest.warns(UserWarning, match='cannot be locked .* do not start a second run'):
         in_use(tmp_path).__enter__()

@@ -1,0 +1,212 @@
+"""Any number of photos to a folder of label maps and annotations; a run that was killed goes on."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ..annotations.writers import FORMATS, Photo, PNGWriter, Writer
+from ..datasets.output_names import names_of_photos, numbered
+from ..datasets.photo_files import read_photo
+from ..engine.folder_lock import LOCK_FILE, in_use
+from ..engine.progress import ProgressBar
+from ..files import write_json
+
+RUN_FILE = 'run.json'
+THREADS = 2  # that read, and as many that write
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Args:
+        segmented: photos, in this run.
+        failed: path -> why it could not be read.
+        model_seconds: in the model alone.
+        seconds: from the first photo to the last file.
+    """
+
+    segmented: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    model_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class Job:
+    """What is asked of every photo.
+
+    Args:
+        segment: photos (H, W, 3) uint8, RGB -> a label map (H, W) integers for each; those
+            outside `0..C-1` are of no class.
+        classes: C names.
+        palette: C RGB rows, 0-255.
+        settings: all that the label maps depend on, for JSON.
+        formats: of `FORMATS`; png is always written, as a later run goes on from it.
+        batch: photos that the model gets at a time; as many are read ahead.
+    """
+
+    segment: Callable[[list[np.ndarray]], Sequence[np.ndarray]]
+    classes: Sequence[str]
+    palette: Sequence[Sequence[int]]
+    settings: dict
+    formats: Sequence[str] = ('png',)
+    batch: int = 4
+
+    def writers(self, out: Path) -> list[Writer]:
+        """Those of the formats; the label maps come last, which say that a photo is done."""
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown:
+            raise ValueError(f'unknown formats {unknown}; legal: {", ".join(FORMATS)}.')
+        names = [*dict.fromkeys(name for name in self.formats if name != 'png'), 'png']
+        return [FORMATS[name](out, self.classes, self.palette) for name in names]
+
+
+def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Outcome:
+    """Writes the label map and the annotations of every photo into `out`, which is made.
+
+    Killed at any time, it goes on where it was: a photo whose label map is there is done, and no
+    other file is there in part. Another run may add photos and formats. The files of all photos
+    (`coco.json`, `cvat.zip`) are made at the end, of all that `out` knows.
+
+    Args:
+        paths: absolute, each once. One that cannot be read is passed over, and named in the
+            outcome.
+
+    Raises:
+        ValueError: unknown formats; what `out` holds was made by other settings; names of classes
+            that a format cannot hold.
+        RunError: another run uses `out`.
+        WriteError: a full disk, a closed folder.
+    """
+    out = Path(out).absolute()
+    with in_use(out):
+        try:
+            return _segmented(paths, out, job)
+        finally:
+            (out / LOCK_FILE).unlink()
+
+
+def _segmented(paths: Sequence[str], out: Path, job: Job) -> Outcome:
+    for partial in out.rglob('.*.partial'):  # of a run that was killed
+        partial.unlink()
+    writers = job.writers(out)
+    photos, asked = noted(paths, out, job), set(paths)
+    outcome, start = Outcome(), time.perf_counter()
+    _one_by_one([photo for photo in photos if photo.path in asked], writers, job, outcome)
+    labelled = [photo for photo in photos if not writers[-1].missing(photo)]
+    for writer in writers if labelled else ():
+        writer.finish(labelled, writers[-1].read)
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def noted(paths: Sequence[str], out: Path, job: Job) -> list[Photo]:
+    """All photos that `out` knows, these among them, each with a name and a number that stay.
+
+    Raises:
+        ValueError: `out` was made by other settings.
+    """
+    path = out / RUN_FILE
+    run = dict(job.settings, classes=list(job.classes), palette=[list(row) for row in job.palette])
+    run = json.loads(json.dumps(run, default=lambda value: value.tolist()))
+    known = {}
+    if path.exists():
+        before = json.loads(path.read_text(encoding='utf-8'))
+        known = before.pop('photos')
+        for key in run:
+            if run[key] != before.get(key):
+                raise ValueError(
+                    f'{out} holds the results of another run: {key} was {before.get(key)!r} and '
+                    f'is {run[key]!r}. Take another --out, or remove that folder.'
+                )
+    new = [one for one in paths if one not in known]
+    if new:
+        fresh = names_of_photos([(None, [*known, *new])])
+        known = numbered(known | {one: fresh[one] for one in new})
+        write_json(path, dict(run, photos=known))
+    return [Photo(one, name, i) for i, (one, name) in enumerate(known.items(), 1)]
+
+
+def _one_by_one(
+    photos: Sequence[Photo], writers: Sequence[Writer], job: Job, outcome: Outcome
+) -> None:
+    """Segments photos without a label map; of the others, writes the formats that they lack."""
+    maps = writers[-1]
+    todo = [photo for photo in photos if maps.missing(photo)]
+    bar, count = ProgressBar('photos', len(photos)), len(photos) - len(todo)
+    with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as pens:
+        writing = deque()
+        for photo in photos:
+            lacking = [writer for writer in writers if writer.missing(photo)]
+            if lacking and maps not in lacking:
+                writing.append(pens.submit(_write_again, photo, lacking, maps))
+                _wait(writing, job.batch)
+        for batch in _batches(_read_ahead(todo, readers, job.batch), job.batch):
+            read = []
+            for photo, pixels in batch:
+                if isinstance(pixels, Exception):
+                    outcome.failed[photo.path] = str(pixels)
+                else:
+                    read.append((photo, pixels))
+            start = time.perf_counter()
+            found = job.segment([pixels for _, pixels in read]) if read else []
+            outcome.model_seconds += time.perf_counter() - start
+            outcome.segmented += len(read)
+            for (photo, _), labels in zip(read, found, strict=True):
+                writing.append(pens.submit(_write, photo, writers, labels))
+            _wait(writing, job.batch)
+            count += len(batch)
+            bar.update(count)
+        _wait(writing, 0)
+    bar.close(f'{outcome.segmented} segmented')
+
+
+def _read_ahead(
+    photos: Sequence[Photo], readers: ThreadPoolExecutor, ahead: int
+) -> Iterator[tuple[Photo, np.ndarray | Exception]]:
+    """Photos and their pixels, or why there are none; `ahead` are read beyond the one given."""
+    reading = deque()
+    for photo in photos:
+        reading.append((photo, readers.submit(_read, photo)))
+        if len(reading) > ahead:
+            first, pixels = reading.popleft()
+            yield first, pixels.result()
+    for first, pixels in reading:
+        yield first, pixels.result()
+
+
+def _read(photo: Photo) -> np.ndarray | Exception:
+    try:
+        return read_photo(photo.path, 'rgb')
+    except (OSError, ValueError) as error:
+        return error
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _write(photo: Photo, writers: Sequence[Writer], labels: np.ndarray) -> None:
+    for writer in writers:
+        writer.write(photo, labels)
+
+
+def _write_again(photo: Photo, writers: Sequence[Writer], maps: PNGWriter) -> None:
+    _write(photo, writers, maps.read(photo))
+
+
+def _wait(writing: deque[Future], most: int) -> None:
+    """Until at most so many are left; their errors are raised."""
+    while len(writing) > most:
+        writing.popleft().result()

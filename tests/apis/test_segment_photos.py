@@ -1,0 +1,225 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_zsclip.annotations.writers import FORMATS
+from mmseg_zsclip.apis.segment_photos import Job, segment_photos
+from mmseg_zsclip.datasets.label_files import read_label_file
+from mmseg_zsclip.engine.folder_lock import in_use
+from mmseg_zsclip.engine.run_identity import RunError
+
+CLASSES, PALETTE = ['dark', 'bright'], [[10, 20, 30], [200, 100, 50]]
+
+
+def brightness(photos):
+    """A model of two classes; 255 where red is above 250."""
+    return [np.where(one[..., 0] > 250, 255, one.mean(axis=2) > 127) for one in photos]
+
+
+def job(segment=brightness, formats=('png',), classes=CLASSES, **settings):
+    return Job(segment, classes, PALETTE, settings, formats, batch=3)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Paths of 7 photos of several sizes in two folders, whose names are the same."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for i in range(7):
+        pixels = cv2.resize(rng.integers(0, 256, (4, 5, 3), np.uint8), (50 + 3 * i, 40))
+        path = tmp_path / 'photos' / 'ab'[i % 2] / f'{i // 2}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        paths.append(str(path))
+    return paths
+
+
+def content(out):
+    """Bytes of every file of a folder, links as what they lead to, by its place."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob('*')
+        if path.is_file()
+    }
+
+
+def test_every_format_of_every_photo(tmp_path, photos):
+    out = tmp_path / 'out'
+    outcome = segment_photos(photos, out, job(formats=tuple(FORMATS)))
+    assert (outcome.segmented, outcome.failed) == (7, {})
+    names = [f'{"ab"[i % 2]}/{i // 2}' for i in range(7)]
+    expected = {'run.json', 'coco.json', 'cvat.zip', 'cvat_labels.json', 'yolo/data.yaml'}
+    expected |= {'png/classes.txt', 'labelme/labels.txt'}
+    for name in names:
+        expected |= {f'png/{name}.png', f'labelme/{name}.json'}
+        expected |= {f'yolo/labels/{name}.txt', f'yolo/images/{name}.png'}
+    assert set(content(out)) == expected
+    images = json.loads((out / 'coco.json').read_text())['images']
+    assert [image['file_name'] for image in images] == [f'{name}.png' for name in names]
+    assert [image['id'] for image in images] == [1, 2, 3, 4, 5, 6, 7]
+    listed = zipfile.ZipFile(out / 'cvat.zip').read('ImageSets/Segmentation/default.txt')
+    assert listed.decode().split() == names
+    for path, name in zip(photos, names, strict=True):
+        pixels = np.asarray(Image.open(path))
+        labels = read_label_file(str(out / 'png' / f'{name}.png'))
+        assert (labels == brightness([pixels])[0]).all()
+        place = out / 'labelme' / f'{name}.json'
+        shown = place.parent / json.loads(place.read_text())['imagePath']
+        assert shown.resolve() == Path(path).resolve()
+
+
+def test_formats_that_come_later_are_the_same_and_ask_no_model(tmp_path, photos):
+    segment_photos(photos, tmp_path / 'whole', job(formats=tuple(FORMATS)))
+    segment_photos(photos, tmp_path / 'parts', job())
+    outcome = segment_photos(photos, tmp_path / 'parts', job(None, tuple(FORMATS)))
+    assert outcome.segmented == 0
+    assert content(tmp_path / 'parts') == content(tmp_path / 'whole')
+
+
+def test_more_photos_keep_the_names_and_ids_of_those_before(tmp_path, photos):
+    out = tmp_path / 'out'
+    segment_photos(photos[:1], out, job(formats=['coco']))
+    assert (out / 'png' / '0.png').exists()  # the folder of one photo is the deepest
+    outcome = segment_photos(photos[::-1], out, job(formats=['coco']))
+    assert outcome.segmented == 6
+    photo = json.loads((out / 'run.json').read_text())['photos']
+    assert photo[photos[0]] == '0'
+    assert len({name.lower() for name in photo.values()}) == 7
+    ids = {
+        row['file_name']: row['id'] for row in json.loads((out / 'coco.json').read_text())['images']
+    }
+    assert ids['a/0.png'] == 1
+    assert sorted(ids.values()) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_unreadable_photos_are_named_and_tried_again(tmp_path, photos):
+    broken = Path(photos[2])
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:60])
+    missing = str(tmp_path / 'nowhere.jpg')
+    outcome = segment_photos([*photos, missing], tmp_path / 'out', job(formats=['coco', 'yolo']))
+    assert outcome.segmented == 6
+    assert set(outcome.failed) == {str(broken), missing}
+    assert 'truncated or damaged' in outcome.failed[str(broken)]
+    broken.write_bytes(whole)
+    outcome = segment_photos(photos, tmp_path / 'out', job(formats=['coco', 'yolo']))
+    assert (outcome.segmented, outcome.failed) == (1, {})
+    images = json.loads((tmp_path / 'out' / 'coco.json').read_text())['images']
+    assert [image['id'] for image in images] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ('other', 'message'),
+    [
+        (dict(classes=['dark', 'light']), r"classes was \['dark', 'bright'\] and is \['dark', 'li"),
+        (dict(model='b'), "model was 'a' and is 'b'. Take another --out"),
+    ],
+)
+def test_results_of_other_settings_are_not_mixed(tmp_path, photos, other, message):
+    segment_photos(photos[:1], tmp_path / 'out', job(model='a'))
+    before = content(tmp_path / 'out')
+    with pytest.raises(ValueError, match=message):
+        segment_photos(photos, tmp_path / 'out', job(**dict(dict(model='a'), **other)))
+    assert content(tmp_path / 'out') == before
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_folder_is_used_by_one_run(tmp_path, photos):
+    (tmp_path / 'out').mkdir()
+    told, tell = os.pipe()
+    other = os.fork()
+    if not other:
+        with in_use(tmp_path / 'out'):
+            os.write(tell, b'held')
+            signal.pause()
+    try:
+        assert os.read(told, 4) == b'held'
+        with pytest.raises(RunError, match=f'is in use by another run, process {other} on'):
+            segment_photos(photos, tmp_path / 'out', job())
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    assert segment_photos(photos, tmp_path / 'out', job()).segmented == 7
+
+
+def test_an_unknown_format_or_a_name_that_cvat_refuses_costs_no_time(tmp_path, photos):
+    with pytest.raises(ValueError, match=r"unknown formats \['voc'\]; legal: png, coco"):
+        segment_photos(photos, tmp_path / 'out', job(None, ['voc']))
+    with pytest.raises(ValueError, match="class 'a:b' cannot be a label"):
+        segment_photos(photos, tmp_path / 'out', job(None, ['cvat'], ['a:b', 'c']))
+
+
+def test_an_error_of_a_writer_ends_the_run(tmp_path, photos):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'labelme').touch()
+    with pytest.raises(OSError, match='labelme'):
+        segment_photos(photos, tmp_path / 'out', job(formats=['labelme']))
+
+
+KILLED = """
+import glob, os, random, signal, sys, time
+import numpy as np
+from mmseg_zsclip.annotations.writers import FORMATS
+from mmseg_zsclip.apis.segment_photos import Job, segment_photos
+
+out, *photos = sys.argv[1:]
+
+def slow(photos):
+    time.sleep(0.01 * len(photos))
+    return [one[..., 0] > 127 for one in photos]
+
+def run():
+    job = Job(slow, ['dark', 'bright'], [[9, 9, 9], [200, 100, 50]], {}, tuple(FORMATS), 2)
+    segment_photos(photos, out, job)
+
+random.seed(0)
+for _ in range(5):
+    process = os.fork()
+    if not process:
+        run()
+        os._exit(0)
+    time.sleep(random.uniform(0.05, 0.35))
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    print(len(glob.glob(f'{out}/png/*.png')))
+run()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for i in range(60):
+        pixels = cv2.resize(rng.integers(0, 256, (4, 5, 3), np.uint8), (64, 48))
+        paths.append(str(tmp_path / f'{i}.png'))
+        Image.fromarray(pixels).save(paths[-1])
+    process = subprocess.run(
+        [sys.executable, '-c', KILLED, str(tmp_path / 'killed'), *paths],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    done = [int(line) for line in process.stdout.splitlines()]
+    assert done == sorted(done)
+    assert 0 < done[-1] < 60  # so that kills came in the middle
+    assert len(set(done)) > 2
+
+    def segment(photos):
+        return [one[..., 0] > 127 for one in photos]
+
+    palette = [[9, 9, 9], [200, 100, 50]]
+    whole = Job(segment, CLASSES, palette, {}, tuple(FORMATS), 7)
+    segment_photos(paths, tmp_path / 'whole', whole)
+    assert content(tmp_path / 'killed') == content(tmp_path / 'whole')
+    assert len(content(tmp_path / 'whole')) == 4 * 60 + 7
