@@ -1,5 +1,7 @@
 """What a user calls from Python. Nothing heavy is imported until a function needs it."""
 
+from importlib import import_module
+
 from .configs import (
     ConfigNotFoundError,
     config_root,
@@ -7,4 +9,19 @@ from .configs import (
     shipped_configs,
 )
 
-__all__ = ['ConfigNotFoundError', 'config_root', 'find_config', 'shipped_configs']
+HEAVY = dict(ZeroShotSegmenter='.segmenter', Segmentation='.segmentation')
+
+__all__ = [
+    'ConfigNotFoundError',
+    'Segmentation',
+    'ZeroShotSegmenter',
+    'config_root',
+    'find_config',
+    'shipped_configs',
+]
+
+
+def __getattr__(name: str):
+    if name not in HEAVY:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(HEAVY[name], __name__), name)

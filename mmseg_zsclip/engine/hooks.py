@@ -1,6 +1,6 @@
 """Hooks that turn silent failures into errors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -33,6 +33,31 @@ def vocabulary_of(model: nn.Module) -> nn.Module | None:
     return next(iter(vocabularies(model).values()), None) if own is None else own
 
 
+def check_fit(module: nn.Module, checkpoint: dict, left_out: Collection[str] = ()) -> None:
+    """That a checkpoint has every tensor of a model, but those `left_out`, in its shape.
+
+    Raises:
+        ValueError: it has not; what is missing or has another shape is listed.
+    """
+    saved = checkpoint.get('state_dict', checkpoint)
+    saved = {key.removeprefix('module.'): value for key, value in saved.items()}
+    model = {key: value for key, value in module.state_dict().items() if key not in left_out}
+    missing = sorted(set(model) - set(saved))
+    shapes = [
+        f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
+        for key in sorted(set(model) & set(saved))
+        if saved[key].shape != model[key].shape
+    ]
+    if missing or shapes:
+        unexpected = sorted(set(saved) - set(model))
+        raise ValueError(
+            f'the checkpoint does not fit the model. Missing ({len(missing)}): '
+            f'{few(missing, 8)}. Other shape ({len(shapes)}): {few(shapes, 8)}. Unexpected '
+            f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
+            'released files go through tools/model_converters first.'
+        )
+
+
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
     """A checkpoint must fill the whole model, and be of its classes and its text: mmengine only
@@ -57,25 +82,7 @@ class StrictLoadHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         module = bare_model(runner)
         self.check_text(runner, module, checkpoint)
-        saved = checkpoint.get('state_dict', checkpoint)
-        saved = {key.removeprefix('module.'): value for key, value in saved.items()}
-        model = module.state_dict()
-        if self.left_out:
-            model = {key: value for key, value in model.items() if key not in self.left_out}
-        missing = sorted(set(model) - set(saved))
-        shapes = [
-            f'{key}: checkpoint {tuple(saved[key].shape)}, model {tuple(model[key].shape)}'
-            for key in sorted(set(model) & set(saved))
-            if saved[key].shape != model[key].shape
-        ]
-        if missing or shapes:
-            unexpected = sorted(set(saved) - set(model))
-            raise ValueError(
-                f'the checkpoint does not fit the model. Missing ({len(missing)}): '
-                f'{few(missing, 8)}. Other shape ({len(shapes)}): {few(shapes, 8)}. Unexpected '
-                f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
-                'released files go through tools/model_converters first.'
-            )
+        check_fit(module, checkpoint, self.left_out)
 
     def check_text(self, runner: Runner, model: nn.Module, checkpoint: dict) -> None:
         self.left_out = ()

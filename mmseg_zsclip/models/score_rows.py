@@ -115,6 +115,12 @@ class ScoreRows:
         )[0]
 
 
+def whole_rows(scores: Tensor, meta: Mapping, align_corners: bool = False) -> ScoreRows:
+    """`ScoreRows` of scores (C, H, W) at the size of the image that the model saw."""
+    size = tuple(scores.shape[1:])
+    return ScoreRows([scores], [(0, 0)], size, size, None, align_corners, meta)
+
+
 def strips(maps: Sequence[ScoreRows]) -> Iterator[Tensor]:
     """Scores (C, n, W) of a photo, from its top to its bottom: those of the only map, or the mean
     over augmentations of their softmax."""

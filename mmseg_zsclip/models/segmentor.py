@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 from ..vocabulary.labels import IGNORE, UNLABELLED
 from .pamr import refine
-from .score_rows import ScoreRows, best_labels, kept_part
+from .score_rows import ScoreRows, best_labels, kept_part, whole_rows
 from .upsample import FAR
 from .vocabulary import OpenVocabulary, Vocabulary, copy_of_modules, shallow_copy
 from .windows import check_test_cfg, cut_windows, mean_over_windows, window_corners
@@ -166,21 +166,46 @@ class OneStageSegmentor(OpenVocabulary, EncoderDecoder):
             return scores
         return resize(scores[None], size=size, mode='bilinear', align_corners=self.align_corners)[0]
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether scores can be made row by row from coarse ones, see `score_rows`."""
+        head = self.inner_head
+        resizes = getattr(type(head), 'predict_by_feat', None) is BaseDecodeHead.predict_by_feat
+        return (
+            self.test_cfg.get('pamr') is None
+            and self.in_two_steps
+            and self.out_channels > 1
+            and (resizes or hasattr(head, 'finish'))
+        )
+
+    def photo_scores(self, inputs: Tensor, data_samples: Sequence) -> list[ScoreRows]:
+        """`score_rows`, and of a head that has none the scores at the size of the images."""
+        if self.has_rows:
+            return self.score_rows(inputs, data_samples)
+        metas = [sample.metainfo for sample in data_samples]
+        scores = self.inference(inputs, metas).float()
+        return [
+            whole_rows(one, meta, self.align_corners)
+            for one, meta in zip(scores, metas, strict=True)
+        ]
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Scores (C, ...) of one photo -> how sure each class is, in [0, 1]: their softmax, or the
+        head's own."""
+        own = getattr(self.inner_head, 'probabilities', None)
+        if own is not None:
+            return own(scores)
+        return scores.softmax(dim=0) if self.in_two_steps else scores.clamp(0, 1)
+
     def score_rows(self, inputs: Tensor, data_samples: Sequence) -> list[ScoreRows]:
         """Of images (B, 3, H, W): for each, the scores that `predict` gives it, row by row.
 
         Raises:
-            ValueError: `pamr`, or a head whose scores cannot be made so.
+            ValueError: `pamr`, or a head whose scores cannot be made so, see `has_rows`.
         """
         check_test_cfg(self.test_cfg)
         head = self.inner_head
-        resizes = getattr(type(head), 'predict_by_feat', None) is BaseDecodeHead.predict_by_feat
-        if (
-            self.test_cfg.get('pamr') is not None
-            or not self.in_two_steps
-            or self.out_channels < 2
-            or not (resizes or hasattr(head, 'finish'))
-        ):
+        if not self.has_rows:
             raise ValueError(
                 'test_cfg.keep_scores=False needs two classes or more, no pamr, and a head that '
                 f"predicts as mmseg's do; here are {self.out_channels} class(es), "

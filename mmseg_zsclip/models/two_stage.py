@@ -309,15 +309,25 @@ class TwoStageSegmentor(OpenVocabulary, BaseSegmentor):
                     )
                 labels = semantic_labels(scores, masks, self.nothing, self.offsets(scores))
                 sample.pred_sem_seg = PixelData(data=labels[None])
-            if 'instance' in tasks:
-                sample.pred_instances = instances(
-                    scores, masks, self.things, options.get('top', 100)
-                )
-            if 'panoptic' in tasks:
-                limits = (options.get(f'{name}_threshold', 0.3) for name in ('score', 'overlap'))
-                ids = panoptic_ids(scores, masks, self.things, *limits)
-                sample.pred_panoptic_seg = PixelData(sem_seg=ids[None])
+            self.add_segments(sample, scores, masks, tasks)
         return data_samples
+
+    def add_segments(
+        self, sample: SegDataSample, scores: Tensor, masks: Tensor, tasks: Sequence[str]
+    ) -> None:
+        """Instances and panoptic segments, where `tasks` has them, from scores (P, C) and masks
+        (P, h, w) of the photo; see `predict`."""
+        options = self.test_cfg
+        if 'instance' in tasks:
+            sample.pred_instances = instances(scores, masks, self.things, options.get('top', 100))
+        if 'panoptic' in tasks:
+            limits = (options.get(f'{name}_threshold', 0.3) for name in ('score', 'overlap'))
+            ids = panoptic_ids(scores, masks, self.things, *limits)
+            sample.pred_panoptic_seg = PixelData(sem_seg=ids[None])
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Scores (C, ...) of a photo -> [0, 1]: sums over proposals can be more."""
+        return scores.clamp(0, 1)
 
     @property
     def learnt(self) -> list[int]:

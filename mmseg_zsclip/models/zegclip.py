@@ -318,6 +318,11 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
             scores[:, self.seen] -= self.seen_offset
         return scores
 
+    @staticmethod
+    def probabilities(scores: Tensor) -> Tensor:
+        """Scores -> [0, 1], each class by itself: the offset can make them negative."""
+        return scores.clamp(0, 1)
+
 
 def unbuilt_parameters(head: ZegCLIPHead) -> int:
     """Parameters that the released decoder declares but that no output depends on.

@@ -1,0 +1,90 @@
+"""A config as a model that is ready to predict, and its test pipeline for one photo."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
+
+from ..checkpoints import read_checkpoint
+from ..datasets.pipelines import config_pipelines
+from ..engine.hooks import StrictLoadHook, check_fit, vocabularies
+from ..engine.logs import quieten
+from ..models.vocabulary import OpenVocabulary
+from ..registry import MODELS
+
+
+def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> OpenVocabulary:
+    """The model in evaluation mode, on the CPU. Text embeddings of the config's own classes are not
+    computed.
+
+    Args:
+        name: what the user calls the model, for errors.
+        made: how its checkpoint is made, if that is known.
+
+    Raises:
+        ValueError: a model that is trained, without a checkpoint; a checkpoint of another model; a
+            model whose classes cannot be changed.
+    """
+    cfg.model.train_cfg = None
+    model = MODELS.build(cfg.model)
+    if not hasattr(model, 'with_classes'):
+        raise ValueError(
+            f'{name} is a {type(model).__name__}, whose classes are those of its training. Use a '
+            "model of ours: model.type='mmseg_zsclip.OneStageSegmentor', with a head that takes "
+            'text.'
+        )
+    if checkpoint is not None:
+        content = read_checkpoint(checkpoint)
+        saved = (content.get('meta') or {}).get('dataset_meta') or {}
+        StrictLoadHook.check_classes(model, saved.get('classes'))
+        check_fit(model, content)
+        state = content.get('state_dict', content)
+        model.load_state_dict({key.removeprefix('module.'): state[key] for key in state}, False)
+    else:
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        if trained:
+            made = made or f'zsclip train {name}'
+            raise ValueError(
+                f'{name} needs a checkpoint: {trained:,} of its parameters come from training. '
+                f"Make one ({made}), and give it: ZeroShotSegmenter({name!r}, weights='FILE')."
+            )
+        for part in vocabularies(model).values():
+            part.handed_in = True  # or the texts of a hundred names were embedded, and never used
+        model.init_weights()
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def test_pipeline(cfg: Config) -> Compose:
+    """The steps of the config's test behind the loader of photos.
+
+    Raises:
+        ValueError: the config has no test.
+    """
+    found = next(config_pipelines((cfg.get('test_dataloader') or {}).get('dataset')), None)
+    if found is None:
+        raise ValueError(
+            f'{cfg.filename} has no test_dataloader, whose pipeline says how photos are prepared.'
+        )
+    steps = Compose(found).transforms
+    return Compose([step for step in steps if not isinstance(step, LoadImageFromFile)])
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps back what MMEngine says of each parameter that was initialised; warnings pass."""
+
+    def warns(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    logger = MMLogger.get_current_instance()
+    quieten(logger)
+    logger.addFilter(warns)
+    try:
+        yield
+    finally:
+        logger.removeFilter(warns)
