@@ -166,7 +166,7 @@ class CVATWriter(Writer):
         write_text(self.out / 'cvat_labels.json', json.dumps(labels, ensure_ascii=False, indent=2))
 
 
-FORMATS = {
+WRITERS = {
     'png': PNGWriter,
     'coco': COCOWriter,
     'cvat': CVATWriter,

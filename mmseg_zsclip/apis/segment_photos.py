@@ -12,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..annotations.writers import FORMATS, Photo, PNGWriter, Writer
+from ..annotations.writers import WRITERS, Photo, PNGWriter, Writer
+from ..datasets.base import distinct_colours
 from ..datasets.output_names import names_of_photos, numbered
-from ..datasets.photo_files import read_photo
+from ..datasets.photo_pixels import photo_pixels
 from ..engine.folder_lock import LOCK_FILE, in_use
 from ..engine.progress import ProgressBar
 from ..files import write_json
+from .segmenter import ZeroShotSegmenter
+from .words import Classes, prompts_of
 
 RUN_FILE = 'run.json'
-THREADS = 2  # that read, and as many that write
+THREADS = 4  # that read, and as many that write
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Job:
         classes: C names.
         palette: C RGB rows, 0-255.
         settings: all that the label maps depend on, for JSON.
-        formats: of `FORMATS`; png is always written, as a later run goes on from it.
+        formats: of `annotations.FORMATS`; png is always written, as a later run goes on from it.
         batch: photos that the model gets at a time; as many are read ahead.
     """
 
@@ -63,11 +66,41 @@ class Job:
 
     def writers(self, out: Path) -> list[Writer]:
         """Those of the formats; the label maps come last, which say that a photo is done."""
-        unknown = [name for name in self.formats if name not in FORMATS]
+        unknown = [name for name in self.formats if name not in WRITERS]
         if unknown:
-            raise ValueError(f'unknown formats {unknown}; legal: {", ".join(FORMATS)}.')
+            raise ValueError(f'unknown formats {unknown}; legal: {", ".join(WRITERS)}.')
         names = [*dict.fromkeys(name for name in self.formats if name != 'png'), 'png']
-        return [FORMATS[name](out, self.classes, self.palette) for name in names]
+        return [WRITERS[name](out, self.classes, self.palette) for name in names]
+
+
+def zero_shot_job(
+    segmenter: ZeroShotSegmenter,
+    classes: Classes,
+    background: bool | None = None,
+    threshold: float = 0.0,
+    formats: Sequence[str] = ('png',),
+) -> Job:
+    """What `segmenter` says of photos; its batch is the job's.
+
+    Args:
+        classes, background, threshold: see `ZeroShotSegmenter.__call__`.
+    """
+    prompts = prompts_of(classes, background, segmenter.named.background)
+    segmenter.check_call(threshold, ('semantic',))
+    segmenter.view(prompts)  # the words are embedded before the time is taken
+
+    def segment(photos: list[np.ndarray]) -> list[np.ndarray]:
+        found = segmenter(photos, classes, background, threshold)
+        return [one.labels.astype(np.int32) for one in found]
+
+    return Job(
+        segment,
+        prompts.names,
+        distinct_colours(len(prompts.names)),
+        dict(texts=prompts.texts, threshold=threshold),
+        formats,
+        segmenter.batch_size,
+    )
 
 
 def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Outcome:
@@ -186,7 +219,7 @@ def _read_ahead(
 
 def _read(photo: Photo) -> np.ndarray | Exception:
     try:
-        return read_photo(photo.path, 'rgb')
+        return photo_pixels(photo.path)[..., ::-1]
     except (OSError, ValueError) as error:
         return error
 

@@ -9,6 +9,10 @@ from .parsing import Parser
 
 # name: (module with `add_arguments` and `run`, what it does)
 COMMANDS = {
+    'segment': (
+        '.segment',
+        'segment photos into classes of your own words, as label maps or annotations',
+    ),
     'train': ('.train', 'train a config, shipped or your own'),
     'test': ('.test', 'evaluate a config with a checkpoint'),
     'bench': ('.bench', 'evaluate a config on many test sets, in a table'),

@@ -2,7 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
+from pycocotools import mask as codes
 from pycocotools.coco import COCO
 
 from mmseg_zsclip.annotations.coco import coco_annotations, coco_categories
@@ -41,6 +45,17 @@ def test_pycocotools_decodes_it_to_the_labels_exactly(exported, classes):
             assert row['bbox'] == box
             assert row['area'] == mask.sum()
         assert (again == known(labels)).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    arrays(np.int16, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(-1, 3))
+)
+def test_any_labels_decode_to_themselves(labels):
+    again = np.full(labels.shape, -1)
+    for row in coco_annotations(labels, 3, 7):
+        again[codes.decode(row['segmentation']).astype(bool)] = row['category_id'] - 1
+    assert (again == known(labels, 3)).all()
 
 
 def test_ids_depend_on_the_photo_and_the_class_alone(exported):

@@ -1,7 +1,10 @@
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mmseg_zsclip.apis.photo_arguments import named_photos
 
@@ -66,3 +69,14 @@ def test_a_word_that_names_nothing_is_an_error_that_says_what_may(folder, word, 
     (folder / 'empty').mkdir()
     with pytest.raises(error, match=message):
         named_photos([word])
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.text(st.sampled_from('ab12.jpgn*?[]@\0 \n\udcff'), max_size=8), max_size=3))
+def test_any_words_name_files_or_are_an_error(folder, words):
+    with suppress(ValueError, FileNotFoundError):
+        assert all(Path(path).is_file() for path in named_photos(words))

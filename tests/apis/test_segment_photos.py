@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_zsclip.annotations.writers import FORMATS
+from mmseg_zsclip.annotations import FORMATS
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 from mmseg_zsclip.datasets.label_files import read_label_file
 from mmseg_zsclip.engine.folder_lock import in_use
@@ -54,7 +54,7 @@ def content(out):
 
 def test_every_format_of_every_photo(tmp_path, photos):
     out = tmp_path / 'out'
-    outcome = segment_photos(photos, out, job(formats=tuple(FORMATS)))
+    outcome = segment_photos(photos, out, job(formats=FORMATS))
     assert (outcome.segmented, outcome.failed) == (7, {})
     names = [f'{"ab"[i % 2]}/{i // 2}' for i in range(7)]
     expected = {'run.json', 'coco.json', 'cvat.zip', 'cvat_labels.json', 'yolo/data.yaml'}
@@ -78,9 +78,9 @@ def test_every_format_of_every_photo(tmp_path, photos):
 
 
 def test_formats_that_come_later_are_the_same_and_ask_no_model(tmp_path, photos):
-    segment_photos(photos, tmp_path / 'whole', job(formats=tuple(FORMATS)))
+    segment_photos(photos, tmp_path / 'whole', job(formats=FORMATS))
     segment_photos(photos, tmp_path / 'parts', job())
-    outcome = segment_photos(photos, tmp_path / 'parts', job(None, tuple(FORMATS)))
+    outcome = segment_photos(photos, tmp_path / 'parts', job(None, FORMATS))
     assert outcome.segmented == 0
     assert content(tmp_path / 'parts') == content(tmp_path / 'whole')
 
@@ -168,7 +168,7 @@ def test_an_error_of_a_writer_ends_the_run(tmp_path, photos):
 KILLED = """
 import glob, os, random, signal, sys, time
 import numpy as np
-from mmseg_zsclip.annotations.writers import FORMATS
+from mmseg_zsclip.annotations import FORMATS
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 
 out, *photos = sys.argv[1:]
@@ -178,7 +178,7 @@ def slow(photos):
     return [one[..., 0] > 127 for one in photos]
 
 def run():
-    job = Job(slow, ['dark', 'bright'], [[9, 9, 9], [200, 100, 50]], {}, tuple(FORMATS), 2)
+    job = Job(slow, ['dark', 'bright'], [[9, 9, 9], [200, 100, 50]], {}, FORMATS, 2)
     segment_photos(photos, out, job)
 
 random.seed(0)
@@ -219,7 +219,7 @@ def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path):
         return [one[..., 0] > 127 for one in photos]
 
     palette = [[9, 9, 9], [200, 100, 50]]
-    whole = Job(segment, CLASSES, palette, {}, tuple(FORMATS), 7)
+    whole = Job(segment, CLASSES, palette, {}, FORMATS, 7)
     segment_photos(paths, tmp_path / 'whole', whole)
     assert content(tmp_path / 'killed') == content(tmp_path / 'whole')
     assert len(content(tmp_path / 'whole')) == 4 * 60 + 7

@@ -1,0 +1,84 @@
+"""`zsclip segment PHOTOS... --classes "road; car, automobile" --out DIR`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import compat
+from ..annotations import FORMATS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'photos',
+        nargs='+',
+        metavar='PHOTO',
+        help='files, folders, patterns in quotes, or @LIST, a text file with one of these a line',
+    )
+    parser.add_argument(
+        '--classes',
+        required=True,
+        help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
+        'with a class a line',
+    )
+    parser.add_argument('--out', required=True, type=Path, help='folder of the results; made')
+    parser.add_argument(
+        '--model', default='maskclip-vit-b16', help="a name of `zsclip models`, or a config's"
+    )
+    parser.add_argument('--weights', help='checkpoint of a model that is trained')
+    parser.add_argument(
+        '--format',
+        type=formats,
+        default=['png'],
+        metavar='NAME,...',
+        help=f'{", ".join(FORMATS)}; label maps (png) are always written (default: png)',
+    )
+    parser.add_argument(
+        '--background', action='store_true', help='a last class for everything else'
+    )
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        default=0.0,
+        help='pixels whose class is less probable are of no class (0 to 1; default: 0)',
+    )
+    parser.add_argument('--batch', type=int, default=4, help='photos at a time (default: 4)')
+
+
+def formats(text: str) -> list[str]:
+    """`'png,coco'` -> `['png', 'coco']`."""
+    names = [name.strip() for name in text.split(',')]
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(FORMATS)}')
+    return names
+
+
+def run(args: argparse.Namespace) -> int:
+    compat.setup(now=True)
+    from ..apis.photo_arguments import named_photos
+
+    photos = named_photos(args.photos, args.out)
+    from ..apis.segment_photos import segment_photos, zero_shot_job
+    from ..apis.segmenter import ZeroShotSegmenter
+
+    segmenter = ZeroShotSegmenter(args.model, args.weights, batch_size=args.batch)
+    job = zero_shot_job(
+        segmenter, args.classes, args.background or None, args.threshold, args.format
+    )
+    job.settings |= dict(model=args.model, weights=args.weights)
+    outcome = segment_photos(photos, args.out, job)
+    before = len(photos) - outcome.segmented - len(outcome.failed)
+    print(f'{args.out}: {outcome.segmented} segmented, {before} done before')
+    if outcome.segmented:
+        whole, model = (
+            outcome.segmented / seconds for seconds in (outcome.seconds, outcome.model_seconds)
+        )
+        share = 100 * whole / model
+        print(f'{whole:.2f} images/s, the model alone {model:.2f} images/s ({share:.0f} %)')
+    if not outcome.failed:
+        return 0
+    print(f'zsclip: {len(outcome.failed)} could not be read:', file=sys.stderr)
+    for path, reason in outcome.failed.items():
+        print(f'    {reason if path in reason else f"{path}: {reason}"}', file=sys.stderr)
+    return 1
