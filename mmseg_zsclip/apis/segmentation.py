@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 from PIL import Image
 
+from ..annotations.label_maps import write_label_map
 from ..datasets.base import distinct_colours
 from ..files import whole_file, write_json
 from ..visualization.overlays import Shown, legend, legend_entries
@@ -157,28 +158,25 @@ class Segmentation:
                 'photo'.
 
         Returns:
-            `labels`: `NAME.png`, one channel, 8 bits (16 for more than 254 classes), `ignored` as
-            it is; `overlay`: `NAME_overlay.png`; `summary`: `NAME.json` with classes, palette,
-            sizes, confidences, and regions.
+            `labels`: `NAME.png`, see `write_label_map`; `overlay`: `NAME_overlay.png`; `summary`:
+            `NAME.json`, see `summary`.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         name = name or (Path(self.source).stem if self.source else 'photo')
-        wide = np.uint8 if self.ignored < 256 else np.uint16
         places = dict(
             labels=folder / f'{name}.png',
             overlay=folder / f'{name}_overlay.png',
             summary=folder / f'{name}.json',
         )
-        pictures = dict(labels=Image.fromarray(self.labels.astype(wide)), overlay=self.overlay())
-        for key, picture in pictures.items():
-            with whole_file(places[key]) as partial:
-                picture.save(partial, format='PNG')
+        write_label_map(self.labels, places['labels'], self.palette)
+        with whole_file(places['overlay']) as partial:
+            self.overlay().save(partial, format='PNG')
         write_json(places['summary'], self.summary())
         return places
 
     def summary(self) -> dict:
-        """Plain data, as `save` writes it."""
+        """Names, colours, size, confidence, regions and segments, as plain data."""
         out = dict(
             source=self.source,
             height=self.labels.shape[0],

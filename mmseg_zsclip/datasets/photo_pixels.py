@@ -47,7 +47,12 @@ def file_pixels(path: str) -> np.ndarray:
             )
         if not Path(path).exists():
             raise FileNotFoundError(f'photo {path} does not exist (from {Path.cwd()}).')
-    return read_photo(path)
+    try:
+        return read_photo(path)
+    except KeyError as error:
+        raise ValueError(
+            f"photo {path}: MMEngine's file client knows no place {error}. Give a file."
+        ) from error
 
 
 def pillow_pixels(image: Image.Image) -> np.ndarray:
