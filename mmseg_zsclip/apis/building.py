@@ -16,6 +16,8 @@ from ..engine.logs import quieten
 from ..models.vocabulary import OpenVocabulary
 from ..registry import MODELS
 
+LONGEST = 4  # times the short side that one may give; longer photos are scaled down to it
+
 
 def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> OpenVocabulary:
     """The model in evaluation mode, on the CPU. Text embeddings of the config's own classes are not
@@ -59,18 +61,30 @@ def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> O
     return model.eval()
 
 
-def test_pipeline(cfg: Config) -> Compose:
+def photo_pipeline(cfg: Config, short_side: int | None = None) -> Compose:
     """The steps of the config's test behind the loader of photos.
 
+    Args:
+        short_side: of what comes out, in pixels, in the place of the config's size.
+
     Raises:
-        ValueError: the config has no test.
+        ValueError: the config has no test; a `short_side` below 1, or no Resize for it.
     """
     found = next(config_pipelines((cfg.get('test_dataloader') or {}).get('dataset')), None)
     if found is None:
         raise ValueError(
             f'{cfg.filename} has no test_dataloader, whose pipeline says how photos are prepared.'
         )
-    steps = Compose(found).transforms
+    steps = [dict(step) for step in found]
+    if short_side is not None:
+        sizes = [step for step in steps if str(step['type']).split('.')[-1] == 'Resize']
+        if short_side < 1 or len(sizes) != 1:
+            raise ValueError(
+                f'short_side is {short_side!r}, and the test pipeline has {len(sizes)} Resize; '
+                'legal: 1 pixel or more, and exactly one Resize, whose place it takes.'
+            )
+        sizes[0].update(scale=(LONGEST * short_side, short_side), keep_ratio=True)
+    steps = Compose(steps).transforms
     return Compose([step for step in steps if not isinstance(step, LoadImageFromFile)])
 
 

@@ -5,53 +5,83 @@ from typing import NamedTuple
 
 from .configs import ConfigNotFoundError, find_config, shipped_configs
 
-DOWNLOAD = 'downloads OpenAI CLIP'
-OFFICIAL = 'python tools/model_converters/official.py {} RELEASED OUT'
-
 
 class NamedModel(NamedTuple):
     """A row of the table.
 
     Args:
-        config: name of a shipped config.
-        needs: beside the package.
+        config: name of a shipped config, or the path of any.
+        method, tower: names of the method, and of the CLIP that knows images.
         gives: tasks.
-        costs: parameters (M) of all towers, and seconds a photo, see `docs/segmenter.md`.
+        costs: parameters, and multiply-accumulates of one pass and its size in pixels, as
+            `tools/analysis_tools/efficiency.py CONFIG` counts them.
+        download: size of OpenAI's weights, where the package has none; `clip_weights` takes a file
+            that is there.
         checkpoint: the command that makes the checkpoint; None where nothing is trained.
         background: words for 'everything else', see `load_classes`.
     """
 
     config: str
-    needs: str
+    method: str = ''
+    tower: str = 'tiny ViT'
     gives: str = 'semantic'
     costs: str = ''
+    download: str | None = None
     checkpoint: str | None = None
     background: str = 'background26'
 
+    @property
+    def needs(self) -> str:
+        """What the user must have or wait for, in a few words."""
+        parts = [self.download and f'{self.download} of CLIP', self.checkpoint and 'a checkpoint']
+        return ', '.join(filter(None, parts)) or 'nothing'
 
-def trained(config: str, *released: str, **row) -> NamedModel:
-    """A model whose checkpoint comes from `zsclip train`, or from its authors' release."""
-    made = ', or '.join([f'zsclip train {config}', *(OFFICIAL.format(one) for one in released)])
-    return NamedModel(config, f'a checkpoint: {made}', checkpoint=made, **row)
+
+def trained(config: str, method: str, **row) -> NamedModel:
+    """A model of ours, for the user to train."""
+    return NamedModel(config, method, checkpoint=f'zsclip train {config}', **row)
 
 
-ALL_TASKS = 'semantic, instance, panoptic'
+def released(config: str, method: str, converter: str, **row) -> NamedModel:
+    """A model of the authors, whose file is converted."""
+    made = f'python tools/model_converters/official.py {converter} RELEASED FILE'
+    return NamedModel(config, method, checkpoint=made, **row)
+
+
 TOY = dict(background='toy')
+VIT_B16 = dict(tower='ViT-B/16', download='351 MB')
+VIT_L14 = dict(tower='ViT-L/14', download='934 MB')
+RN50 = dict(tower='RN50', download='256 MB')
+SEGMENTS = dict(gives='semantic, instance, panoptic')
+CLOSED = dict(gives='semantic, its own classes')
 MODELS = {
-    'toy': NamedModel('toy_maskclip', 'nothing', **TOY),
-    'toy-resnet': NamedModel('toy_maskclip_r', 'nothing', **TOY),
-    'toy-zegclip': trained('toy_inductive', **TOY),
-    'toy-maft': trained('toy_maft', gives=ALL_TASKS, **TOY),
-    'toy-masqclip': trained('toy_masqclip', gives=ALL_TASKS, **TOY),
-    'maskclip-vit-b16': NamedModel('maskclip_vit-b16_voc20', DOWNLOAD),
-    'maskclip-vit-b16-windows': NamedModel('maskclip_vit-b16_voc20_windows', DOWNLOAD),
-    'maskclip-r50': NamedModel('maskclip_r50_voc20', DOWNLOAD),
-    'maskclip-plus-r50': trained('maskclip_plus_r50_deeplabv2_coco-stuff', 'maskclip_plus'),
-    'zegclip-voc': trained('voc_inductive', 'zegclip'),
-    'zegclip-coco-stuff': trained('coco_stuff_inductive', 'zegclip'),
-    'maft-coco-stuff': trained('coco_stuff_maft', 'maft', gives=ALL_TASKS),
-    'maft-open': trained('coco_stuff_all_maft', gives=ALL_TASKS),
-    'masqclip-coco': trained('coco_panoptic_masq', 'masqclip', gives=ALL_TASKS),
+    'toy': NamedModel('toy_maskclip', 'MaskCLIP', **TOY),
+    'toy-resnet': NamedModel('toy_maskclip_r', 'MaskCLIP', 'tiny ResNet', **TOY),
+    'toy-maskclip-plus': trained('toy_maskclip_plus', 'MaskCLIP+', **TOY),
+    'toy-zegclip': trained('toy_inductive', 'ZegCLIP', **TOY),
+    'toy-maft': trained('toy_maft', 'MAFT', **SEGMENTS, **TOY),
+    'toy-masqclip': trained('toy_masqclip', 'MasQCLIP', **SEGMENTS, **TOY),
+    'toy-mta-clip': trained('toy_mta_clip', 'MTA-CLIP', **CLOSED, **TOY),
+    'maskclip-vit-b16': NamedModel('maskclip_vit-b16_voc20', 'MaskCLIP', **VIT_B16),
+    'maskclip-vit-b16-windows': NamedModel('maskclip_vit-b16_voc20_windows', 'MaskCLIP', **VIT_B16),
+    'maskclip-r50': NamedModel('maskclip_r50_voc20', 'MaskCLIP', **RN50),
+    'maskclip-plus': trained('maskclip_plus_r50_deeplabv2_coco-stuff', 'MaskCLIP+', **RN50),
+    'zegclip-voc': trained('voc_inductive', 'ZegCLIP', **VIT_B16),
+    'zegclip-coco-stuff': trained('coco_stuff_inductive', 'ZegCLIP', **VIT_B16),
+    'zegclip-voc-released': released('voc_inductive_released', 'ZegCLIP', 'zegclip', **VIT_B16),
+    'maft': trained('coco_stuff_all_maft', 'MAFT', **SEGMENTS, **VIT_B16),
+    'maft-released': released(
+        'coco_stuff_all_maft_released',
+        'MAFT',
+        'maft --config coco_stuff_all_maft_released',
+        **SEGMENTS,
+        **VIT_B16,
+    ),
+    'masqclip': trained('coco_panoptic_masq', 'MasQCLIP', **SEGMENTS, **VIT_L14),
+    'masqclip-released': released(
+        'coco_panoptic_masq_released', 'MasQCLIP', 'masqclip', **SEGMENTS, **VIT_L14
+    ),
+    'mta-clip-ade20k': trained('ade20k_r50', 'MTA-CLIP', **CLOSED, **RN50),
 }
 
 
@@ -64,7 +94,7 @@ def named_model(name: str) -> NamedModel:
     if str(name) in MODELS:
         return MODELS[str(name)]
     try:
-        return NamedModel(str(find_config(name)), '')
+        return NamedModel(str(find_config(name)))
     except ConfigNotFoundError:
         legal = [*MODELS, *(path.stem for path in shipped_configs())]
         near = get_close_matches(str(name), legal, n=5, cutoff=0.5) or list(MODELS)

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmseg.structures import SegDataSample
 
 from ..datasets.photo_pixels import photo_pixels
+from ..engine.hooks import vocabulary_of
 from ..models.segments import TASKS
 from ..models.two_stage import TwoStageSegmentor
 from ..models.vocabulary import OpenVocabulary
@@ -20,7 +21,7 @@ from ..vocabulary.class_names import canonical
 from ..vocabulary.labels import ignore_index
 from ..vocabulary.lists import BACKGROUND
 from ..vocabulary.thing_names import folded_names, load_things, thing_classes
-from .building import built, quiet, test_pipeline
+from .building import built, photo_pipeline, quiet
 from .configs import what_is_missing
 from .launch import load_config, set_weights
 from .model_list import named_model
@@ -51,6 +52,8 @@ class ZeroShotSegmenter:
             `hf-hub:org/name`, or a path.
         options: overrides of config entries, `{'model.test_cfg.mode': 'whole'}`.
         amp: mixed precision; on CUDA, and nowhere else, if left out.
+        short_side: of photos as the model sees them, in pixels, in the place of the config's size:
+            more shows smaller things. A model with windows needs no more memory for it.
         batch_size: photos a forward pass, of those that come out of the pipeline with one size.
         cached: lists of words whose embeddings are kept, at least 1.
 
@@ -68,6 +71,7 @@ class ZeroShotSegmenter:
         clip_weights: str | None = None,
         options: dict | None = None,
         amp: bool | None = None,
+        short_side: int | None = None,
         batch_size: int = 4,
         cached: int = 16,
     ) -> None:
@@ -83,7 +87,7 @@ class ZeroShotSegmenter:
             set_weights(cfg, clip_weights)
         with what_is_missing(cfg), DefaultScope.overwrite_default_scope('mmseg'), quiet():
             self.model = built(cfg, checkpoint, str(model), self.named.checkpoint)
-            self.pipeline = test_pipeline(cfg)
+            self.pipeline = photo_pipeline(cfg, short_side)
         self.batch_size, self.cached, self.amp = batch_size, cached, amp
         self._views: OrderedDict[tuple, OpenVocabulary] = OrderedDict()
         self._lock = threading.Lock()
@@ -107,7 +111,7 @@ class ZeroShotSegmenter:
     def __call__(
         self,
         photos: 'Photo | Sequence[Photo]',
-        classes: Classes,
+        classes: Classes | None = None,
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
         tasks: Sequence[str] = ('semantic',),
@@ -119,7 +123,8 @@ class ZeroShotSegmenter:
             photos: a path, an RGB array (H, W, 3) uint8, a Pillow image, or a list of them; see
                 `photo_pixels`.
             classes: names in a list, or in one string with ';' between them, synonyms by comma; a
-                dict gives each class the texts of which the best counts; see `read_classes`.
+                dict gives each class the texts of which the best counts; see `read_classes`. If
+                left out, those of the config.
             background: True for a class 'background' of everything else, by the model's own words
                 for it; or the words; False for none. If left out, only a single class gets one.
             threshold: pixels whose class has a smaller probability are ignored.
@@ -142,15 +147,16 @@ class ZeroShotSegmenter:
     def stream(
         self,
         photos: 'Sequence[Photo]',
-        classes: Classes,
+        classes: Classes | None = None,
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
         tasks: Sequence[str] = ('semantic',),
         things: Sequence[str] | None = None,
     ) -> Iterator[Segmentation]:
         """As a call, of any number of photos: no more than a batch of them is in memory."""
-        prompts = prompts_of(classes, background, self.named.background)
         self.check_call(threshold, tasks)
+        classes = self.own_classes if classes is None else classes
+        prompts = prompts_of(classes, background, self.named.background)
         view = self.view(prompts, things)
         photos = iter(photos)
         while batch := list(islice(photos, self.batch_size)):
@@ -166,6 +172,11 @@ class ZeroShotSegmenter:
                 f'{", ".join(self.tasks)}. `zsclip models` lists what others give.'
             )
 
+    @property
+    def own_classes(self) -> list[str]:
+        """The classes of the config, synonyms by comma."""
+        return list(vocabulary_of(self.model).classes)
+
     def view(self, prompts: Prompts, things: Sequence[str] | None = None) -> OpenVocabulary:
         """The model with other words, which shares its weights; of the last lists it is kept."""
         things = None if things is None else tuple(things)
@@ -179,7 +190,20 @@ class ZeroShotSegmenter:
             return self._views[key]
 
     def new_view(self, prompts: Prompts, things: Sequence[str] | None) -> OpenVocabulary:
-        """Classes that the model was not trained on are its unseen ones."""
+        """Classes that the model was not trained on are its unseen ones.
+
+        Raises:
+            ValueError: other classes than those of a model that cannot change them.
+        """
+        if not (hasattr(self.model, 'generator') or hasattr(self.model.decode_head, 'set_classes')):
+            own = self.own_classes
+            if list(prompts.texts) != own:
+                raise ValueError(
+                    f'this model knows the {len(own)} classes of its training and no others: '
+                    f'{", ".join(map(canonical, own[:5]))}, ... Leave `classes` out for them, or '
+                    'use a model of an open vocabulary (`zsclip models`).'
+                )
+            return self.model
         options = {}
         if isinstance(self.model, TwoStageSegmentor):
             options = dict(things=self.thing_names(prompts, things))

@@ -21,6 +21,7 @@ COMMANDS = {
         '.config',
         'write a config with all that it inherits as one file, to change as you like',
     ),
+    'models': ('.models', 'the models by name: what each gives, costs and needs'),
     'demo': (
         '..experiments.demo.command',
         'draw a world, test and train two methods on it, and show them on a web page',

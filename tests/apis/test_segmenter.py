@@ -227,3 +227,31 @@ def test_mixed_precision_on_a_cpu_gives_nearly_the_same():
     plain = ZeroShotSegmenter('toy', device='cpu')
     same = seg(scene(0), WORDS).labels == plain(scene(0), WORDS).labels
     assert same.mean() > 0.95
+
+
+def test_without_words_the_classes_are_the_configs(seg):
+    out = seg(scene(0))
+    assert list(out.classes) == [name.split(',')[0] for name in WORDS]
+    assert np.array_equal(out.labels, seg(scene(0), WORDS).labels)
+
+
+def test_a_model_of_fixed_classes_gives_those_alone(tmp_path):
+    seg = ZeroShotSegmenter(
+        'toy-mta-clip', checkpoint_of('toy_mta_clip', tmp_path / 'a.pth'), device='cpu'
+    )
+    out = seg(scene(0))
+    assert len(out.classes) == 20
+    assert out.scores.shape == (20, 128, 128)
+    assert np.array_equal(seg(scene(0), WORDS).labels, out.labels)
+    with pytest.raises(ValueError, match='knows the 20 classes of its training and no others'):
+        seg(scene(0), 'sky; sea')
+
+
+def test_a_larger_short_side_shows_the_model_more():
+    seg = ZeroShotSegmenter('toy', device='cpu', short_side=256)
+    inputs, sample = seg.prepared(np.zeros((100, 150, 3), np.uint8))
+    assert inputs.shape == (3, 256, 384)
+    assert sample.ori_shape == (100, 150)
+    assert seg.prepared(np.zeros((10, 1000, 3), np.uint8))[0].shape[2] == 1024
+    with pytest.raises(ValueError, match='short_side is 0'):
+        ZeroShotSegmenter('toy', short_side=0)
