@@ -75,7 +75,7 @@ class Job:
 
 def zero_shot_job(
     segmenter: ZeroShotSegmenter,
-    classes: Classes,
+    classes: Classes | None = None,
     background: bool | None = None,
     threshold: float = 0.0,
     formats: Sequence[str] = ('png',),
@@ -85,6 +85,7 @@ def zero_shot_job(
     Args:
         classes, background, threshold: see `ZeroShotSegmenter.__call__`.
     """
+    classes = segmenter.own_classes if classes is None else classes
     prompts = prompts_of(classes, background, segmenter.named.background)
     segmenter.check_call(threshold, ('semantic',))
     segmenter.view(prompts)  # the words are embedded before the time is taken

@@ -17,9 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--classes',
-        required=True,
         help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
-        'with a class a line',
+        "with a class a line (default: the model's own)",
     )
     parser.add_argument('--out', required=True, type=Path, help='folder of the results; made')
     parser.add_argument(

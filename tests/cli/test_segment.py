@@ -15,6 +15,7 @@ from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.segment import formats
 from mmseg_zsclip.toy import World
 from mmseg_zsclip.toy.export import export
+from mmseg_zsclip.vocabulary.lists import canonical, load_classes
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'segment_my_photos.md'
 CLASSES = ['sky, heaven', 'grass, lawn', 'house', 'tree']
@@ -61,6 +62,13 @@ def test_a_threshold_leaves_pixels_without_a_class_and_background_is_one(scenes,
     assert segment(photo, '--out', tmp_path / 'b', '--background') == 0
     names = (tmp_path / 'b' / 'png' / 'classes.txt').read_text().split()
     assert names == ['sky', 'grass', 'house', 'tree', 'background']
+
+
+def test_words_left_out_are_the_models_own(scenes, tmp_path):
+    words = ['--model', 'toy', '--out', str(tmp_path / 'out')]
+    assert main(['segment', str(scenes / 'test_000000.jpg'), *words]) == 0
+    names = (tmp_path / 'out' / 'png' / 'classes.txt').read_text().splitlines()
+    assert names == [canonical(name) for name in load_classes('toy')]
 
 
 def test_photos_that_cannot_be_read_are_listed_at_the_end(scenes, tmp_path, capsys):
