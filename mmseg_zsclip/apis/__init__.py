@@ -9,11 +9,16 @@ from .configs import (
     shipped_configs,
 )
 
-HEAVY = dict(ZeroShotSegmenter='.segmenter', Segmentation='.segmentation')
+HEAVY = dict(
+    Segmentation='.segmentation',
+    ZeroShotInferencer='.inferencer',
+    ZeroShotSegmenter='.segmenter',
+)
 
 __all__ = [
     'ConfigNotFoundError',
     'Segmentation',
+    'ZeroShotInferencer',
     'ZeroShotSegmenter',
     'config_root',
     'find_config',
