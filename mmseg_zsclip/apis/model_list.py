@@ -13,8 +13,9 @@ class NamedModel(NamedTuple):
         config: name of a shipped config, or the path of any.
         method, tower: names of the method, and of the CLIP that knows images.
         gives: tasks.
-        costs: parameters, and multiply-accumulates of one pass and its size in pixels, as
-            `tools/analysis_tools/efficiency.py CONFIG` counts them.
+        costs: parameters, and where they were counted the multiply-accumulates of a photo of 512 x
+            512 (of the toy world 128 x 128), or of one window (*): `python
+            tools/analysis_tools/efficiency.py CONFIG --size 512 512 --runs 0`.
         download: size of OpenAI's weights, where the package has none; `clip_weights` takes a file
             that is there.
         checkpoint: the command that makes the checkpoint; None where nothing is trained.
@@ -55,33 +56,49 @@ RN50 = dict(tower='RN50', download='256 MB')
 SEGMENTS = dict(gives='semantic, instance, panoptic')
 CLOSED = dict(gives='semantic, its own classes')
 MODELS = {
-    'toy': NamedModel('toy_maskclip', 'MaskCLIP', **TOY),
-    'toy-resnet': NamedModel('toy_maskclip_r', 'MaskCLIP', 'tiny ResNet', **TOY),
-    'toy-maskclip-plus': trained('toy_maskclip_plus', 'MaskCLIP+', **TOY),
-    'toy-zegclip': trained('toy_inductive', 'ZegCLIP', **TOY),
-    'toy-maft': trained('toy_maft', 'MAFT', **SEGMENTS, **TOY),
-    'toy-masqclip': trained('toy_masqclip', 'MasQCLIP', **SEGMENTS, **TOY),
-    'toy-mta-clip': trained('toy_mta_clip', 'MTA-CLIP', **CLOSED, **TOY),
-    'maskclip-vit-b16': NamedModel('maskclip_vit-b16_voc20', 'MaskCLIP', **VIT_B16),
-    'maskclip-vit-b16-windows': NamedModel('maskclip_vit-b16_voc20_windows', 'MaskCLIP', **VIT_B16),
-    'maskclip-r50': NamedModel('maskclip_r50_voc20', 'MaskCLIP', **RN50),
-    'maskclip-plus': trained('maskclip_plus_r50_deeplabv2_coco-stuff', 'MaskCLIP+', **RN50),
-    'zegclip-voc': trained('voc_inductive', 'ZegCLIP', **VIT_B16),
-    'zegclip-coco-stuff': trained('coco_stuff_inductive', 'ZegCLIP', **VIT_B16),
-    'zegclip-voc-released': released('voc_inductive_released', 'ZegCLIP', 'zegclip', **VIT_B16),
-    'maft': trained('coco_stuff_all_maft', 'MAFT', **SEGMENTS, **VIT_B16),
+    'toy': NamedModel('toy_maskclip', 'MaskCLIP', costs='3 M, 0.7 G', **TOY),
+    'toy-resnet': NamedModel('toy_maskclip_r', 'MaskCLIP', 'tiny ResNet', costs='1 M, 1 G', **TOY),
+    'toy-maskclip-plus': trained('toy_maskclip_plus', 'MaskCLIP+', costs='3 M', **TOY),
+    'toy-zegclip': trained('toy_inductive', 'ZegCLIP', costs='4 M, 0.2 G*', **TOY),
+    'toy-maft': trained('toy_maft', 'MAFT', costs='6 M', **SEGMENTS, **TOY),
+    'toy-masqclip': trained('toy_masqclip', 'MasQCLIP', costs='6 M', **SEGMENTS, **TOY),
+    'toy-mta-clip': trained('toy_mta_clip', 'MTA-CLIP', costs='2 M', **CLOSED, **TOY),
+    'maskclip-vit-b16': NamedModel(
+        'maskclip_vit-b16_voc20', 'MaskCLIP', costs='86 M, 105 G', **VIT_B16
+    ),
+    'maskclip-vit-b16-windows': NamedModel(
+        'maskclip_vit-b16_voc20_windows', 'MaskCLIP', costs='86 M, 17 G*', **VIT_B16
+    ),
+    'maskclip-r50': NamedModel('maskclip_r50_voc20', 'MaskCLIP', costs='38 M, 31 G', **RN50),
+    'maskclip-plus': trained(
+        'maskclip_plus_r50_deeplabv2_coco-stuff', 'MaskCLIP+', costs='81 M, 336 G', **RN50
+    ),
+    'zegclip-voc': trained('voc_inductive', 'ZegCLIP', costs='94 M, 109 G*', **VIT_B16),
+    'zegclip-coco-stuff': trained(
+        'coco_stuff_inductive', 'ZegCLIP', costs='95 M, 114 G*', **VIT_B16
+    ),
+    'zegclip-voc-released': released(
+        'voc_inductive_released', 'ZegCLIP', 'zegclip', costs='95 M', **VIT_B16
+    ),
+    'maft': trained('coco_stuff_all_maft', 'MAFT', costs='153 M', **SEGMENTS, **VIT_B16),
     'maft-released': released(
         'coco_stuff_all_maft_released',
         'MAFT',
         'maft --config coco_stuff_all_maft_released',
+        costs='153 M',
         **SEGMENTS,
         **VIT_B16,
     ),
-    'masqclip': trained('coco_panoptic_masq', 'MasQCLIP', **SEGMENTS, **VIT_L14),
+    'masqclip': trained('coco_panoptic_masq', 'MasQCLIP', costs='374 M', **SEGMENTS, **VIT_L14),
     'masqclip-released': released(
-        'coco_panoptic_masq_released', 'MasQCLIP', 'masqclip', **SEGMENTS, **VIT_L14
+        'coco_panoptic_masq_released',
+        'MasQCLIP',
+        'masqclip',
+        costs='374 M',
+        **SEGMENTS,
+        **VIT_L14,
     ),
-    'mta-clip-ade20k': trained('ade20k_r50', 'MTA-CLIP', **CLOSED, **RN50),
+    'mta-clip-ade20k': trained('ade20k_r50', 'MTA-CLIP', costs='62 M', **CLOSED, **RN50),
 }
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -262,7 +263,9 @@ class ZeroShotSegmenter:
         )
         return packed['inputs'], packed['data_samples']
 
-    def precision(self):
-        amp = self.device.type == 'cuda' if self.amp is None else self.amp
-        kind = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
-        return torch.autocast(self.device.type, kind, enabled=amp)
+    def precision(self) -> AbstractContextManager:
+        """Autocast where mixed precision is on; older torch has none for every device."""
+        device = self.device.type
+        if not (device == 'cuda' if self.amp is None else self.amp):
+            return nullcontext()
+        return torch.autocast(device, torch.bfloat16 if device == 'cpu' else torch.float16)

@@ -13,14 +13,20 @@ def run(args: argparse.Namespace) -> int:
     if args.name is not None:
         print(described(args.name))
         return 0
-    rows = [('model', 'method', 'tower', 'gives', 'needs')]
-    rows += [(name, one.method, one.tower, one.gives, one.needs) for name, one in MODELS.items()]
+    rows = [('model', 'method', 'tower', 'gives', 'costs', 'needs')]
+    rows += [
+        (name, one.method, one.tower, one.gives, one.costs, one.needs)
+        for name, one in MODELS.items()
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print(
             '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
-    print('\nzsclip models NAME tells more. In Python: ZeroShotSegmenter(NAME)(PHOTO, CLASSES).')
+    print(
+        '\nCosts: parameters, and multiply-accumulates of a photo (* of a window).'
+        '\nzsclip models NAME tells more. In Python: ZeroShotSegmenter(NAME)(PHOTO, CLASSES).'
+    )
     return 0
 
 
