@@ -21,68 +21,80 @@ from ..files import whole_file
 from ..vocabulary.lists import BACKGROUND
 
 BLACK = (0, 0, 0)  # what CVAT takes for the background, of which it makes no annotation
+FOLDERS = ('SegmentationClass', 'SegmentationObject')
 
 
-def write_cvat_zip(
-    path: str | os.PathLike,
-    photos: Iterable[tuple[str, np.ndarray]],
-    classes: Sequence[str],
-    palette: Sequence[Sequence[int]],
-) -> None:
-    """Whole or not at all; the same bytes for the same photos.
+class CVATMasks:
+    """A class's colours, in the masks and in the list of labels.
 
     Args:
-        path: where to; its folder must exist.
-        photos: name without its ending, as the task's photo is called, and labels (H, W) integers;
-            those outside `0..C-1` are CVAT's background, as is a class of that name.
-        classes: C names.
+        classes: C names; one called background is CVAT's own, as are pixels of no class.
         palette: C RGB rows, 0-255.
 
     Raises:
         ValueError: a name that a line of labelmap.txt cannot hold; two classes of one colour.
     """
-    colours = class_colours(classes, palette)
-    objects = np.array([BLACK, *distinct_colours(len(classes))], np.uint8)
-    objects[1:][(colours[1:] == BLACK).all(axis=1)] = BLACK
+
+    def __init__(self, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> None:
+        known = np.array([name.lower() != BACKGROUND for name in classes])
+        self.labels = {
+            name: tuple(map(int, colour))
+            for name, colour, other in zip(classes, palette, known, strict=True)
+            if other
+        }
+        taken = {BLACK: "CVAT's background"}
+        for name, colour in self.labels.items():
+            if ':' in name or name.startswith('#'):
+                raise ValueError(
+                    f"class {name!r} cannot be a label of CVAT's labelmap.txt, where ':' ends a "
+                    "name and '#' begins a comment. Call it otherwise."
+                )
+            if colour in taken:
+                raise ValueError(
+                    f'class {name!r} has the colour {colour} of {taken[colour]}: CVAT tells them '
+                    'by it. Give each its own.'
+                )
+            taken[colour] = f'class {name!r}'
+        # Rows of a table: first no class, then the classes.
+        self.tables = [
+            np.array([BLACK, *np.where(known[:, None], colours, BLACK)], np.uint8)
+            for colours in (palette, distinct_colours(len(classes)))
+        ]
+
+    def pngs(self, labels: np.ndarray) -> list[bytes]:
+        """A photo's file in each of `FOLDERS`.
+
+        Args:
+            labels: (H, W) integers; those outside `0..C-1` are of no class.
+        """
+        count = len(self.tables[0]) - 1
+        rows = np.where((labels >= 0) & (labels < count), labels, -1) + 1
+        return [_png(table[rows]) for table in self.tables]
+
+    def text(self) -> str:
+        """labelmap.txt."""
+        lines = ['# label:color_rgb:parts:actions', f'{BACKGROUND}:0,0,0::']
+        lines += [f'{name}:{",".join(map(str, rgb))}::' for name, rgb in self.labels.items()]
+        return '\n'.join(lines) + '\n'
+
+
+def write_cvat_zip(
+    path: str | os.PathLike, photos: Iterable[tuple[str, Sequence[bytes]]], masks: CVATMasks
+) -> None:
+    """Whole or not at all; the same bytes for the same photos.
+
+    Args:
+        path: where to; its folder must exist.
+        photos: name without its ending, as the task's photo is called, and `masks.pngs` of it.
+    """
     names = []
     with whole_file(path) as partial, zipfile.ZipFile(partial, 'w') as archive:
-        for name, labels in photos:
-            at = np.where((labels >= 0) & (labels < len(classes)), labels + 1, 0)
-            for folder, table in (('SegmentationClass', colours), ('SegmentationObject', objects)):
-                _add(archive, f'{folder}/{name}.png', _png(table[at]))
+        for name, files in photos:
+            for folder, content in zip(FOLDERS, files, strict=True):
+                _add(archive, f'{folder}/{name}.png', content)
             names.append(f'{name}\n')
         _add(archive, 'ImageSets/Segmentation/default.txt', ''.join(names).encode())
-        _add(archive, 'labelmap.txt', label_map_text(classes, colours[1:]).encode())
-
-
-def class_colours(classes: Sequence[str], palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """(C + 1, 3) uint8: first that of no class, which is that of a class called background."""
-    colours = np.array([BLACK, *palette], np.uint8)
-    for i, name in enumerate(classes, 1):
-        if name.lower() == BACKGROUND:
-            colours[i] = BLACK
-        elif colours[i].tolist() == [*BLACK]:
-            raise ValueError(
-                f'class {name!r} is black, (0, 0, 0), which CVAT takes for its background. Give '
-                'it another colour.'
-            )
-    known = colours[(colours != BLACK).any(axis=1)]
-    if len(np.unique(known, axis=0)) < len(known):
-        raise ValueError('two classes have the same colour in the palette: CVAT tells them by it.')
-    return colours
-
-
-def label_map_text(classes: Sequence[str], colours: np.ndarray) -> str:
-    lines = ['# label:color_rgb:parts:actions', f'{BACKGROUND}:0,0,0::']
-    for name, colour in zip(classes, colours.tolist(), strict=True):
-        if ':' in name or name.startswith('#'):
-            raise ValueError(
-                f'class {name!r} cannot be a label of CVAT\'s labelmap.txt, where ":" ends a name '
-                'and "#" begins a comment. Call it otherwise.'
-            )
-        if name.lower() != BACKGROUND:
-            lines.append(f'{name}:{",".join(map(str, colour))}::')
-    return '\n'.join(lines) + '\n'
+        _add(archive, 'labelmap.txt', masks.text().encode())
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -13,10 +13,12 @@ import numpy as np
 from ..datasets.label_files import read_label_file
 from ..files import whole_file
 from .coco import coco_annotations, coco_categories
-from .cvat import class_colours, label_map_text, write_cvat_zip
+from .cvat import CVATMasks, write_cvat_zip
 from .label_maps import write_label_map
 from .labelme import labelme_json
 from .yolo import data_yaml, yolo_lines
+
+KEPT = 2**28  # bytes of CVAT's masks in memory; of photos beyond, they are made at the end
 
 
 class Photo(NamedTuple):
@@ -88,7 +90,7 @@ class LabelmeWriter(Writer):
     def write(self, photo: Photo, labels: np.ndarray) -> None:
         place = made(self.place(photo))
         content = labelme_json(labels, self.classes, seen_from(place.parent, photo.path))
-        write_text(place, json.dumps(content, ensure_ascii=False))
+        write_text(place, json.dumps(content))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
         write_text(made(self.out / 'labelme' / 'labels.txt'), lines_of(self.classes))
@@ -144,26 +146,30 @@ class CVATWriter(Writer):
     """`cvat.zip`, and `cvat_labels.json` for the field "Raw" of a CVAT task's labels.
 
     Raises:
-        ValueError: see `write_cvat_zip`.
+        ValueError: see `CVATMasks`.
     """
 
     def __init__(self, out: Path, classes: Sequence[str], palette: Sequence) -> None:
         super().__init__(out, classes, palette)
-        self.colours = class_colours(classes, palette)[1:]
-        label_map_text(classes, self.colours)  # before hours are spent
+        self.masks = CVATMasks(classes, palette)
+        self.kept, self.room = {}, KEPT
 
     def write(self, photo: Photo, labels: np.ndarray) -> None:
-        pass
+        if self.room > 0:
+            self.kept[photo] = self.masks.pngs(labels)
+            self.room -= sum(map(len, self.kept[photo]))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
-        named = ((photo.name, labels_of(photo)) for photo in photos)
-        write_cvat_zip(self.out / 'cvat.zip', named, self.classes, self.palette)
+        named = (
+            (photo.name, self.kept.get(photo) or self.masks.pngs(labels_of(photo)))
+            for photo in photos
+        )
+        write_cvat_zip(self.out / 'cvat.zip', named, self.masks)
         labels = [
             dict(name=name, color='#{:02x}{:02x}{:02x}'.format(*colour), attributes=[])
-            for name, colour in zip(self.classes, self.colours.tolist(), strict=True)
-            if any(colour)  # the background is no label
+            for name, colour in self.masks.labels.items()
         ]
-        write_text(self.out / 'cvat_labels.json', json.dumps(labels, ensure_ascii=False, indent=2))
+        write_text(self.out / 'cvat_labels.json', json.dumps(labels, indent=2))
 
 
 WRITERS = {

@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_zsclip.annotations.cvat import write_cvat_zip
+from mmseg_zsclip.annotations.cvat import CVATMasks, write_cvat_zip
 
 from .conftest import CLASSES, PALETTE, known, label_map
 
 NAMES = ['road', 'car', 'sign "stop"', "child's toy"]
+
+
+def write(path, maps, classes=NAMES):
+    masks = CVATMasks(classes, PALETTE)
+    write_cvat_zip(path, ((name, masks.pngs(one)) for name, one in maps), masks)
 
 
 def read_as_cvat_does(path):
@@ -47,7 +52,7 @@ def read_as_cvat_does(path):
 
 def test_the_zip_has_cvats_layout_and_the_labels(tmp_path):
     maps = {'a': label_map(1), 'b/a': label_map(2, 20, 61, none=False)}
-    write_cvat_zip(tmp_path / 'cvat.zip', maps.items(), NAMES, PALETTE)
+    write(tmp_path / 'cvat.zip', maps.items())
     photos = read_as_cvat_does(tmp_path / 'cvat.zip')
     assert list(photos) == ['a', 'b/a']
     for name, labels in maps.items():
@@ -56,14 +61,14 @@ def test_the_zip_has_cvats_layout_and_the_labels(tmp_path):
 
 def test_a_class_called_background_is_cvats_own(tmp_path):
     labels = label_map(none=False)
-    write_cvat_zip(tmp_path / 'a.zip', [('a', labels)], ['Background', *NAMES[1:]], PALETTE)
+    write(tmp_path / 'a.zip', [('a', labels)], ['Background', *NAMES[1:]])
     found = read_as_cvat_does(tmp_path / 'a.zip')['a']
     assert (found == np.array([None, *NAMES[1:]], object)[labels]).all()
 
 
 def test_the_same_photos_give_the_same_bytes(tmp_path):
     for name in ('a', 'b'):
-        write_cvat_zip(tmp_path / name, [('a', label_map())], NAMES, PALETTE)
+        write(tmp_path / name, [('a', label_map())])
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 
@@ -71,13 +76,18 @@ def test_the_same_photos_give_the_same_bytes(tmp_path):
     ('classes', 'palette', 'message'),
     [
         (CLASSES, PALETTE, 'class \'sign: "stop"\' cannot be a label'),
-        (NAMES, [[0, 0, 0], *PALETTE[1:]], "class 'road' is black"),
-        (NAMES, [PALETTE[1], *PALETTE[1:]], 'two classes have the same colour'),
+        (
+            NAMES,
+            [[0, 0, 0], *PALETTE[1:]],
+            "class 'road' has the colour .0, 0, 0. of CVAT's background",
+        ),
+        (
+            NAMES,
+            [PALETTE[1], *PALETTE[1:]],
+            "class 'car' has the colour .0, 200, 0. of class 'road'",
+        ),
     ],
 )
-def test_what_cvat_could_not_read_is_an_error_and_leaves_nothing(
-    tmp_path, classes, palette, message
-):
+def test_what_cvat_could_not_read_is_an_error_before_anything_is_written(classes, palette, message):
     with pytest.raises(ValueError, match=message):
-        write_cvat_zip(tmp_path / 'a.zip', [('a', label_map())], classes, palette)
-    assert list(tmp_path.iterdir()) == []
+        CVATMasks(classes, palette)

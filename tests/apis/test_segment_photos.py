@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_zsclip.annotations import FORMATS
+from mmseg_zsclip.annotations import FORMATS, writers
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 from mmseg_zsclip.datasets.label_files import read_label_file
 from mmseg_zsclip.engine.folder_lock import in_use
@@ -82,6 +82,15 @@ def test_formats_that_come_later_are_the_same_and_ask_no_model(tmp_path, photos)
     segment_photos(photos, tmp_path / 'parts', job())
     outcome = segment_photos(photos, tmp_path / 'parts', job(None, FORMATS))
     assert outcome.segmented == 0
+    assert content(tmp_path / 'parts') == content(tmp_path / 'whole')
+
+
+def test_masks_for_cvat_that_memory_does_not_hold_are_made_at_the_end(
+    tmp_path, photos, monkeypatch
+):
+    segment_photos(photos, tmp_path / 'whole', job(formats=['cvat']))
+    monkeypatch.setattr(writers, 'KEPT', 500)
+    segment_photos(photos, tmp_path / 'parts', job(formats=['cvat']))
     assert content(tmp_path / 'parts') == content(tmp_path / 'whole')
 
 
@@ -168,7 +177,7 @@ def test_an_error_of_a_writer_ends_the_run(tmp_path, photos):
 KILLED = """
 import glob, os, random, signal, sys, time
 import numpy as np
-from mmseg_zsclip.annotations import FORMATS
+from mmseg_zsclip.annotations import FORMATS, writers
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 
 out, *photos = sys.argv[1:]
