@@ -8,13 +8,12 @@ SegmentationObject/<name>.png       a colour for each object: here, each class o
 Layout: docs.cvat.ai, "Segmentation Mask".
 """
 
-import io
 import os
 import zipfile
 from collections.abc import Iterable, Sequence
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from ..datasets.base import distinct_colours
 from ..files import whole_file
@@ -98,9 +97,7 @@ def write_cvat_zip(
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, 'PNG')
-    return buffer.getvalue()
+    return cv2.imencode('.png', pixels[..., ::-1])[1].tobytes()
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from .polygons import regions
+from .polygons import Region
 
 VERSION = '5.5.0'  # the newest whose fields these are
 
 
-def labelme_json(labels: np.ndarray, classes: Sequence[str], image_path: str) -> dict:
-    """What labelme opens: a polygon for each region, see `regions`. A pixel of no class lies in
-    none.
+def labelme_json(
+    shapes: Sequence[Region], size: tuple[int, int], classes: Sequence[str], image_path: str
+) -> dict:
+    """What labelme opens.
 
     Args:
-        labels: (H, W) integers; those outside `0..C-1` are of no class.
-        classes: C names.
+        shapes: see `regions`.
+        size: (H, W).
+        classes: names.
         image_path: the photo, as seen from the JSON's folder.
     """
-    height, width = labels.shape
+    height, width = size
     return dict(
         version=VERSION,
         flags={},
@@ -32,7 +32,7 @@ def labelme_json(labels: np.ndarray, classes: Sequence[str], image_path: str) ->
                 flags={},
                 mask=None,
             )
-            for label, points in regions(labels, len(classes))
+            for label, points in shapes
         ],
         imagePath=image_path,
         imageData=None,

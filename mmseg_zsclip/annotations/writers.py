@@ -16,9 +16,11 @@ from .coco import coco_annotations, coco_categories
 from .cvat import CVATMasks, write_cvat_zip
 from .label_maps import write_label_map
 from .labelme import labelme_json
+from .polygons import Region
 from .yolo import data_yaml, yolo_lines
 
 KEPT = 2**28  # bytes of CVAT's masks in memory; of photos beyond, they are made at the end
+Shapes = Callable[[], list[Region]]
 
 
 class Photo(NamedTuple):
@@ -46,11 +48,12 @@ class Writer(ABC):
         return None
 
     @abstractmethod
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
         """What there is to write of one photo, its files each whole or not at all.
 
         Args:
             labels: (H, W) integers; those outside `0..C-1` are of no class.
+            shapes: gives the `regions` of the labels; several formats share them.
         """
 
     @abstractmethod
@@ -70,7 +73,7 @@ class PNGWriter(Writer):
     def place(self, photo: Photo) -> Path:
         return self.out / 'png' / f'{photo.name}.png'
 
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
         write_label_map(labels, made(self.place(photo)), self.palette)
 
     def read(self, photo: Photo) -> np.ndarray:
@@ -87,9 +90,11 @@ class LabelmeWriter(Writer):
     def place(self, photo: Photo) -> Path:
         return self.out / 'labelme' / f'{photo.name}.json'
 
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
         place = made(self.place(photo))
-        content = labelme_json(labels, self.classes, seen_from(place.parent, photo.path))
+        content = labelme_json(
+            shapes(), labels.shape, self.classes, seen_from(place.parent, photo.path)
+        )
         write_text(place, json.dumps(content))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
@@ -103,9 +108,9 @@ class YOLOWriter(Writer):
     def place(self, photo: Photo) -> Path:
         return self.out / 'yolo' / 'labels' / f'{photo.name}.txt'
 
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
         link(photo.path, self.out / 'yolo' / 'images' / f'{photo.name}{Path(photo.path).suffix}')
-        write_text(made(self.place(photo)), yolo_lines(labels, len(self.classes)))
+        write_text(made(self.place(photo)), yolo_lines(shapes(), labels.shape))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
         write_text(made(self.out / 'yolo' / 'data.yaml'), data_yaml(self.classes))
@@ -119,7 +124,10 @@ class COCOWriter(Writer):
         super().__init__(out, classes, palette)
         self.rows = {}
 
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
+        self.keep(photo, labels)
+
+    def keep(self, photo: Photo, labels: np.ndarray) -> None:
         self.rows[photo] = labels.shape, coco_annotations(labels, len(self.classes), photo.number)
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
@@ -127,7 +135,7 @@ class COCOWriter(Writer):
         images, annotations = [], []
         for photo in photos:
             if photo not in self.rows:
-                self.write(photo, labels_of(photo))
+                self.keep(photo, labels_of(photo))
             (height, width), rows = self.rows[photo]
             file_name = seen_from(folder, photo.path)
             images.append(dict(id=photo.number, file_name=file_name, height=height, width=width))
@@ -154,7 +162,7 @@ class CVATWriter(Writer):
         self.masks = CVATMasks(classes, palette)
         self.kept, self.room = {}, KEPT
 
-    def write(self, photo: Photo, labels: np.ndarray) -> None:
+    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
         if self.room > 0:
             self.kept[photo] = self.masks.pngs(labels)
             self.room -= sum(map(len, self.kept[photo]))

@@ -3,21 +3,19 @@
 import json
 from collections.abc import Sequence
 
-import numpy as np
-
-from .polygons import regions
+from .polygons import Region
 
 
-def yolo_lines(labels: np.ndarray, num_classes: int) -> str:
-    """`class x y x y ...` a line, in shares of the width and of the height, see `regions`.
+def yolo_lines(shapes: Sequence[Region], size: tuple[int, int]) -> str:
+    """`class x y x y ...` a line, in shares of the width and of the height.
 
     Args:
-        labels: (H, W) integers; those outside `0..num_classes-1` are of no class.
+        shapes: see `regions`.
+        size: (H, W).
     """
-    size = np.array(labels.shape[::-1], float)
     lines = []
-    for label, points in regions(labels, num_classes):
-        shares = ' '.join(f'{share:.8g}' for share in (points / size).flat)
+    for label, points in shapes:
+        shares = ' '.join(f'{share:.8g}' for share in (points / size[::-1]).flat)
         lines.append(f'{label} {shares}\n')
     return ''.join(lines)
 

@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from ..annotations.polygons import regions
 from ..annotations.writers import WRITERS, Photo, PNGWriter, Writer
 from ..datasets.base import distinct_colours
 from ..datasets.output_names import names_of_photos, numbered
@@ -130,8 +132,8 @@ def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Ou
 
 
 def _segmented(paths: Sequence[str], out: Path, job: Job) -> Outcome:
-    for partial in out.rglob('.*.partial'):  # of a run that was killed
-        partial.unlink()
+    for left in out.rglob('.*.partial'):  # of a run that was killed
+        left.unlink()
     writers = job.writers(out)
     photos, asked = noted(paths, out, job), set(paths)
     outcome, start = Outcome(), time.perf_counter()
@@ -232,8 +234,9 @@ def _batches(items: Iterable, size: int) -> Iterator[list]:
 
 
 def _write(photo: Photo, writers: Sequence[Writer], labels: np.ndarray) -> None:
+    shapes = cache(partial(regions, labels, len(writers[0].classes)))
     for writer in writers:
-        writer.write(photo, labels)
+        writer.write(photo, labels, shapes)
 
 
 def _write_again(photo: Photo, writers: Sequence[Writer], maps: PNGWriter) -> None:

@@ -3,6 +3,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from mmseg_zsclip.annotations.polygons import regions
 from mmseg_zsclip.annotations.yolo import data_yaml, yolo_lines
 
 from .conftest import drawn, known
@@ -15,19 +16,19 @@ def shapes_of(text, size):
 
 @pytest.mark.parametrize('how', ['cut', 'round', 'pillow'])
 def test_lines_drawn_in_their_order_give_the_labels_again(labels, how):
-    shapes = shapes_of(yolo_lines(labels, 4), labels.shape)
+    shapes = shapes_of(yolo_lines(regions(labels, 4), labels.shape), labels.shape)
     assert (drawn(shapes, labels.shape, how) == known(labels)).all()
 
 
 def test_a_large_photo_keeps_its_pixels_apart():
     labels = np.zeros((4000, 5999), int)
     labels[3998:, 5997:] = [[1, 0], [0, 1]]
-    shapes = shapes_of(yolo_lines(labels, 2), labels.shape)
+    shapes = shapes_of(yolo_lines(regions(labels, 2), labels.shape), labels.shape)
     assert (drawn(shapes, labels.shape, 'cut') == labels).all()
 
 
 def test_a_line_has_a_class_and_three_corners_at_least_in_shares_of_one(labels):
-    for line in yolo_lines(labels, 4).splitlines():
+    for line in yolo_lines(regions(labels, 4), labels.shape).splitlines():
         label, *shares = line.split()
         assert label in {'0', '1', '2', '3'}
         assert len(shares) >= 6
@@ -46,7 +47,7 @@ def test_supervision_reads_it(tmp_path, labels, classes):
     for folder in ('images', 'labels'):
         (tmp_path / folder).mkdir()
     Image.new('RGB', labels.shape[::-1]).save(tmp_path / 'images' / 'a.png')
-    (tmp_path / 'labels' / 'a.txt').write_text(yolo_lines(labels, 4))
+    (tmp_path / 'labels' / 'a.txt').write_text(yolo_lines(regions(labels, 4), labels.shape))
     (tmp_path / 'data.yaml').write_text(data_yaml(classes))
     data = supervision.DetectionDataset.from_yolo(
         str(tmp_path / 'images'),
