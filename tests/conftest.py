@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from mmseg_zsclip.clip.archs import CLIPArch
+
 TOOLS = Path(__file__).parents[1] / 'tools'
 
 
@@ -69,3 +71,75 @@ def same():
     if torch.cuda.is_available():
         return lambda one, other: torch.allclose(one.double(), other.double(), 1e-3, 1e-4)
     return torch.equal
+
+
+VIT = CLIPArch('tiny', 16, 32, 2, 24, 8, 4, 16, 2, 1)
+RESNET = CLIPArch('RN-tiny', 16, 64, (1, 1, 1, 1), 2, None, 4, 16, 2, 1)
+WORDS = ['sky', 'road', 'tree, bush', 'car']
+OURS = 'mmseg_zsclip.'
+MASKCLIP = dict(type=f'{OURS}MaskCLIPHead', scale=20.0)
+PROMPTED = dict(type=f'{OURS}DeepPromptedViT', arch=VIT, num_prompts=2)
+ZEGCLIP = dict(type=f'{OURS}ZegCLIPHead', unseen=['car'], num_layers=2)
+GIVEN = dict(type=f'{OURS}TrueProposals')
+EXPORTABLE = dict(
+    maskclip=({}, MASKCLIP),
+    background=(
+        {},
+        dict(MASKCLIP, classes=['background', *WORDS], background=['wall', 'floor, ground']),
+    ),
+    synonyms=({}, dict(MASKCLIP, text=dict(arch=VIT, synonyms='max'))),
+    refined=(dict(attention='kk'), dict(MASKCLIP, ks_thresh=1.0, pd_thresh=0.3)),
+    resnet=(
+        dict(type=f'{OURS}MaskCLIPResNet', arch=RESNET),
+        dict(MASKCLIP, text=dict(arch=RESNET)),
+    ),
+    calibrated=(dict(attention='sc'), MASKCLIP),
+    zegclip=(PROMPTED, ZEGCLIP),
+    plain=(dict(type=f'{OURS}CLIPVisionTransformer'), dict(ZEGCLIP, query='t', in_channels=24)),
+    text=({}, dict(type=f'{OURS}TextHead', head=dict(type='FCNHead', in_channels=16, channels=8))),
+)
+CLASSIFIERS = dict(
+    ip_clip=(dict(type=f'{OURS}IPCLIPViT', arch=VIT, clip_size=(48, 40)), VIT),
+    ip_clip_resnet=(dict(type=f'{OURS}IPCLIPResNet', arch=RESNET, clip_size=None), RESNET),
+    pooling=(
+        dict(type=f'{OURS}MaskPooling', backbone=dict(type=f'{OURS}MaskCLIPViT', arch=VIT)),
+        VIT,
+    ),
+)
+
+
+def exportable_config(name):
+    common = dict(data_preprocessor=dict(type=f'{OURS}CLIPDataPreProcessor'))
+    if name in CLASSIFIERS:
+        classifier, arch = CLASSIFIERS[name]
+        parts = dict(generator=GIVEN, classifier=classifier, classes=WORDS, text=dict(arch=arch))
+        return dict(type=f'{OURS}TwoStageSegmentor', **common, **parts)
+    backbone, head = EXPORTABLE[name]
+    backbone = dict(type=f'{OURS}MaskCLIPViT', arch=VIT) | backbone
+    head = dict(classes=WORDS, text=dict(arch=VIT)) | head
+    return dict(type=f'{OURS}OneStageSegmentor', **common, backbone=backbone, decode_head=head)
+
+
+@pytest.fixture(scope='session')
+def tiny_exportable():
+    """Makes a tiny model, random with random text embeddings, by a key of `EXPORTABLE` or of
+    `CLASSIFIERS`; one of `EXPORTABLE` with keys of its config."""
+    from mmengine.registry import init_default_scope
+
+    from mmseg_zsclip.models.vocabulary import Vocabulary
+    from mmseg_zsclip.registry import MODELS
+
+    def make(name, **changes):
+        init_default_scope('mmseg')
+        torch.manual_seed(0)
+        model = MODELS.build(exportable_config(name) | changes)
+        for part in model.modules():
+            if isinstance(part, Vocabulary):  # the text tower takes seconds to build
+                part.handed_in = True
+        model.init_weights()
+        for key, parameter in model.named_parameters():
+            if 'mask_attn' in key or 'query_proj' in key:  # or every pixel is of one class
+                torch.nn.init.normal_(parameter)
+        return model.eval()
+
+    return make

@@ -39,7 +39,7 @@ def visible_to_copies(visible: Tensor) -> Tensor:
         (B, 1, P, P + N) bool: of the P copies itself alone, then its patches.
     """
     itself = torch.eye(visible.shape[1], dtype=torch.bool, device=visible.device)
-    return torch.cat([itself.expand(len(visible), -1, -1), visible], dim=2)[:, None]
+    return torch.cat([itself.expand(visible.shape[0], -1, -1), visible], dim=2)[:, None]
 
 
 def beside_patches(
@@ -189,7 +189,10 @@ class IPCLIPViT(IPCLIP):
 
     def of_proposals(self, x: Tensor, visible: Tensor) -> Tensor:
         """Input of block S and the patches that proposals cover (B, P, N) -> (B, P, d)."""
-        masks = [visible_to_copies(part) for part in visible.split(AT_ONCE, dim=1)]
+        return self.of_masks(x, [visible_to_copies(part) for part in visible.split(AT_ONCE, 1)])
+
+    def of_masks(self, x: Tensor, masks: Sequence[Tensor]) -> Tensor:
+        """As `of_proposals`, of parts of the proposals, given as `visible_to_copies`."""
         copies = [x[:, :1].expand(-1, mask.shape[2], -1) for mask in masks]
         patches = x[:, 1:]
         *blocks, last = self.visual.blocks[self.start_block :]
