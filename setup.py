@@ -82,6 +82,7 @@ setup(
         'lite': requirements('lite'),
         'mim': requirements('mminstall'),
         'optional': requirements('optional'),
+        'onnx': requirements('onnx'),
         'demo': requirements('demo'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),

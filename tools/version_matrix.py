@@ -43,6 +43,8 @@ class Row:
     afterwards: tuple[str, ...] = ()
 
 
+# No part of the oldest rows, whose torch exports nothing to ONNX.
+ONNX = ('onnx', 'onnxruntime', 'onnxscript')
 ROWS = (
     # torch 2.1 has no wheel for Python 3.12, was built against numpy 1, and transformers 4.50 and
     # later ask for more.
@@ -56,8 +58,12 @@ ROWS = (
         ('3.12', '3.11', '3.10', '3.13'),
         ('torch==2.6.0', 'torchvision==0.21.0', 'numpy>=2'),
     ),
-    Row('constraints', ('3.11', '3.12', '3.13', '3.10'), ('-c', 'requirements/constraints.txt')),
-    Row('newest', ('3.13', '3.12', '3.11', '3.10'), afterwards=('transformers>=5',)),
+    Row(
+        'constraints',
+        ('3.11', '3.12', '3.13', '3.10'),
+        ('-c', 'requirements/constraints.txt', *ONNX),
+    ),
+    Row('newest', ('3.13', '3.12', '3.11', '3.10'), ONNX, afterwards=('transformers>=5',)),
 )
 
 

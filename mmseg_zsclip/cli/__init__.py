@@ -22,6 +22,7 @@ COMMANDS = {
         'write a config with all that it inherits as one file, to change as you like',
     ),
     'models': ('.models', 'the models by name: what each gives, costs and needs'),
+    'export': ('.export_onnx', 'write a model as an ONNX file that needs neither torch nor mmseg'),
     'demo': (
         '..experiments.demo.command',
         'draw a world, test and train two methods on it, and show them on a web page',

@@ -1,0 +1,66 @@
+"""`zsclip export MODEL --out FILE.onnx`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import compat
+from .launching import parse_options
+
+SUFFIXES = ('.onnx', '.npz')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('model', help="a name of `zsclip models`, or a config's")
+    parser.add_argument('--weights', help='checkpoint of a model that is trained')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='FILE.onnx: the graph, and beside it FILE.npz, the text embeddings; FILE.npz: these '
+        'alone',
+    )
+    parser.add_argument(
+        '--classes',
+        help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
+        "with a class a line (default: the model's own)",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override config entries: model.head.x=1 "list=[a,b]"',
+    )
+    parser.add_argument('--force', action='store_true', help='overwrite --out')
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.out.suffix not in SUFFIXES:
+        sys.exit(f"zsclip: --out is '{args.out}'; it must end in {' or '.join(SUFFIXES)}")
+    words = args.out.with_suffix('.npz')
+    for path in (args.out, words):
+        if path.exists() and not args.force:
+            sys.exit(f'zsclip: {path} exists. Give another --out, or --force to overwrite it.')
+    compat.setup(now=True)
+    from ..apis.onnx_files import about, check_packages, with_words, write_graph, write_vocabulary
+    from ..apis.segmenter import ZeroShotSegmenter
+    from ..models.graphs import graph_of
+
+    if args.out != words:
+        check_packages()
+    segmenter = ZeroShotSegmenter(
+        args.model, args.weights, device='cpu', options=parse_options(args.cfg_options)
+    )
+    graph = graph_of(with_words(segmenter, args.classes))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out != words:
+        difference = write_graph(args.out, graph, about(segmenter, graph))
+        print(
+            f'{args.out}: {args.out.stat().st_size / 1e6:.0f} MB; scores of ONNX Runtime and of '
+            f'the model differ by {difference:.1g} at most'
+        )
+    names = write_vocabulary(words, graph)
+    print(f'{words}: text embeddings of {len(names)} classes: {", ".join(names[:5])}')
+    return 0
