@@ -16,7 +16,7 @@ from ..engine.logs import quieten
 from ..models.vocabulary import OpenVocabulary
 from ..registry import MODELS
 
-LONGEST = 4  # times the short side that one may give; longer photos are scaled down to it
+WIDEST = 4  # times the short side that one may give; longer photos are scaled down to it
 
 
 def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> OpenVocabulary:
@@ -83,7 +83,7 @@ def photo_pipeline(cfg: Config, short_side: int | None = None) -> Compose:
                 f'short_side is {short_side!r}, and the test pipeline has {len(sizes)} Resize; '
                 'legal: 1 pixel or more, and exactly one Resize, whose place it takes.'
             )
-        sizes[0].update(scale=(LONGEST * short_side, short_side), keep_ratio=True)
+        sizes[0].update(scale=(WIDEST * short_side, short_side), keep_ratio=True)
     steps = Compose(steps).transforms
     return Compose([step for step in steps if not isinstance(step, LoadImageFromFile)])
 

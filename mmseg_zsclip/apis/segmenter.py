@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmengine.registry import DefaultScope
@@ -28,9 +29,10 @@ from .launch import load_config, set_weights
 from .model_list import named_model
 from .predictions import predict
 from .segmentation import Segmentation, answer
-from .words import Classes, Prompts, prompts_of
+from .words import Classes, Prompts, listed, prompts_of
 
 Photo = 'str | Path | np.ndarray | Image.Image'
+LONGEST = 16  # times its width, of a photo as the model sees it
 
 
 class ZeroShotSegmenter:
@@ -116,7 +118,7 @@ class ZeroShotSegmenter:
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
         tasks: Sequence[str] = ('semantic',),
-        things: Sequence[str] | None = None,
+        things: str | Sequence[str] | None = None,
     ) -> Segmentation | list[Segmentation]:
         """Segments a photo, or a list of them.
 
@@ -152,7 +154,7 @@ class ZeroShotSegmenter:
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
         tasks: Sequence[str] = ('semantic',),
-        things: Sequence[str] | None = None,
+        things: str | Sequence[str] | None = None,
     ) -> Iterator[Segmentation]:
         """As a call, of any number of photos: no more than a batch of them is in memory."""
         self.check_call(threshold, tasks)
@@ -165,7 +167,7 @@ class ZeroShotSegmenter:
 
     def check_call(self, threshold: float, tasks: Sequence[str]) -> None:
         """Raises: see `__call__`."""
-        if not 0 <= threshold <= 1:
+        if not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
             raise ValueError(f'threshold is {threshold!r}; legal values: a probability, 0 to 1.')
         if isinstance(tasks, str) or not tasks or set(tasks) - set(self.tasks):
             raise ValueError(
@@ -178,9 +180,9 @@ class ZeroShotSegmenter:
         """The classes of the config, synonyms by comma."""
         return list(vocabulary_of(self.model).classes)
 
-    def view(self, prompts: Prompts, things: Sequence[str] | None = None) -> OpenVocabulary:
+    def view(self, prompts: Prompts, things: str | Sequence[str] | None = None) -> OpenVocabulary:
         """The model with other words, which shares its weights; of the last lists it is kept."""
-        things = None if things is None else tuple(things)
+        things = None if things is None else tuple(listed(things))
         key = prompts.texts, prompts.owner, things
         with self._lock:
             if key not in self._views:
@@ -256,10 +258,21 @@ class ZeroShotSegmenter:
         ]
 
     def prepared(self, pixels: np.ndarray) -> tuple[torch.Tensor, SegDataSample]:
-        """A photo (H, W, 3), BGR, as the test pipeline makes it: (3, h, w), and its sample."""
+        """A photo (H, W, 3), BGR -> (3, h, w) as the test pipeline makes it, and its sample. One
+        that is longer than `LONGEST` times its width is shown wider than it is."""
         shape = pixels.shape[:2]
+        least = max(shape) // LONGEST
+        if min(shape) < least:  # or a Resize that keeps the aspect would leave no pixel
+            size = max(shape[1], least), max(shape[0], least)
+            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
         packed = self.pipeline(
-            dict(img=pixels, img_shape=shape, ori_shape=shape, img_path=None, seg_fields=[])
+            dict(
+                img=pixels,
+                img_shape=pixels.shape[:2],
+                ori_shape=shape,
+                img_path=None,
+                seg_fields=[],
+            )
         )
         return packed['inputs'], packed['data_samples']
 

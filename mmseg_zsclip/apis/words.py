@@ -28,26 +28,31 @@ def read_classes(classes: Classes) -> list[tuple[str, list[str]]]:
 
     Raises:
         ValueError: no class, an empty or duplicate name, see `load_classes`.
-        TypeError: names that are no text.
+        TypeError: names that are no text, or in no order.
     """
     if isinstance(classes, Mapping):
         named = load_classes(list(classes))
-        texts = [
-            load_classes(of_string(value) if isinstance(value, str) else list(value))
-            for value in classes.values()
-        ]
+        texts = [load_classes(listed(value)) for value in classes.values()]
         load_classes([text for some in texts for text in some])  # no text for two classes
         return [(canonical(name), some) for name, some in zip(named, texts, strict=True)]
     if isinstance(classes, Path) or (isinstance(classes, str) and classes.endswith('.txt')):
         names = load_classes(str(classes))
     else:
-        names = load_classes(of_string(classes) if isinstance(classes, str) else list(classes))
+        names = load_classes(listed(classes))
     return [(canonical(name), [name]) for name in names]
 
 
-def of_string(classes: str) -> list[str]:
-    """'cat, kitten; sofa' -> ['cat, kitten', 'sofa']; a ';' at the end is no class."""
-    return [part for part in classes.strip().rstrip(';').split(';') if classes.strip(' ;')]
+def listed(names: str | Sequence[str]) -> list[str]:
+    """'cat, kitten; sofa' -> ['cat, kitten', 'sofa'], where a ';' at the end is no class; a list as
+    it is."""
+    if isinstance(names, str):
+        return [part for part in names.strip().rstrip(';').split(';') if names.strip(' ;')]
+    if not isinstance(names, Sequence):
+        raise TypeError(
+            f"names are in a list, or in a string with ';' between them; got {names!r} "
+            f'({type(names).__name__}).'
+        )
+    return list(names)
 
 
 def prompts_of(
@@ -82,7 +87,7 @@ def with_background(
     others = [(name, some) for name, some in asked if name.lower() != BACKGROUND]
     given = {text.lower() for _, some in others for line in some for text in split_names(line)}
     shipped = isinstance(background, str) and background in vocabularies()
-    words = load_classes(background if shipped else of_list(background))
+    words = load_classes(background if shipped else of_background(background))
     left = [word for word in words if not {one.lower() for one in split_names(word)} & given]
     if len(left) < len(words) and not shipped:
         both = next(word for word in words if word not in left)
@@ -99,8 +104,7 @@ def with_background(
     return [*others[:at], (BACKGROUND, left), *others[at:]]
 
 
-def of_list(background: str | Sequence[str]) -> list[str]:
+def of_background(words: str | Sequence[str]) -> list[str]:
     """Words by ';' or comma, or in a list."""
-    if not isinstance(background, str):
-        return list(background)
-    return [word for part in of_string(background) for word in split_names(part)]
+    names = listed(words)
+    return [one for name in names for one in split_names(name)] if isinstance(words, str) else names

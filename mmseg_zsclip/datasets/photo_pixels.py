@@ -74,6 +74,7 @@ def pillow_pixels(image: Image.Image) -> np.ndarray:
     if image.mode.startswith('I'):
         rgb = array_pixels(wide_grey(np.asarray(image), name))
     else:
+        image = image.convert('LA') if image.mode == 'La' else image
         rgb = array_pixels(np.asarray(image.convert('RGB')))
     return np.ascontiguousarray(rgb[..., ::-1])
 

@@ -184,7 +184,8 @@ def test_a_model_of_two_stages_gives_instances_and_panoptic_segments(tmp_path):
     seg = ZeroShotSegmenter('toy-masqclip', weights, device='cpu')
     seg.model.test_cfg.score_threshold = seg.model.test_cfg.overlap_threshold = 0.0
     tasks = ('semantic', 'instance', 'panoptic')
-    out = seg(scene(0), ['house', 'sky', 'car'], tasks=tasks, things=['house', 'car'])
+    out = seg(scene(0), ['house', 'sky', 'car'], tasks=tasks, things='house; car')
+    assert all(one.small.any() for one in out.instances)
     assert out.instances
     assert {one.name for one in out.instances} <= {'house', 'car'}
     assert out.instances[0].mask.shape == out.labels.shape
@@ -252,6 +253,8 @@ def test_a_larger_short_side_shows_the_model_more():
     inputs, sample = seg.prepared(np.zeros((100, 150, 3), np.uint8))
     assert inputs.shape == (3, 256, 384)
     assert sample.ori_shape == (100, 150)
-    assert seg.prepared(np.zeros((10, 1000, 3), np.uint8))[0].shape[2] == 1024
+    assert seg.prepared(np.zeros((100, 1000, 3), np.uint8))[0].shape[2] == 1024
+    line = seg(np.zeros((1, 5000, 3), np.uint8), 'sky; sea')  # no pixel wide, scaled to 1024
+    assert line.labels.shape == (1, 5000)
     with pytest.raises(ValueError, match='short_side is 0'):
         ZeroShotSegmenter('toy', short_side=0)

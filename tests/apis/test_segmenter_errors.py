@@ -23,6 +23,8 @@ PHOTO = np.zeros((8, 8, 3), np.uint8)
         (['cat', 3], 'no text'),
         (['cat', 'word ' * 80], '77'),
         ({'a': ['cat'], 'b': ['cat']}, "'cat' names both"),
+        (3, r'names are in a list.*got 3 \(int\)'),
+        ({'cat', 'dog'}, 'names are in a list'),
     ],
 )
 def test_wrong_classes(seg, classes, message):
@@ -34,6 +36,8 @@ def test_wrong_classes(seg, classes, message):
     ('options', 'message'),
     [
         (dict(threshold=2), 'threshold is 2; legal values: a probability, 0 to 1'),
+        (dict(threshold='a'), "threshold is 'a'"),
+        (dict(threshold=float('nan')), 'threshold is nan'),
         (dict(tasks=['instance']), r'OneStageSegmentor\) gives semantic'),
         (dict(tasks='semantic'), "tasks is 'semantic'"),
         (dict(tasks=[]), 'tasks is'),

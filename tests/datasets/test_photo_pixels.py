@@ -36,14 +36,15 @@ def test_a_pillow_image_is_turned_as_its_file_is(tmp_path, kind, orientation):
 
 
 @pytest.mark.parametrize(
-    'mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr', 'HSV']
+    'mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'La', 'RGBa']
 )
 def test_every_mode_of_pillow_is_read(mode):
-    image = IMAGE.convert(mode)
+    image = IMAGE.convert('LA' if mode == 'La' else 'RGBA' if mode == 'RGBa' else mode)
     found = photo_pixels(image)
     assert found.shape == (64, 96, 3)
     expected = np.asarray(image.convert('RGB'))[..., ::-1]
     assert np.array_equal(found, expected)
+    assert np.array_equal(photo_pixels(image.convert(mode)), expected)
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,18 @@ def test_a_forbidden_class_is_no_nan(small):
     with torch.no_grad():
         (out,) = model(torch.randn(1, 3, 56, 72), [sample_of(METAS['resized'])], mode='predict')
     assert out.seg_logits.data.isfinite().all()
+
+
+@pytest.mark.parametrize('pamr', [None, dict(steps=2)])
+def test_scores_of_a_photo_are_those_of_predict_whether_a_head_has_rows_or_not(small, head, pamr):
+    model, img = small(head, dict(mode='whole', pamr=pamr)), torch.randn(2, 3, 56, 72)
+    samples = [sample_of(METAS[meta]) for meta in ('padded, flipped, resized', 'as it is')]
+    with torch.no_grad():
+        wholes = model(img, [sample_of(one.metainfo) for one in samples], mode='predict')
+        maps = model.photo_scores(img, samples)
+    assert model.has_rows == (pamr is None)
+    for whole, rows in zip(wholes, maps, strict=True):
+        scores = torch.cat(list(score_rows.strips([rows])), dim=1)
+        torch.testing.assert_close(scores, whole.seg_logits.data, rtol=1e-4, atol=1e-5)
+        sure = model.probabilities(scores)
+        assert 0 <= sure.min() <= sure.max() <= 1
