@@ -1,10 +1,11 @@
 """What a model says of photos: labels, scores that are made when asked for, and segments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from mmengine.structures import InstanceData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from ..models.fusion import semantic_scores
 from ..models.mask_ops import photo_masks
 from ..models.score_rows import ScoreRows, best_labels, strips, whole_rows
 from ..models.two_stage import TwoStageSegmentor
+from ..models.vocabulary import OpenVocabulary
 
 MASK_PIXELS = 2**20  # of a photo's masks; of larger photos they are made smaller, and enlarged
 
@@ -30,7 +32,7 @@ class ClassScores:
     rows: ScoreRows
     owner: Tensor
     classes: int
-    probabilities: object
+    probabilities: Callable[[Tensor], Tensor]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,11 +57,18 @@ class ClassScores:
         return self.folded(self.rows.rows(y, y + 1)[:, 0, x]).numpy()
 
     @torch.inference_mode()
-    def sureness(self, size: tuple[int, int]) -> np.ndarray:
-        """Probabilities (C, h, w) of a smaller picture of the photo."""
-        small = replace(self.rows, meta={**self.rows.meta, 'ori_shape': size})
-        parts = [self.folded(self.probabilities(part)) for part in strips([small])]
-        return torch.cat(parts, dim=1).numpy()
+    def sureness(self, labels: np.ndarray) -> np.ndarray:
+        """How probable labels (h, w) of a smaller picture of the photo are, (h, w); 0 where one is
+        no class."""
+        small = replace(self.rows, meta={**self.rows.meta, 'ori_shape': labels.shape})
+        labels, out, first = torch.from_numpy(labels), [], 0
+        for part in strips([small]):
+            some = labels[first : first + part.shape[1]]
+            known = (some >= 0) & (some < self.classes)
+            sure = self.folded(self.probabilities(part))
+            out.append(sure.gather(0, some.where(known, 0)[None])[0] * known)
+            first += len(some)
+        return torch.cat(out).numpy()
 
 
 @dataclass
@@ -70,12 +79,12 @@ class Prediction:
 
     labels: Tensor
     scores: ClassScores
-    instances: Mapping | None = None
+    instances: InstanceData | None = None
     panoptic: Tensor | None = None
 
 
 def predict(
-    view,
+    view: OpenVocabulary,
     data: Mapping,
     tasks: Sequence[str],
     owner: Tensor,
@@ -101,7 +110,8 @@ def predict(
     out = []
     for rows, sample in zip(maps, samples, strict=True):
         scores = ClassScores(rows, owner, classes, view.probabilities)
-        labels = labels_of(scores, ignored, threshold).cpu()
+        with torch.autocast(inputs.device.type, enabled=False):
+            labels = labels_of(scores, ignored, threshold).cpu()
         rows = replace(rows, parts=[part.cpu() for part in rows.parts])
         one = Prediction(labels, replace(scores, rows=rows))
         if 'instance' in tasks:
@@ -152,7 +162,9 @@ def two_stage_scores(
             view.add_segments(sample, scores, of_photo, tasks)
             if as_logits:  # no longer linear, so that scores are made after masks were resized
                 masks, meta = of_photo, dict(ori_shape=meta['ori_shape'])
-        out.append(whole_rows(semantic_scores(scores, masks, view.offsets(scores)), meta))
+        with torch.autocast(inputs.device.type, enabled=False):
+            whole = semantic_scores(scores.float(), masks.float(), view.offsets(scores))
+        out.append(whole_rows(whole, meta))
     return out
 
 

@@ -101,12 +101,8 @@ class Segmentation:
     @cached_property
     def sure(self) -> tuple[np.ndarray, np.ndarray]:
         """Labels (h, w) of a smaller picture of the photo, and the probability of each's class."""
-        size = limited(self.labels.shape, REGIONS)
-        labels = resampled(self.labels, size)
-        probabilities = self.class_scores.sureness(size)
-        known = labels != self.ignored
-        index = np.where(known, labels, 0)[None]
-        return labels, np.take_along_axis(probabilities, index, axis=0)[0] * known
+        labels = resampled(self.labels, limited(self.labels.shape, REGIONS))
+        return labels, self.class_scores.sureness(labels)
 
     @property
     def confidence(self) -> float:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.registry import DefaultScope
 from mmseg.structures import SegDataSample
+from PIL import Image
 
 from ..datasets.photo_pixels import photo_pixels
 from ..engine.hooks import vocabulary_of
@@ -31,7 +32,7 @@ from .predictions import predict
 from .segmentation import Segmentation, answer
 from .words import Classes, Prompts, listed, prompts_of
 
-Photo = 'str | Path | np.ndarray | Image.Image'
+Photo = str | Path | np.ndarray | Image.Image
 LONGEST = 16  # times its width, of a photo as the model sees it
 
 
@@ -113,7 +114,7 @@ class ZeroShotSegmenter:
 
     def __call__(
         self,
-        photos: 'Photo | Sequence[Photo]',
+        photos: Photo | Sequence[Photo],
         classes: Classes | None = None,
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
@@ -149,7 +150,7 @@ class ZeroShotSegmenter:
 
     def stream(
         self,
-        photos: 'Sequence[Photo]',
+        photos: Iterable[Photo],
         classes: Classes | None = None,
         background: bool | str | Sequence[str] | None = None,
         threshold: float = 0.0,
@@ -230,7 +231,7 @@ class ZeroShotSegmenter:
 
     def segmented(
         self,
-        photos: 'Sequence[Photo]',
+        photos: Sequence[Photo],
         view: OpenVocabulary,
         prompts: Prompts,
         threshold: float,
