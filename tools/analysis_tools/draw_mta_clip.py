@@ -73,7 +73,7 @@ def query_tiles(model, dataset, index: int, count: int) -> list:
     """The photo and its `count` surest masks."""
     batch = pseudo_collate([dataset[index]])
     photo = read_photo(batch['data_samples'][0].img_path, dataset)
-    names = [name.split(',')[0] for name in dataset.metainfo['classes']]
+    names = list(map(canonical, dataset.metainfo['classes']))
     tiles = [tile(photo, 'photo')]
     for one in named_queries(model, batch)[:count]:
         seen = np.where(one.mask[..., None], photo, photo // SHADE)
