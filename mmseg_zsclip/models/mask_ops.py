@@ -13,6 +13,7 @@ from torch import Tensor
 from .score_rows import kept_part
 
 THRESHOLD = 0.5
+AT_ONCE = 8  # masks of whole images between which and their patches memory is taken
 SUB_IMAGES = ('mask', 'crop', 'mask+crop')  # the merge operations of MAFT, appendix A
 
 
@@ -63,9 +64,12 @@ def visible_patches(masks: Tensor, grid: tuple[int, int]) -> Tensor:
 
 def touched_patches(masks: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """The patches that a mask touches (MasQCLIP, Eq. 3), where a pixel of an image of `size` has a
-    logit above 0: (B, P, H, W) -> (B, P, h * w) bool."""
-    logits = resize_masks(mask_logits(masks), size)
-    return (F.adaptive_max_pool2d(logits, grid) > 0).flatten(-2)
+    logit above 0: (..., P, H, W) -> (..., P, h * w) bool."""
+    touched = [
+        F.adaptive_max_pool2d(resize_masks(mask_logits(part), size), grid) > 0
+        for part in masks.flatten(0, -3).split(AT_ONCE)
+    ]
+    return torch.cat(touched).reshape(*masks.shape[:-2], grid[0] * grid[1])
 
 
 def mask_boxes(masks: Tensor) -> Tensor:

@@ -177,7 +177,8 @@ class MasQCLIPViT(CLIPBackbone):
         self.check_filled()
         with torch.no_grad():
             x, grid = self.visual.embed(self.resized(img, kept))
-            visible = touched_patches(padded(masks, least=1), self.size, grid)  # 1 keeps the graph
+            visible = [touched_patches(one, self.size, grid) for one in masks]
+            visible = padded(visible, least=1)  # 1 keeps the graph
         rows = self.of_proposals(x, visible)
         return [one[: len(own)] for one, own in zip(rows, masks, strict=True)]
 
