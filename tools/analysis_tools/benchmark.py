@@ -5,12 +5,13 @@
     python tools/analysis_tools/benchmark.py zegclip --json out.json
     python tools/analysis_tools/benchmark.py two_stage --size 480
     python tools/analysis_tools/benchmark.py mta_clip            # ResNet-50, whatever --arch
+    python tools/analysis_tools/benchmark.py masqclip --arch ViT-L-14-336 --size 336
     python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
 whose speed drifts does not decide. Weights are random: they do not change the cost. Limits are for
-ViT-B/16 at 512 pixels, two stages at 480; those of bfloat16 and of `torch.compile` for a GPU, or a
-CPU with AMX.
+ViT-B/16 at 512 pixels, two stages at 480, MasQCLIP at CLIP's own size; those of bfloat16 and of
+`torch.compile` for a GPU, or a CPU with AMX.
 """
 
 import json
@@ -20,6 +21,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import torch
+from benchmark_masqclip import masqclip
 from benchmark_mta_clip import mta_clip
 from benchmark_parts import (
     STUFF,
@@ -292,6 +294,7 @@ SUITES = dict(
     large=large,
     two_stage=two_stage,
     mta_clip=mta_clip,
+    masqclip=masqclip,
 )
 
 

@@ -8,7 +8,7 @@ proposal, in seconds, multiply-accumulates and memory. Proposals are given: no g
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -65,16 +65,17 @@ class BoxProposals(nn.Module):
 
 
 def model_of(setup: Setup, kind: str, classes: int, **options) -> nn.Module:
-    """A `TwoStageSegmentor` or `MAFT` on boxes, as the photo comes in."""
+    """A two-stage model on boxes; `TwoStageSegmentor` and `MAFT` see the photo as it comes in."""
     init_default_scope('mmseg')
     config = maskclip_config(setup.arch, classes)
+    classifier = dict(type='mmseg_zsclip.IPCLIPViT', arch=setup.arch, clip_size=None)
     return without_names(
         MODELS.build(
             dict(
                 type=f'mmseg_zsclip.{kind}',
                 data_preprocessor=config['data_preprocessor'],
                 generator=dict(type=BoxProposals, count=PROPOSALS),
-                classifier=dict(type='mmseg_zsclip.IPCLIPViT', arch=setup.arch, clip_size=None),
+                classifier=options.pop('classifier', classifier),
                 classes=config['decode_head']['classes'],
                 text=dict(arch=setup.arch),
                 test_cfg=dict(keep_scores=False),
@@ -85,9 +86,11 @@ def model_of(setup: Setup, kind: str, classes: int, **options) -> nn.Module:
     )
 
 
-def macs_of(run: Callable[[], object], visual: nn.Module) -> tuple[int, int]:
-    """Multiply-accumulates of `run()`: all, and those of `conv1` and of the MLPs alone, which is
-    what MAFT's paper counts."""
+def macs_of(
+    run: Callable[[], object], visual: nn.Module, others: Iterable[nn.Module] = ()
+) -> tuple[int, int]:
+    """Multiply-accumulates of `run()`: all, and those of `conv1`, of the MLPs and of `others`
+    alone, which is what the papers of MAFT and MasQCLIP count."""
     counter, begun, counted = MacCounter(), [], [0]
 
     def before(*_) -> None:
@@ -97,7 +100,7 @@ def macs_of(run: Callable[[], object], visual: nn.Module) -> tuple[int, int]:
         counted[0] += counter.total - begun.pop()
 
     handles = []
-    for part in (visual.conv1, *(block.mlp for block in visual.blocks)):
+    for part in (visual.conv1, *(block.mlp for block in visual.blocks), *others):
         handles += part.register_forward_pre_hook(before), part.register_forward_hook(after)
     with torch.no_grad(), counter:
         run()
