@@ -133,20 +133,27 @@ def strings(node) -> Iterator[str]:
             yield from strings(child)
 
 
-def train_stage_before(cfg: Config) -> None:
-    """Trains the config that `made_by` names, where the model, or `load_from`, wants a file of it
-    that is missing. One whose `made_by` has a `command` in its place is for the user to run."""
+def stage_before(cfg: Config) -> tuple[str, Config] | None:
+    """A file that the model, or `load_from`, wants and that is missing, and the config that
+    `made_by` says it is trained by. One whose `made_by` has a `command` in its place is for the
+    user to run."""
     made_by = cfg.get('made_by') or {}
     if 'config' not in made_by:
-        return
+        return None
     for file in strings([cfg.model, cfg.get('load_from')]):
         if file.endswith(made_by['file']) and not os.path.exists(file):
-            print_log(f'{file} is missing: {made_by["config"]} is trained first', 'current')
-            stage = load_config(
-                made_by['config'], work_dir=os.path.dirname(file), launcher=cfg.launcher
-            )
-            train(stage, resume=True)
-            return
+            folder = os.path.dirname(file)
+            return file, load_config(made_by['config'], work_dir=folder, launcher=cfg.launcher)
+    return None
+
+
+def train_stage_before(cfg: Config) -> None:
+    """Trains what `stage_before` finds."""
+    found = stage_before(cfg)
+    if found is not None:
+        file, stage = found
+        print_log(f'{file} is missing: {cfg.made_by.config} is trained first', 'current')
+        train(stage, resume=True)
 
 
 def train(

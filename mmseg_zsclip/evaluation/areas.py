@@ -11,6 +11,18 @@ from ..files import whole_file
 from .scores import summarise
 
 
+def draws(images: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """How often each image is in each of `resamples` test sets drawn from the images with
+    replacement: (resamples, images).
+
+    The draws depend on the number of images and on `seed` alone: two models on the same images are
+    resampled alike, so that differences are paired.
+    """
+    return np.random.default_rng(seed).multinomial(
+        images, np.full(images, 1 / images), size=resamples
+    )
+
+
 @dataclass(frozen=True)
 class ImageAreas:
     """What one model did on every image of a test set.
@@ -29,15 +41,9 @@ class ImageAreas:
         return summarise(self.areas.astype(np.int64).sum(0), self.unseen)
 
     def resampled_scores(self, resamples: int, seed: int = 0) -> list[dict[str, float]]:
-        """The contract's keys on `resamples` test sets drawn from the images with replacement.
-
-        The draws depend on the number of images and on `seed` alone: two models on the same
-        images are resampled alike, so that differences are paired.
-        """
+        """The contract's keys on `resamples` test sets, see `draws`."""
         count = len(self.areas)
-        times = np.random.default_rng(seed).multinomial(
-            count, np.full(count, 1 / count), size=resamples
-        )
+        times = draws(count, resamples, seed)
         drawn = times @ self.areas.reshape(count, -1).astype(np.int64)
         return [
             summarise(areas, self.unseen)
@@ -55,20 +61,31 @@ def write_areas(
     path: str | Path, areas: np.ndarray, classes: Sequence[str], unseen: Sequence[int]
 ) -> None:
     """Writes an `ImageAreas` as .npz, whole or not at all; `areas` (images, 3, C)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial, open(partial, 'wb') as file:
-        np.savez_compressed(
-            file,
-            areas=areas,
-            classes=np.array(list(classes), dtype=str),
-            unseen=np.array(list(unseen), dtype=np.int64),
-        )
+    write_arrays(
+        path,
+        areas=areas,
+        classes=np.array(list(classes), dtype=str),
+        unseen=np.array(list(unseen), dtype=np.int64),
+    )
 
 
 def read_areas(path: str | Path) -> ImageAreas:
     """Reads what `write_areas` wrote."""
+    file = read_arrays(path)
+    return ImageAreas(
+        file['areas'], tuple(map(str, file['classes'])), tuple(map(int, file['unseen']))
+    )
+
+
+def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
+    """Writes arrays as .npz, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial, open(partial, 'wb') as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads what `write_arrays` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        return ImageAreas(
-            file['areas'], tuple(map(str, file['classes'])), tuple(map(int, file['unseen']))
-        )
+        return {name: file[name] for name in file.files}

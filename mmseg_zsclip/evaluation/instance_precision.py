@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -20,6 +21,8 @@ from ..vocabulary.class_names import canonical, folded, split_names
 from ..vocabulary.labels import ignore_index
 from ..vocabulary.lists import load_unseen, split_indices
 from ..vocabulary.thing_names import load_things, thing_classes
+from .areas import write_arrays
+from .matches import InstanceMatches, matches_of
 
 
 def read_truth(path: str | Path):
@@ -143,7 +146,8 @@ def truth_of_samples(results: list, classes: Sequence[str]):
 
 @METRICS.register_module()
 class InstanceAPMetric(BaseMetric):
-    """`AP50`, and where classes are unseen `AP50(base)` and `AP50(novel)`, in percent.
+    """`AP50`, and of a data set that says which classes are unseen `AP50(base)` and `AP50(novel)`,
+    in percent.
 
     With all classes in one vocabulary these are the generalized numbers of MasQCLIP's table 2; with
     the base or the novel ones alone, and their json, the constrained ones. Of the data set are the
@@ -152,6 +156,7 @@ class InstanceAPMetric(BaseMetric):
     Args:
         ann_file: COCO json; images are found by their file's name without folder and ending. If
             left out, the truth are the samples' labels and `instance_map` (see `LoadInstances`).
+        matches_file: also write what was found in every image there, an `InstanceMatches`.
         collect_device, prefix: see mmengine's `BaseMetric`.
 
     Raises:
@@ -163,11 +168,13 @@ class InstanceAPMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str | None = None,
+        matches_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
+        self.matches_file = matches_file
         if ann_file is not None:
             self.truth = read_truth(ann_file)
             self.ids = {PurePath(one['file_name']).stem: i for i, one in self.truth.imgs.items()}
@@ -210,21 +217,24 @@ class InstanceAPMetric(BaseMetric):
             self.truth, ids = truth_of_samples(results, classes), things
         else:
             ids = categories_of(self.truth, classes, things, self.ann_file)
-        precision = self._precision(results, dict(zip(things, ids, strict=True)))
-        _, novel = split_indices(classes, load_unseen(meta.get('unseen'), classes))
-        novel = np.isin(things, novel)
-        groups = {'': np.ones_like(novel)}
-        if novel.any() and not novel.all():
-            groups |= {'(base)': ~novel, '(novel)': novel}
-        out = {}
-        for group, rows in groups.items():
-            values = precision[:, rows]
-            if (values > -1).any():  # -1 is a class without instances
-                out[f'AP50{group}'] = 100 * float(values[values > -1].mean())
-        return out
+        novel = np.zeros(0, dtype=bool)
+        if meta.get('unseen') is not None:
+            _, unseen = split_indices(classes, load_unseen(meta['unseen'], classes))
+            novel = np.isin(things, unseen)
+        matches = self._matches(
+            results,
+            dict(zip(things, ids, strict=True)),
+            [canonical(classes[i]) for i in things],
+            novel,
+        )
+        if self.matches_file:
+            write_arrays(self.matches_file, **asdict(matches))
+        return matches.scores
 
-    def _precision(self, results: list, ids: dict[int, int]) -> np.ndarray:
-        """Precision at 101 recalls and IoU 0.5 of each class, -1 where it has no instance."""
+    def _matches(
+        self, results: list, ids: dict[int, int], names: list[str], novel: np.ndarray
+    ) -> InstanceMatches:
+        """What pycocotools matches of each class; `ids` are category ids by label."""
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
@@ -251,6 +261,7 @@ class InstanceAPMetric(BaseMetric):
         with quiet():
             found.createIndex()
             measure.evaluate()
-            measure.accumulate()
-        place = np.searchsorted(measure.params.catIds, list(ids.values()))  # it sorts them
-        return measure.eval['precision'][0, :, place, 0, 0].T
+        count = len(images)
+        places = np.searchsorted(measure.params.catIds, list(ids.values()))  # it sorts them
+        found = [one for i in places for one in measure.evalImgs[i * count : (i + 1) * count]]
+        return matches_of(found, count, names, novel)

@@ -5,6 +5,7 @@ things that nobody told apart.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ..datasets.transforms.load_instances import INSTANCES
 from ..registry import METRICS
 from ..vocabulary.labels import OFFSET, UNLABELLED, ignore_index
 from ..vocabulary.thing_names import load_things, thing_classes
+from .areas import draws, write_arrays
 
 GROUPS = ('', '(th)', '(st)')
 
@@ -106,6 +108,37 @@ def panoptic_scores(counts: np.ndarray, things: Sequence[int]) -> dict[str, floa
     return out
 
 
+@dataclass(frozen=True)
+class PanopticCounts:
+    """What one model did in every image of a test set, kept so that PQ can be compared image by
+    image.
+
+    counts: (images, 4, C), see `panoptic_counts`. classes: (C,) names. things: label values.
+    """
+
+    counts: np.ndarray
+    classes: np.ndarray
+    things: np.ndarray
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """See `panoptic_scores`."""
+        return panoptic_scores(self.counts.sum(axis=0), self.things)
+
+    def resampled_scores(self, resamples: int, seed: int = 0) -> list[dict[str, float]]:
+        """The same keys on `resamples` test sets drawn from the images, see `draws`."""
+        times = draws(len(self.counts), resamples, seed)
+        return [
+            panoptic_scores(counts, self.things)
+            for counts in np.tensordot(times, self.counts, axes=1)
+        ]
+
+    def same_images(self, other: 'PanopticCounts') -> bool:
+        """Whether the other model saw as many segments of each class, image by image."""
+        one, two = (kept.counts[:, 1] + kept.counts[:, 3] for kept in (self, other))
+        return np.array_equal(self.classes, other.classes) and np.array_equal(one, two)
+
+
 @METRICS.register_module()
 class PanopticQualityMetric(BaseMetric):
     """`PQ`, `SQ`, `RQ`, and the same of things `(th)` and of stuff `(st)`, in percent.
@@ -113,6 +146,7 @@ class PanopticQualityMetric(BaseMetric):
     Args:
         things: names of the classes that are things; by default those of the data set
             (`metainfo['things']`).
+        counts_file: also write `panoptic_counts` of every image there, a `PanopticCounts`.
         collect_device, prefix: see mmengine's `BaseMetric`.
 
     Raises:
@@ -123,11 +157,13 @@ class PanopticQualityMetric(BaseMetric):
     def __init__(
         self,
         things: str | Sequence[str] | None = None,
+        counts_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.given = things
+        self.counts_file = counts_file
 
     @property
     def things(self) -> list[int]:
@@ -165,7 +201,12 @@ class PanopticQualityMetric(BaseMetric):
             self.results.append(panoptic_counts(ids, truth, things, classes).cpu().numpy())
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        counts = np.sum(results, axis=0)
+        kept = PanopticCounts(
+            np.stack(results), np.array(self.dataset_meta['classes']), np.array(self.things)
+        )
+        if self.counts_file:
+            write_arrays(self.counts_file, **asdict(kept))
+        counts = kept.counts.sum(axis=0)
         absent = int((counts[1:].sum(axis=0) == 0).sum())
         if absent:
             print_log(
@@ -173,4 +214,4 @@ class PanopticQualityMetric(BaseMetric):
                 'and are left out',
                 logger='current',
             )
-        return panoptic_scores(counts, self.things)
+        return kept.scores

@@ -10,6 +10,8 @@ from mmseg.structures import SegDataSample
 from pycocotools import mask as coco
 
 from mmseg_zsclip.evaluation import InstanceAPMetric
+from mmseg_zsclip.evaluation.areas import read_arrays
+from mmseg_zsclip.evaluation.matches import InstanceMatches
 
 NAMES = ('cat', 'dog, puppy', 'owl')
 IDS = dict(owl=3, cat=17, puppy=18)
@@ -88,7 +90,7 @@ def test_the_truth_scores_a_hundred_whatever_the_order_of_the_classes(truth):
         assert one.evaluate(3) == {'AP50': 100, 'AP50(base)': 100, 'AP50(novel)': 100}
 
 
-def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth):
+def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth, tmp_path):
     from mmdet.evaluation import OVCocoMetric
 
     path, content = truth
@@ -104,6 +106,7 @@ def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth):
     theirs.process({}, found)
     theirs = theirs.evaluate(3)
     ours = metric(path, names, unseen=['puppy'])
+    ours.matches_file = tmp_path / 'new' / 'matches.npz'
     ours.process({}, found)
     rows = list(ours.results)
     out = ours.evaluate(3)
@@ -111,6 +114,7 @@ def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth):
     assert out['AP50'] == pytest.approx(100 * theirs['coco/segm_mAP_50'], abs=0.06)
     assert out['AP50(base)'] == pytest.approx(100 * theirs['coco/base_ap50'], abs=0.06)
     assert out['AP50(novel)'] == pytest.approx(100 * theirs['coco/novel_ap50'], abs=0.06)
+    assert InstanceMatches(**read_arrays(ours.matches_file)).scores == out
     assert ours.compute_metrics(rows[::-1]) == out
 
 

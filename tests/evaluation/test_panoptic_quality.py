@@ -6,7 +6,9 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from mmseg_zsclip.evaluation.areas import read_arrays
 from mmseg_zsclip.evaluation.panoptic_quality import (
+    PanopticCounts,
     PanopticQualityMetric,
     panoptic_counts,
     panoptic_scores,
@@ -120,3 +122,17 @@ def test_what_it_needs_is_named():
         counts(row((10, 7)), row((10, CAT)))
     with pytest.raises(ValueError, match=r'differ in shape: \(1, 9\) and \(1, 10\)'):
         counts(row((9, 0)), row((10, CAT)))
+
+
+def test_what_was_counted_is_kept_image_by_image(tmp_path):
+    labels, numbers = row((10, CAT), (10, SKY)), row((10, 1), (10, 0)).numpy()
+    right, wrong = row((10, 1000 + CAT), (10, SKY)), row((10, SKY), (10, 1000 + CAT))
+    one = metric()
+    one.counts_file = tmp_path / 'new' / 'counts.npz'
+    one.process({}, [sample(ids, labels, numbers) for ids in (right, wrong)])
+    scores = one.evaluate(2)
+    kept = PanopticCounts(**read_arrays(one.counts_file))
+    assert kept.scores == scores
+    assert {round(draw['PQ']) for draw in kept.resampled_scores(50)} == {0, 50, 100}
+    assert kept.same_images(PanopticCounts(kept.counts[:, [0, 3, 2, 1]], kept.classes, kept.things))
+    assert not kept.same_images(PanopticCounts(kept.counts[::-1] * 2, kept.classes, kept.things))

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
-from ...evaluation.areas import read_areas
+from ...evaluation.areas import read_areas, read_arrays
+from ...evaluation.matches import InstanceMatches
+from ...evaluation.panoptic_quality import PanopticCounts
 from ...files import write_json
 from ..provenance import clip_files, machine, source_digest
 from .suite import Run, Suite
@@ -18,6 +21,22 @@ from .suite import Run, Suite
 VERSION = 1  # raise it when cached results of unchanged configs would be wrong
 CHECKPOINT_STEPS = 100
 TEST_PARTS = ('test_dataloader', 'test_evaluator', 'test_cfg', 'tta_model', 'tta_pipeline')
+# What metrics keep of every image: metric, its option for the file, ending of the file, reader.
+KEPT = (
+    ('ZeroShotIoUMetric', 'areas_file', '.npz', read_areas),
+    (
+        'InstanceAPMetric',
+        'matches_file',
+        '.matches.npz',
+        lambda path: InstanceMatches(**read_arrays(path)),
+    ),
+    (
+        'PanopticQualityMetric',
+        'counts_file',
+        '.segments.npz',
+        lambda path: PanopticCounts(**read_arrays(path)),
+    ),
+)
 CHECKS = ('class_names', 'preflight')
 OLD_CHECKPOINTS = dict(
     type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True
@@ -28,8 +47,9 @@ OLD_CHECKPOINTS = dict(
 class Job:
     """A run of a suite with a seed, whose outputs are below `out`.
 
-    `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image, `out/KEY.log` what
-    was printed, `out/KEY/` MMEngine's folder of the test. Runs that differ in what a test alone
+    `out/KEY.json` is the result, `out/KEY.npz` the areas of every test image (`KEY.matches.npz` its
+    instances, `KEY.segments.npz` its panoptic segments), `out/KEY.log` what was printed, `out/KEY/`
+    MMEngine's folder of the test. Runs that differ in what a test alone
     reads share a training: its folder is `out/train_KEY/` of another key, weights included until
     `run_jobs` has done the last of them.
     """
@@ -79,11 +99,12 @@ class Job:
 
     @cached_property
     def training(self):
-        """`config` without what a test alone reads: test data, offset, vocabulary."""
+        """`config` without what a test alone reads: test data, offset, fusion, vocabulary."""
         cfg = copy.deepcopy(self.config)
         for name in TEST_PARTS:
             cfg.pop(name, None)
         cfg.model.get('decode_head', {}).pop('seen_offset', None)
+        cfg.model.pop('fusion', None)
         if cfg.get('custom_hooks'):
             cfg.custom_hooks = [
                 hook for hook in cfg.custom_hooks if not hook['type'].endswith('SetClassesHook')
@@ -131,6 +152,24 @@ class Job:
         text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @cached_property
+    def stages(self) -> list[str]:
+        """The files of the stages before that were missing when they were first asked for."""
+        from ...apis.launch import stage_before
+
+        files, cfg = [], self.config
+        while found := stage_before(cfg):
+            file, cfg = found
+            files.append(file)
+        return files
+
+    @property
+    def held(self) -> set[str]:
+        """What no other process may train at the same time: its own weights, and what is missing of
+        the stages before."""
+        own = {self.training_key} if self.run.trains else set()
+        return own | {file for file in self.stages if not os.path.exists(file)}
+
     @property
     def folder(self) -> Path:
         return self.out / self.key
@@ -143,21 +182,21 @@ class Job:
         return self.out / (self.key + suffix)
 
     def result(self) -> dict | None:
-        """The cached result, with its `areas`; None where there is none that can be read."""
+        """The cached result, with what its metrics `kept`; None where none can be read."""
         try:
             result = json.loads(self.path('.json').read_text())
             # the key names these very files, and says more of them than an old result
             return {
                 **result,
                 'checkpoints': self.checkpoints,
-                'areas': read_areas(self.path('.npz')),
+                'kept': [read(self.path(end)) for *_, end, read in kept_by(self.config)],
             }
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
 
     def forget(self) -> None:
         """Removes the cached result and whatever a killed run has left."""
-        for suffix in ('.json', '.npz', '.log'):
+        for suffix in ('.json', '.log', *(end for _, _, end, _ in KEPT)):
             self.path(suffix).unlink(missing_ok=True)
         for folder in (self.folder, self.training_folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -191,13 +230,15 @@ def train_once(job: Job) -> Path:
 
 def execute(job: Job) -> dict:
     """Trains where the run trains, see `train_once`, tests, and writes the result. Returns it."""
-    from ...apis.launch import evaluate
+    from ...apis.launch import evaluate, train_stage_before
 
     start = time.time()
     cfg = copy.deepcopy(job.config)
     cfg.work_dir = str(job.folder)
+    train_stage_before(cfg)
     checkpoint = train_once(job) if job.run.trains else None
-    keep_areas(cfg, str(job.path('.npz')))
+    for metric, option, end, _ in kept_by(cfg):
+        metric[option] = str(job.path(end))
     metrics = evaluate(cfg, checkpoint, tta=job.run.tta, amp=job.run.amp)
     result = dict(
         version=VERSION,
@@ -219,18 +260,22 @@ def execute(job: Job) -> dict:
     return result
 
 
-def keep_areas(cfg, path: str) -> None:
-    """Makes the config's zero-shot metric write the areas of every image.
+def kept_by(cfg) -> list[tuple]:
+    """A row of `KEPT` for each metric of the config that keeps anything, its own config in the
+    place of its name.
 
     Raises:
-        ValueError: the config has no such metric, so no claim could be judged.
+        ValueError: the config has none, so no claim could be judged.
     """
     metrics = cfg.test_evaluator
     metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
-    ours = [metric for metric in metrics if metric['type'].endswith('ZeroShotIoUMetric')]
-    if not ours:
+    found = [
+        (metric, *how) for name, *how in KEPT for metric in metrics if metric['type'].endswith(name)
+    ]
+    if not found:
         raise ValueError(
             f'test_evaluator of {cfg.filename} has {[m["type"] for m in metrics]}; the claims need '
-            'mmseg_zsclip.ZeroShotIoUMetric, which keeps the areas of every image.'
+            f'one of {", ".join(name for name, *_ in KEPT)} of mmseg_zsclip, which keep what they '
+            'counted in every image.'
         )
-    ours[0]['areas_file'] = path
+    return found

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...evaluation.areas import ImageAreas
+from ...evaluation.matches import InstanceMatches
+from ...evaluation.panoptic_quality import PanopticCounts
 from .suite import Claim, side_runs, split_side
 
+Kept = ImageAreas | InstanceMatches | PanopticCounts  # what a metric keeps of every image
 RESAMPLES = 1000
 NORMAL_95 = 1.96
 HOLDS, FAILS, NOISE, MISSING = 'holds', 'does not hold', 'within noise', 'not measured'
@@ -29,32 +32,36 @@ HOLDS, FAILS, NOISE, MISSING = 'holds', 'does not hold', 'within noise', 'not me
 class Measured:
     """One run's scores: a seed each, or a single one of a run without training."""
 
-    def __init__(self, areas: Mapping[int, ImageAreas], trained: bool) -> None:
-        """`areas`: by seed."""
-        self.areas = dict(areas)
+    def __init__(self, kept: Mapping[int, Sequence[Kept]], trained: bool) -> None:
+        """`kept`: by seed, of each metric that keeps anything."""
+        self.kept = dict(kept)
         self.trained = trained
         self._draws = {}
 
+    def of(self, metric: str, seeds: Sequence[int]) -> list[Kept | None]:
+        """Of each seed what the metric is computed from; None where it is not defined."""
+        if not self.trained:
+            seeds = list(self.kept)[:1] * len(seeds)
+        return [
+            next((one for one in self.kept[seed] if metric in one.scores), None) for seed in seeds
+        ]
+
     def values(self, metric: str, seeds: Sequence[int]) -> np.ndarray:
         """(seeds,) in percent; NaN where the metric is not defined."""
-        return np.array([areas.scores.get(metric, np.nan) for areas in self._of(seeds)])
+        return np.array(
+            [kept.scores[metric] if kept else np.nan for kept in self.of(metric, seeds)]
+        )
 
     def draws(self, metric: str, seeds: Sequence[int]) -> np.ndarray:
         """(seeds, RESAMPLES), percent: the metric on resampled scenes."""
-        for areas in self._of(seeds):
-            if id(areas) not in self._draws:
-                self._draws[id(areas)] = areas.resampled_scores(RESAMPLES)
-        return np.array(
-            [
-                [scores.get(metric, np.nan) for scores in self._draws[id(areas)]]
-                for areas in self._of(seeds)
-            ]
-        )
+        return np.array([self._draws_of(kept, metric) for kept in self.of(metric, seeds)])
 
-    def _of(self, seeds: Sequence[int]) -> list[ImageAreas]:
-        if self.trained:
-            return [self.areas[seed] for seed in seeds]
-        return [next(iter(self.areas.values()))] * len(seeds)
+    def _draws_of(self, kept: Kept | None, metric: str) -> list[float]:
+        if kept is None:
+            return [np.nan] * RESAMPLES
+        if id(kept) not in self._draws:
+            self._draws[id(kept)] = kept.resampled_scores(RESAMPLES)
+        return [scores.get(metric, np.nan) for scores in self._draws[id(kept)]]
 
 
 @dataclass(frozen=True)
@@ -96,14 +103,16 @@ def judge(claim: Claim, measured: Mapping[str, Measured]) -> Judgement:
     below minus its noise, else 'within noise'; 'not measured' where a run is missing.
     """
     names = sorted({name for side in claim.sides for name in side_runs(side)})
-    missing = [name for name in names if name not in measured or not measured[name].areas]
+    missing = [name for name in names if name not in measured or not measured[name].kept]
     if missing:
         return Judgement(claim, MISSING, reason=f'no result of {", ".join(missing)}')
     runs = [measured[name] for name in names]
     seeds = common_seeds(runs)
     if not seeds:
         return Judgement(claim, MISSING, reason=f'no seed that all of {", ".join(names)} have')
-    one, *rest = (areas for run in runs for areas in run.areas.values())
+    one, *rest = (kept for run in runs for kept in run.of(claim.metric, seeds))
+    if any(kept is None for kept in (one, *rest)):
+        return Judgement(claim, MISSING, reason=f'{claim.metric} is not defined in its runs')
     if not all(one.same_images(other) for other in rest):
         return Judgement(
             claim, MISSING, reason='its runs were tested on different scenes or classes'
@@ -119,7 +128,7 @@ def judge(claim: Claim, measured: Mapping[str, Measured]) -> Judgement:
 
 def common_seeds(runs: Sequence[Measured]) -> list[int]:
     """Seeds that all trained runs have; [0] where none is trained."""
-    seeds = [set(run.areas) for run in runs if run.trained]
+    seeds = [set(run.kept) for run in runs if run.trained]
     return sorted(set.intersection(*seeds)) if seeds else [0]
 
 

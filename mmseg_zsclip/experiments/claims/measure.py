@@ -96,7 +96,7 @@ def collect(
     suite = jobs[0].suite
     measured = {
         name: Measured(
-            {seed: result['areas'] for seed, result in seeds.items()}, suite.run(name).trains
+            {seed: result['kept'] for seed, result in seeds.items()}, suite.run(name).trains
         )
         for name, seeds in results.items()
     }

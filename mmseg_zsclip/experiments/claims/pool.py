@@ -109,9 +109,9 @@ def run_jobs(
 
 
 def next_job(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
-    """The first whose training no other process is doing."""
-    busy = {job.training_key for job in running if job.run.trains}
-    return next((job for job in waiting if job.training_key not in busy), None)
+    """The first whose training, and what it needs before, no other process is doing."""
+    busy = set().union(*(job.held for job in running))
+    return next((job for job in waiting if not job.held & busy), None)
 
 
 def start(job: Job, threads: int) -> subprocess.Popen:

@@ -118,7 +118,7 @@ def as_json(measured: Sequence[SuiteResults], about: Mapping) -> dict:
                 ],
                 runs={
                     name: [
-                        {key: value for key, value in result.items() if key != 'areas'}
+                        {key: value for key, value in result.items() if key != 'kept'}
                         for result in seeds.values()
                     ]
                     for name, seeds in one.results.items()

@@ -16,6 +16,12 @@ METRICS = (
     'mAcc',
     'mAcc(S)',
     'mAcc(U)',
+    'AP50',
+    'AP50(base)',
+    'AP50(novel)',
+    'PQ',
+    'PQ(th)',
+    'PQ(st)',
 )
 FOLDER = Path(__file__).with_name('suites')
 

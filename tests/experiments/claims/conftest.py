@@ -113,16 +113,16 @@ def run_of():
 
     def make(shares, **kwargs):
         if isinstance(shares, list):
-            return Measured({i: areas(share, **kwargs) for i, share in enumerate(shares)}, True)
-        return Measured({0: areas(shares, **kwargs)}, False)
+            return Measured({i: [areas(share, **kwargs)] for i, share in enumerate(shares)}, True)
+        return Measured({0: [areas(shares, **kwargs)]}, False)
 
     return make
 
 
-def result(areas, seed, weights='toy'):
+def result(kept, seed, weights='toy'):
     return dict(
-        areas=areas,
-        metrics=areas.scores,
+        kept=kept,
+        metrics=kept[0].scores,
         seed=seed,
         steps=100,
         trained=True,
@@ -171,11 +171,11 @@ def measured(run_of):
         about='What a *reader* should know.',
     )
     results = {
-        name: {seed: result(areas, seed) for seed, areas in run.areas.items()}
+        name: {seed: result(kept, seed) for seed, kept in run.kept.items()}
         for name, run in runs.items()
     }
     measured = {
-        name: Measured({s: r['areas'] for s, r in seeds.items()}, True)
+        name: Measured({s: r['kept'] for s, r in seeds.items()}, True)
         for name, seeds in results.items()
     }
     return SuiteResults(

@@ -3,11 +3,13 @@ import math
 import numpy as np
 import pytest
 
+from mmseg_zsclip.evaluation.matches import InstanceMatches
 from mmseg_zsclip.experiments.claims.judge import (
     FAILS,
     HOLDS,
     MISSING,
     NOISE,
+    Measured,
     judge,
     scene_noise,
     seed_noise,
@@ -114,10 +116,51 @@ def test_a_trained_run_meets_one_without_training_at_every_seed(run_of):
 def test_what_was_not_measured_is_no_verdict(run_of):
     assert judge(claim(), dict(a=run_of(0.5))).reason == 'no result of b'
     seeds = dict(a=run_of([0.5, 0.6]), b=run_of([0.5, 0.6]))
-    del seeds['a'].areas[0], seeds['b'].areas[1]
+    del seeds['a'].kept[0], seeds['b'].kept[1]
     assert judge(claim(), seeds).reason == 'no seed that all of a, b have'
     other = dict(a=run_of(0.5), b=run_of(0.4, images=30))
     assert judge(claim(), other).reason == 'its runs were tested on different scenes or classes'
+
+
+def found(share, classes=('car', 'owl'), images=40):
+    """One instance of each class in every image, this share of the images with it found, and a
+    false one of a lower score in each."""
+    count = images * len(classes)
+    image, label = np.divmod(np.arange(count), len(classes))
+    hit = image < share * images
+    return InstanceMatches(
+        np.tile(image, 2),
+        np.tile(label, 2),
+        np.repeat([0.9, 0.5], count),
+        np.concatenate([hit, np.zeros_like(hit)]),
+        np.ones((images, len(classes)), dtype=np.int64),
+        np.array(classes),
+        np.array([name == 'owl' for name in classes]),
+    )
+
+
+def test_a_claim_is_of_any_metric_that_keeps_what_it_counts(run_of):
+    """The runs' areas say the opposite, and are not asked."""
+    runs = {
+        name: Measured({0: [*run_of(share).kept[0], found(1 - share)]}, False)
+        for name, share in dict(a=0.3, b=0.8).items()
+    }
+    for metric in ('AP50', 'AP50(base)', 'AP50(novel)'):
+        out = judge(claim(metric=metric), runs)
+        assert out.verdict == HOLDS
+        assert out.closest.noise > 0
+    assert judge(claim(), runs).verdict == FAILS
+    assert 'not defined' in judge(claim(metric='PQ'), runs).reason
+
+
+def test_classes_of_one_group_alone_meet_all_of_them():
+    """A constrained number beside a generalized one."""
+    runs = dict(
+        a=Measured({0: [found(0.9, classes=('owl',))]}, False),
+        b=Measured({0: [found(0.2)]}, False),
+    )
+    assert judge(claim(metric='AP50(novel)'), runs).verdict == HOLDS
+    assert 'not defined' in judge(claim(metric='AP50(base)'), runs).reason
 
 
 def test_draws_without_a_score_are_left_out():

@@ -99,7 +99,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(suite_file, tmp_path, mon
     execute(one)
     assert steps == [0, 'killed', 1]  # the first step was not done again
     result = one.result()
-    assert result['metrics'] == pytest.approx(result['areas'].scores)
+    assert result['metrics'] == pytest.approx(result['kept'][0].scores)
     assert (result['steps'], result['seed'], result['trained']) == (2, 0, True)
 
 
@@ -174,6 +174,22 @@ def test_two_runs_of_one_training_are_not_done_at_a_time(suite_file, tmp_path):
     assert pool.next_job([other], [one]) is None
 
 
+def test_a_missing_stage_is_trained_by_one_process_alone(suite_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / 'tiny_config.py'
+    made_by = dict(file='one/first.pth', config='toy_maft')  # which needs a stage itself
+    wanted = "model['backbone']['stage_one'] = 'one/first.pth'"
+    config.write_text(f'{config.read_text()}made_by = {made_by!r}\n{wanted}\n')
+    one, other = (job(suite_file, name, tmp_path) for name in ('short', 'trained'))
+    stages = {'one/first.pth', 'work_dirs/toy_proposals/iter_4800.pth'}
+    assert one.held == {*stages, one.training_key}
+    assert pool.next_job([other], [one]) is None
+    for file in stages:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    assert pool.next_job([other], [one]) is other
+
+
 def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypatch):
     from mmseg_zsclip.models import ZegCLIPHead
 
@@ -234,7 +250,7 @@ def test_a_suite_runs_is_cached_and_survives_a_run_that_fails(suite_file, tmp_pa
     assert one.stale == []
     first = one.results['trained'][0]
     assert first['steps'] == 1
-    assert len(first['areas'].areas) == 2
+    assert len(first['kept'][0].areas) == 2
     assert len(list((tmp_path / 'out').glob('train_*'))) == 1
     assert not list((tmp_path / 'out').rglob('*.pth'))
     log = io.StringIO()

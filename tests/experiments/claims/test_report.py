@@ -17,7 +17,7 @@ def test_json_is_plain_and_complete(measured):
     assert [c['verdict'] for c in suite['claims']] == ['holds', 'does not hold', 'not measured']
     assert suite['claims'][0]['comparisons'][0]['noise'] > 0
     assert len(suite['runs']['good']) == 2
-    assert 'areas' not in suite['runs']['good'][0]
+    assert 'kept' not in suite['runs']['good'][0]
 
 
 def test_a_metric_that_a_run_has_not_is_a_dash():
