@@ -19,8 +19,8 @@ from ..masks import class_maps
 from ..registry import METRICS
 from ..vocabulary.class_names import canonical, folded, split_names
 from ..vocabulary.labels import ignore_index
-from ..vocabulary.lists import load_unseen, split_indices
-from ..vocabulary.thing_names import load_things, thing_classes
+from ..vocabulary.lists import load_unseen
+from ..vocabulary.thing_names import folded_names, load_things, thing_classes
 from .areas import write_arrays
 from .matches import InstanceMatches, matches_of
 
@@ -146,8 +146,8 @@ def truth_of_samples(results: list, classes: Sequence[str]):
 
 @METRICS.register_module()
 class InstanceAPMetric(BaseMetric):
-    """`AP50`, and of a data set that says which classes are unseen `AP50(base)` and `AP50(novel)`,
-    in percent.
+    """`AP50`, and where it is known which classes are unseen `AP50(base)` and `AP50(novel)`, in
+    percent.
 
     With all classes in one vocabulary these are the generalized numbers of MasQCLIP's table 2; with
     the base or the novel ones alone, and their json, the constrained ones. Of the data set are the
@@ -156,6 +156,8 @@ class InstanceAPMetric(BaseMetric):
     Args:
         ann_file: COCO json; images are found by their file's name without folder and ending. If
             left out, the truth are the samples' labels and `instance_map` (see `LoadInstances`).
+        unseen: the novel classes, as `load_unseen` takes them; by default the data set's, which
+            cannot be all of its classes.
         matches_file: also write what was found in every image there, an `InstanceMatches`.
         collect_device, prefix: see mmengine's `BaseMetric`.
 
@@ -168,12 +170,14 @@ class InstanceAPMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str | None = None,
+        unseen: str | Sequence[str] | None = None,
         matches_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
+        self.unseen = None if unseen is None else load_unseen(unseen)
         self.matches_file = matches_file
         if ann_file is not None:
             self.truth = read_truth(ann_file)
@@ -217,19 +221,32 @@ class InstanceAPMetric(BaseMetric):
             self.truth, ids = truth_of_samples(results, classes), things
         else:
             ids = categories_of(self.truth, classes, things, self.ann_file)
-        novel = np.zeros(0, dtype=bool)
-        if meta.get('unseen') is not None:
-            _, unseen = split_indices(classes, load_unseen(meta['unseen'], classes))
-            novel = np.isin(things, unseen)
-        matches = self._matches(
-            results,
-            dict(zip(things, ids, strict=True)),
-            [canonical(classes[i]) for i in things],
-            novel,
-        )
+        names = [canonical(classes[i]) for i in things]
+        by_label = dict(zip(things, ids, strict=True))
+        matches = self._matches(results, by_label, names, self._novel(things))
         if self.matches_file:
             write_arrays(self.matches_file, **asdict(matches))
         return matches.scores
+
+    def _novel(self, things: Sequence[int]) -> np.ndarray:
+        """Which of the things are novel, (C,) bool; (0,) where nobody says.
+
+        Raises:
+            ValueError: `unseen` names what is no class.
+        """
+        classes, unseen = self.dataset_meta['classes'], self.unseen
+        if unseen is None and self.dataset_meta.get('unseen') is not None:
+            unseen = load_unseen(self.dataset_meta['unseen'])
+        if unseen is None:
+            return np.zeros(0, dtype=bool)
+        given = set(map(folded, unseen))
+        strangers = sorted(given - folded_names(classes))
+        if strangers:
+            raise ValueError(
+                f'unseen names {", ".join(strangers)}, which are no classes of the data set. Name '
+                f'some of {", ".join(map(canonical, classes[:5]))} ...'
+            )
+        return np.array([bool(given & folded_names([classes[i]])) for i in things], dtype=bool)
 
     def _matches(
         self, results: list, ids: dict[int, int], names: list[str], novel: np.ndarray

@@ -118,6 +118,21 @@ def test_it_is_mmdets_where_that_is_right_and_order_changes_nothing(truth, tmp_p
     assert ours.compute_metrics(rows[::-1]) == out
 
 
+def test_novel_classes_alone_are_called_that(truth):
+    """A constrained number; a data set of unseen classes alone there is not."""
+    path, content = truth
+    names = ('cat', 'puppy')
+    rows = [one for one in content['annotations'] if one['category_id'] != IDS['owl']]
+    one = InstanceAPMetric(str(path), unseen=names)
+    one.dataset_meta = dict(classes=names, unseen=[])
+    one.process({}, photos(content | dict(annotations=rows), names))
+    found = list(one.results)
+    assert one.evaluate(3) == {'AP50': 100, 'AP50(novel)': 100}
+    one.unseen = ['ox']
+    with pytest.raises(ValueError, match='unseen names ox, which are no classes of the data set'):
+        one.compute_metrics(found)
+
+
 def test_things_alone_are_asked_for(truth):
     path, content = truth
     one = metric(path, (*NAMES, 'sky'), things=['cat', 'owl'])
