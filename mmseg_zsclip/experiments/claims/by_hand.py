@@ -26,7 +26,8 @@ def by_hand(run: Run) -> list[str]:
     ]  # of the test alone
     options = {key: _plain(value) for key, value in run.options.items()}
     pairs = [f'{key}={_written(value)}' for key, value in options.items()]
-    if run.steps is None and parse_options(pairs) == options:
+    no_dict = not any('{' in pair for pair in pairs)  # one in a list would never end
+    if run.steps is None and no_dict and parse_options(pairs) == options:
         return [
             shlex.join(
                 [

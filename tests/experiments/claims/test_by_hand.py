@@ -34,7 +34,12 @@ IN_PYTHON = [
     Run(
         'dicts',
         'toy_maskclip_plus_zs',
-        {'custom_hooks': [dict(type='mmseg_zsclip.StrictLoadHook')]},
+        {
+            'custom_hooks': [
+                dict(type='mmseg_zsclip.StrictLoadHook'),
+                dict(type='CheckInvalidLossHook'),
+            ]
+        },
         trains=True,
     ),
     Run('longer', 'toy_inductive', trains=True, amp=True, steps=4000),

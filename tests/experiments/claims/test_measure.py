@@ -145,6 +145,18 @@ def test_which_runs_share_a_training(suite_file, tmp_path, monkeypatch):
     [
         ('maskclip_plus', []),
         (
+            'masqclip',
+            [
+                {'clip', 'clip_target'},
+                {'k', 'k_target'},
+                {'q', 'q_target', 'base_alone', 'novel_alone'},
+                {'qk', 'qk_target'},
+                {'qkv', 'qkv_target'},
+                {'teacher', 'teacher_clip_score'},
+                {'v', 'v_target'},
+            ],
+        ),
+        (
             'zegclip',
             [
                 {'dpt_nel_rd', 'no_offset', 'to_target'},

@@ -17,11 +17,6 @@ WORLD = World('toy')
 THINGS = [name for name, is_thing in zip(WORLD.classes, WORLD.is_thing, strict=True) if is_thing]
 NOVEL = [name for name in THINGS if name in load_unseen('toy')]
 BASE = [name for name in THINGS if name not in NOVEL]
-TEACHER = 'work_dirs/toy_proposals/iter_4800.pth'
-ON_TEACHER = {
-    'model.generator.checkpoint': TEACHER,
-    'made_by': dict(file='toy_proposals/iter_4800.pth', config='toy_proposals'),
-}
 NO_OBJECT = {'model.fusion': dict(type='mmseg_zsclip.Ensemble', object_score=False)}
 STRICT = dict(type='mmseg_zsclip.StrictLoadHook')
 INSTANCES = {
@@ -64,8 +59,14 @@ def constrained(classes: list[str], unseen: list[str]) -> dict:
     }
 
 
-def masq(name: str, says: str, options: dict | None = None, trains: bool = True) -> Run:
-    return Run(name, 'toy_masqclip', options or {}, trains=trains, weights='toy', says=says)
+def masq(
+    name: str, says: str, options: dict, trains: bool = True, config: str = 'toy_masqclip'
+) -> Run:
+    return Run(name, config, options, trains=trains, weights='toy', says=says)
+
+
+def undistilled(name: str, says: str, options: dict) -> Run:
+    return masq(name, says, options, config='toy_masqclip_undistilled')
 
 
 def distilled(name: str, says: str, options: dict, steps: int = 1600) -> Run:
@@ -101,8 +102,8 @@ RUNS = [
     ),
     masq('base_alone', 'queries tuned, tested on base classes alone', constrained(BASE, [])),
     masq('novel_alone', 'queries tuned, tested on novel classes alone', constrained(NOVEL, NOVEL)),
-    masq('teacher', 'queries tuned on proposals that were not distilled', ON_TEACHER),
-    masq('teacher_clip_score', "the same, CLIP's score alone", {**ON_TEACHER, **NO_OBJECT}),
+    undistilled('teacher', 'queries tuned on proposals that were not distilled', {}),
+    undistilled('teacher_clip_score', "the same, CLIP's score alone", NO_OBJECT),
     Run(
         'round_0',
         'toy_two_stage',
