@@ -22,6 +22,7 @@ from mmengine.registry import init_default_scope
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.apis.configs import shipped_configs
 from mmseg_zsclip.datasets.transforms.hide_unseen import TRUTH
+from mmseg_zsclip.evaluation import ZeroShotIoUMetric
 from mmseg_zsclip.registry import DATASETS, METRICS, MODELS
 from mmseg_zsclip.vocabulary.class_names import canonical
 from mmseg_zsclip.vocabulary.lists import load_classes, load_unseen, vocabularies
@@ -189,7 +190,7 @@ def of_evaluator(config: dict | list, loader: dict) -> dict | list:
     if 'ann_file' in config:  # of the data set, which is not there
         return plain(dict(config))
     metric = METRICS.build(config)
-    if not hasattr(metric, 'unseen'):
+    if not isinstance(metric, ZeroShotIoUMetric):
         return plain(dict(config))
     metric.dataset_meta = DATASETS.build(loader['dataset']).metainfo
     classes = metric.dataset_meta['classes']
