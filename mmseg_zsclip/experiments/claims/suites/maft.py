@@ -89,7 +89,13 @@ RUNS = [
             'model.classifier': dict(
                 _delete_=True,
                 type='mmseg_zsclip.MaskPooling',
-                backbone=dict(type='mmseg_zsclip.MaskCLIPViT', arch='ViT-T-8', weights='toy'),
+                backbone=dict(
+                    type='mmseg_zsclip.MaskCLIPViT',
+                    arch='ViT-T-8',
+                    weights='toy',
+                    residual=False,
+                    ffn=False,
+                ),
             )
         },
     ),
