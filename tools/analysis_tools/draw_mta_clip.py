@@ -27,6 +27,7 @@ from mmseg_zsclip.losses.mask_text import mask_text_similarity
 from mmseg_zsclip.visualization.class_maps import COLUMNS, grid, tile
 from mmseg_zsclip.visualization.overlays import read_photo
 from mmseg_zsclip.visualization.paint import paint
+from mmseg_zsclip.vocabulary.class_names import canonical
 
 SHADE = 4  # what is outside of a mask is so much darker
 
