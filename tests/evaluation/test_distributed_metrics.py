@@ -22,7 +22,10 @@ from mmseg_zsclip.evaluation.panoptic_quality import true_ids
 from mmseg_zsclip.masks import class_maps
 
 META = dict(
-    classes=('sky', 'dog', 'cat', 'owl'), unseen=('owl',), things=('dog', 'cat', 'owl'), palette=None
+    classes=('sky', 'dog', 'cat', 'owl'),
+    unseen=('owl',),
+    things=('dog', 'cat', 'owl'),
+    palette=None,
 )
 PHOTOS = 5  # an odd number: a sampler of two processes gives the first photo to both
 SIZE = (24, 32)
@@ -69,9 +72,7 @@ def write_json(path):
             label = int(labels[numbers == n][0])
             annotations.append(dict(image_id=i, category_id=label, segmentation=code))
     categories = [dict(id=i, name=META['classes'][i]) for i in (1, 2, 3)]
-    path.write_text(
-        json.dumps(dict(images=images, annotations=annotations, categories=categories))
-    )
+    path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
 
 
 def measured(photos, file):

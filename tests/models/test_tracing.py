@@ -1,7 +1,6 @@
 """MMEngine's counter and torch.jit.trace on the models of the toy configs."""
 
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,10 +8,11 @@ from mmdet.models.dense_heads import MaskFormerHead
 from mmengine.analysis import get_model_complexity_info
 from mmengine.registry import init_default_scope
 
+from mmseg_zsclip.apis.configs import shipped_configs
 from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.registry import MODELS
 
-CONFIGS = sorted((Path(__file__).parents[2] / 'configs').glob('*/toy_*.py'))
+CONFIGS = [path for path in shipped_configs() if path.stem.startswith('toy_')]
 
 
 def model_of(config):

@@ -17,6 +17,28 @@ TOOLS = {
 # words that it takes, a mistyped option and the nearest, words of which one is wrong, what is said
 CASES = {
     'analysis_tools/benchmark.py': ('', '--runz', '--runs', 'nowhere', 'unknown suite'),
+    'analysis_tools/benchmark_two_stage.py': ('x', '--outt', '--out', 'nowhere', 'nowhere'),
+    'analysis_tools/draw_mta_clip.py': (
+        'x y',
+        '--photo-s',
+        '--photos',
+        'nowhere y',
+        "no config 'nowhere'",
+    ),
+    'analysis_tools/draw_tasks.py': (
+        'x y',
+        '--photo-s',
+        '--photos',
+        'nowhere y',
+        "no config 'nowhere'",
+    ),
+    'analysis_tools/proposal_scores.py': (
+        'x y',
+        '--photo-s',
+        '--photos',
+        'nowhere y',
+        "no config 'nowhere'",
+    ),
     'check_dataset.py': ('toy_maskclip', '--maxfiles', '--max-files', 'nowhere', "no config 'now"),
     'choose_offset.py': (
         'x --hold-out sky',
@@ -33,8 +55,11 @@ CASES = {
         'nowhere',
         'found no',
     ),
+    'dataset_converters/ade20k_panoptic.py': ('x', '--n-proc', '--nproc', 'nowhere', 'found no'),
     'dataset_converters/camvid.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
     'dataset_converters/cityscapes.py': ('x', '--n-proc', '--nproc', 'nowhere', 'found no'),
+    'dataset_converters/coco_base_novel.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
+    'dataset_converters/coco_panoptic.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
     'dataset_converters/coco_stuff164k.py': ('x', '--n-proc', '--nproc', 'nowhere', 'nowhere'),
     'dataset_converters/pascal_context.py': (
         'x --annotations x',
@@ -132,3 +157,4 @@ def test_a_wrong_word_or_file_given_to_a_tool_is_one_line(name, call):
     assert message in said
     assert '\n' not in said
     assert 'unexpected' not in said
+    assert not Path('nowhere').exists()

@@ -2,12 +2,11 @@
 proposal, in seconds, multiply-accumulates and memory. Proposals are given: no generator is counted.
 
     python tools/analysis_tools/benchmark.py two_stage --size 480 --json out.json
-    python tools/analysis_tools/benchmark_two_stage.py out.json memory.svg    # memory by proposals
+    python tools/analysis_tools/benchmark_two_stage.py out.json --out memory.svg
 """
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +25,8 @@ from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_zsclip.cli.errors import run_tool
+from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.experiments.demo.curves import line_chart
 from mmseg_zsclip.models import IPCLIPViT, SubImageCLIP
 from mmseg_zsclip.models.proposals import Proposals
@@ -236,6 +237,14 @@ def memory_chart(rows: Sequence[dict]) -> str:
     return chart.replace('<svg ', f'<svg {look} ', 1)
 
 
+def main() -> None:
+    parser = Parser(description='The memory of IP-CLIP by proposals, as SVG.')
+    parser.add_argument('rows', type=Path, help='the --json of `benchmark.py two_stage`')
+    parser.add_argument('--out', type=Path, default='memory.svg')
+    args = parser.parse_args()
+    chart = memory_chart(json.loads(args.rows.read_text())['rows'])
+    args.out.write_text(chart + '\n')
+
+
 if __name__ == '__main__':
-    source, target = map(Path, sys.argv[1:])
-    target.write_text(memory_chart(json.loads(source.read_text())['rows']) + '\n')
+    run_tool(main)

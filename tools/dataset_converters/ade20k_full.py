@@ -80,8 +80,8 @@ def main(argv: list[str] | None = None) -> None:
         photos, labels = (args.root / f'{kind}_847' / split for kind in ('images', 'annotations'))
         for photo in sorted((args.root / 'images' / 'ADE' / split).rglob('ADE_*.jpg')):
             jobs.append((photo, photos / photo.name, labels / f'{photo.stem}.png', args.short_side))
-        for folder in (photos, labels):
-            folder.mkdir(parents=True, exist_ok=True)
+    for folder in {path.parent for job in jobs for path in job[1:3]}:
+        folder.mkdir(parents=True, exist_ok=True)
     convert_all(convert, jobs, args.nproc, f'photo ADE_*.jpg in {args.root / "images" / "ADE"}')
     print(f'wrote {len(jobs)} photos and label maps (25574 + 2000 in the release)')
 

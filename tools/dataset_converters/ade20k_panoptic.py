@@ -80,8 +80,8 @@ def main(argv: list[str] | None = None) -> None:
             instances = args.root / 'annotations_instance' / split / path.name
             photo = args.root / 'images' / split / f'{path.stem}.jpg'
             jobs.append((path, *(folder / path.name for folder in folders), instances, photo))
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+    for folder in {path.parent for job in jobs for path in job[1:3]}:
+        folder.mkdir(parents=True, exist_ok=True)
     convert_all(convert, jobs, args.nproc, f'label map (*.png) in {args.root / "annotations"}')
     print(f'wrote {len(jobs)} label maps and instance maps (20210 + 2000 in the release)')
 

@@ -108,9 +108,6 @@ def convert(photo: Path, out_photo: Path, labels: Path, out_labels: Path) -> Non
 
 def main(argv: list[str] | None = None) -> None:
     args = converter_parser(__doc__).parse_args(argv)
-    for kind in ('images', 'annotations'):
-        for split in ('train', 'val', 'test'):
-            (args.root / kind / split).mkdir(parents=True, exist_ok=True)
     photos = sorted((args.root / '701_StillsRaw_full').glob('*.png'))
     labels = args.root / 'LabeledApproved_full'
     jobs = []
@@ -124,6 +121,8 @@ def main(argv: list[str] | None = None) -> None:
                 args.root / 'annotations' / split / f'{name}.png',
             )
         )
+    for folder in {path.parent for job in jobs for path in (job[1], job[3])}:
+        folder.mkdir(parents=True, exist_ok=True)
     convert_all(convert, jobs, args.nproc, f'photo (*.png) in {args.root / "701_StillsRaw_full"}')
     print(f'wrote {len(photos)} photos and label maps (701 in the release)')
 
