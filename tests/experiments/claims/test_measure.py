@@ -77,6 +77,20 @@ def test_every_shipped_run_has_its_data_when_it_is_quick(name, tmp_path):
             assert len(DATASETS.build(one.config[f'{split}_dataloader'].dataset))
 
 
+@pytest.mark.parametrize('name', shipped_suites())
+def test_a_shipped_run_without_training_has_nothing_to_train(name, tmp_path):
+    from mmengine.registry import init_default_scope
+
+    from mmseg_zsclip.registry import MODELS
+
+    init_default_scope('mmseg')
+    (planned,) = plan([name], 1, True, tmp_path)
+    for one in planned:
+        if not one.run.trains:
+            trained = [p for p in MODELS.build(one.config.model).parameters() if p.requires_grad]
+            assert not trained, one.run.name
+
+
 def test_a_killed_training_goes_on_from_its_checkpoint(suite_file, tmp_path, monkeypatch):
     from mmengine.runner import IterBasedTrainLoop
 

@@ -19,6 +19,7 @@ SAM_LIKE = {
     'model.generator': dict(_delete_=True, type='mmseg_zsclip.SplitMergedProposals', count=20)
 }
 NO_ENSEMBLE = {'model.fusion': dict(_delete_=True, type='mmseg_zsclip.Ensemble')}
+FROZEN = {'model.type': 'mmseg_zsclip.TwoStageSegmentor', 'model.generator.frozen': True}
 UNITS = ('conv', 'class_token', 'positions', 'mlp', 'proj')  # in the order of table 4d
 TABLE_4A = {  # mIoU(S), mIoU(U), hIoU
     'crops': (22.3, 29.3, 25.3),
@@ -101,8 +102,8 @@ RUNS = [
     ),
     frozen('sam_like', 'frozen IP-CLIP on the true masks, split and merged at random', SAM_LIKE),
     tuned('sam_like_maft', 'MAFT, trained and tested on masks like these', SAM_LIKE),
-    text_scored('text', 'frozen IP-CLIP on proposals that text scores, with the ensemble'),
-    text_scored('text_alone', 'the same, without the ensemble', NO_ENSEMBLE),
+    text_scored('text', 'frozen IP-CLIP on proposals that text scores, with the ensemble', FROZEN),
+    text_scored('text_alone', 'the same, without the ensemble', {**FROZEN, **NO_ENSEMBLE}),
     text_scored('text_maft', 'MAFT on these proposals, with the ensemble', trains=True),
     text_scored('text_maft_alone', 'the same, without the ensemble', NO_ENSEMBLE, trains=True),
     Run('maskclip', 'toy_maskclip', weights='toy', says='MaskCLIP, without proposals'),
