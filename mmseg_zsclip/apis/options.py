@@ -15,6 +15,7 @@ READ = {
     'auto_scale_lr',
     'compile',
     'find_unused_parameters',
+    'made_by',
     'model_wrapper_cfg',
     'tta',
     'tta_model',

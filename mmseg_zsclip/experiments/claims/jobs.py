@@ -99,12 +99,13 @@ class Job:
 
     @cached_property
     def training(self):
-        """`config` without what a test alone reads: data, offset, fusion, tasks, vocabulary."""
+        """`config` without what a test alone reads: data, offset, fusion, tasks, things, words."""
         cfg = copy.deepcopy(self.config)
         for name in TEST_PARTS:
             cfg.pop(name, None)
         cfg.model.get('decode_head', {}).pop('seen_offset', None)
         cfg.model.pop('fusion', None)
+        cfg.model.pop('things', None)
         cfg.model.get('test_cfg', {}).pop('tasks', None)
         if cfg.get('custom_hooks'):
             cfg.custom_hooks = [
