@@ -98,6 +98,19 @@ def test_photos_without_label_maps_train_maskclip_plus(folder):
     assert 0 <= evaluate(cfg, 'run/iter_2.pth')['mIoU'] <= 100
 
 
+def test_maskclip_is_tested_on_label_maps_of_ones_own_without_training(folder):
+    shutil.rmtree(folder / 'images' / 'train')
+    (folder / 'unseen.txt').write_text('')
+    own = {
+        key: value
+        for key, value in SMALL.items()
+        if key.startswith('test_dataloader') or key.endswith('arch')
+    }
+    cfg = load_config('own_maskclip', work_dir='run', options=own)
+    set_weights(cfg, None)
+    assert 0 < evaluate(cfg, None)['mIoU'] < 100
+
+
 def test_a_folder_without_its_list_of_names_is_named(folder):
     (folder / 'classes.txt').unlink()
     cfg = load_config('own_inductive', work_dir='run', options=SMALL)
