@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .. import compat
 from ..annotations import FORMATS
+from ..vocabulary.class_names import split_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def formats(text: str) -> list[str]:
     """`'png,coco'` -> `['png', 'coco']`."""
-    names = [name.strip() for name in text.split(',')]
+    names = split_names(text)
     unknown = [name for name in names if name not in FORMATS]
     if unknown:
         raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(FORMATS)}')
