@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from .. import __version__
 from ..engine.hooks import vocabulary_of
 from ..files import whole_file
-from ..models.graphs import Graph
+from ..models.graphs import Graph, graph_of
 from ..models.vocabulary import OpenVocabulary
+from ..registry import MODELS
+from .launch import load_config
+from .model_list import named_model
 from .segmenter import ZeroShotSegmenter
 from .words import Classes, prompts_of
 
@@ -72,6 +76,19 @@ def several(words: dict[str, Tensor]) -> dict[str, Tensor]:
         name: torch.rand(3, *[2] * (value.dim() - 2), *value.shape[-1:] * (value.dim() > 1))
         for name, value in words.items()
     }
+
+
+def check_exportable(model: str, options: dict | None = None) -> None:
+    """That a model can be exported, before anybody trains it for that.
+
+    Raises:
+        ValueError: see `graph_of`.
+    """
+    cfg = load_config(named_model(model).config, options=options)
+    cfg.model.train_cfg = None
+    cfg.model.get('generator', {}).pop('checkpoint', None)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        graph_of(MODELS.build(cfg.model))
 
 
 def with_words(segmenter: ZeroShotSegmenter, classes: Classes | None) -> OpenVocabulary:

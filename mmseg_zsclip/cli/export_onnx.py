@@ -44,23 +44,23 @@ def run(args: argparse.Namespace) -> int:
         if path.exists() and not args.force:
             sys.exit(f'zsclip: {path} exists. Give another --out, or --force to overwrite it.')
     compat.setup(now=True)
-    from ..apis.onnx_files import about, check_packages, with_words, write_graph, write_vocabulary
+    from ..apis import onnx_files
     from ..apis.segmenter import ZeroShotSegmenter
     from ..models.graphs import graph_of
 
+    options = parse_options(args.cfg_options)
     if args.out != words:
-        check_packages()
-    segmenter = ZeroShotSegmenter(
-        args.model, args.weights, device='cpu', options=parse_options(args.cfg_options)
-    )
-    graph = graph_of(with_words(segmenter, args.classes))
+        onnx_files.check_packages()
+    onnx_files.check_exportable(args.model, options)
+    segmenter = ZeroShotSegmenter(args.model, args.weights, device='cpu', options=options)
+    graph = graph_of(onnx_files.with_words(segmenter, args.classes))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out != words:
-        difference = write_graph(args.out, graph, about(segmenter, graph))
+        difference = onnx_files.write_graph(args.out, graph, onnx_files.about(segmenter, graph))
         print(
             f'{args.out}: {args.out.stat().st_size / 1e6:.0f} MB; scores of ONNX Runtime and of '
             f'the model differ by {difference:.1g} at most'
         )
-    names = write_vocabulary(words, graph)
+    names = onnx_files.write_vocabulary(words, graph)
     print(f'{words}: text embeddings of {len(names)} classes: {", ".join(names[:5])}')
     return 0

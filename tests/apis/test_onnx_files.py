@@ -30,18 +30,21 @@ def packages():
 
 @pytest.fixture(scope='module', params=['maskclip', 'refined', 'resnet', 'zegclip', 'ip_clip'])
 def exported(request, packages, tiny_exportable, tmp_path_factory):
-    """A graph and its file."""
+    """A graph, its file, and what torch made of it, which takes seconds."""
     model = tiny_exportable(request.param)
     graph = graph_of(model.with_classes(VOCABULARIES[0], embeddings=torch.randn(2, 16)))
+    program = traced(graph, graph.words(graph.model.vocabulary))
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
-    assert write_graph(path, graph, dict(model=request.param)) < 1e-4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_files, 'traced', lambda *_: program)
+        assert write_graph(path, graph, dict(model=request.param)) < 1e-4
     assert [one.name for one in path.parent.iterdir()] == ['model.onnx']
-    return graph, path
+    return graph, path, program
 
 
 @torch.no_grad()
 def test_a_file_gives_the_models_scores_for_any_batch_size_and_words(exported):
-    graph, path = exported
+    graph, path, _ = exported
     model, differences, same = graph.model, [], []
     for batch in (1, 2):
         for height, width in SIZES:
@@ -64,8 +67,8 @@ def test_a_file_gives_the_models_scores_for_any_batch_size_and_words(exported):
 
 
 @torch.no_grad()
-def test_the_best_of_any_number_of_texts_counts(packages, exported):
-    graph, path = exported
+def test_the_best_of_any_number_of_texts_counts(exported):
+    graph, path, _ = exported
     if graph.axes['text'].get(1) is None:
         pytest.skip('ZegCLIP knows one text a class')
     words = dict(text=torch.randn(4, 3, 16))
@@ -85,12 +88,11 @@ def test_the_vocabulary_is_a_file_of_numpy(tiny_exportable, tmp_path):
 
 
 def test_wrong_scores_and_weights_past_one_files_size_leave_no_file(
-    packages, tiny_exportable, tmp_path, monkeypatch
+    exported, tmp_path, monkeypatch
 ):
-    graph = graph_of(tiny_exportable('zegclip'))
-    program = traced(graph, graph.words(graph.model.vocabulary))
+    graph, _, program = exported
     monkeypatch.setattr(onnx_files, 'traced', lambda *_: program)
-    monkeypatch.setattr(onnx_files, 'run', lambda path, inputs: torch.tensor(torch.nan))
+    monkeypatch.setattr(onnx_files, 'run', lambda *_: torch.full((1, 1, 1, 1), torch.nan))
     with pytest.raises(ValueError, match="differ from the model's by nan.*Nothing was written"):
         write_graph(tmp_path / 'model.onnx', graph, {})
     monkeypatch.setattr(onnx_files, 'MOST', 1000)

@@ -62,6 +62,8 @@ def test_other_words_alone_are_an_npz(tmp_path, capsys):
         (['toy', '--out', 'there.onnx'], r'there.npz exists. .*--force'),
         (['toyy', '--out', 'a.npz'], "there is no model 'toyy'.*Nearest: toy"),
         (['toy-zegclip', '--out', 'a.npz'], 'toy-zegclip needs a checkpoint.*toy_inductive'),
+        (['toy-masqclip', '--out', 'a.npz'], 'a MasQCLIP with a MasQCLIPViT cannot be exported'),
+        (['toy_mta_clip', '--out', 'a.npz'], 'a MTACLIPHead cannot be exported; legal: MaskCLIP'),
         (['toy_maskclip_pamr', '--out', 'a.npz'], r'model\.test_cfg\.pamr=None'),
         (['toy_maskclip_sc', '--out', 'a.npz'], "attention 'sc' cannot be exported"),
     ],
