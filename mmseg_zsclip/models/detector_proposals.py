@@ -69,7 +69,7 @@ class DetectorProposals(TrainedGenerator):
         """Samples of mmdet, whose images are those that the model gets without padding."""
         from mmdet.structures import DetDataSample
 
-        size, out = tuple(img.shape[2:]), []
+        size, out = tuple(map(int, img.shape[2:])), []
         for meta in metas:
             shapes = mmdet_shapes(meta, size)
             out.append(

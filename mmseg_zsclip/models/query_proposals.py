@@ -112,7 +112,7 @@ class QueryProposals(TrainedGenerator):
     def outputs(self, img: Tensor, metas: Sequence[Mapping], text: Tensor) -> tuple:
         """Logits of classes and of masks after every layer, as mmdet's; and samples as it wants."""
         self.meet(text)
-        size = tuple(img.shape[2:])
+        size = tuple(map(int, img.shape[2:]))  # torch.jit.trace gives tensors
         samples = [SegDataSample(metainfo={**meta, **mmdet_shapes(meta, size)}) for meta in metas]
         return (*self.head(self.backbone(img), samples), samples)
 
