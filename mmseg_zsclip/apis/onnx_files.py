@@ -19,7 +19,7 @@ from ..registry import MODELS
 from .launch import load_config
 from .model_list import named_model
 from .segmenter import ZeroShotSegmenter
-from .words import Classes, prompts_of
+from .words import Classes
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 OLDEST_TORCH = (2, 8)
@@ -95,8 +95,7 @@ def with_words(segmenter: ZeroShotSegmenter, classes: Classes | None) -> OpenVoc
     """The model with the text embeddings of `classes`, see `read_classes`; of its own if None."""
     if classes is None and vocabulary_of(segmenter.model).computed:
         return segmenter.model
-    classes = segmenter.own_classes if classes is None else classes
-    return segmenter.view(prompts_of(classes, background=False, words=''))
+    return segmenter.view(segmenter.prompts(classes, background=False))
 
 
 def write_vocabulary(path: Path, graph: Graph) -> list[str]:

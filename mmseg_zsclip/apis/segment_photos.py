@@ -4,11 +4,10 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,8 @@ from ..datasets.photo_pixels import photo_pixels
 from ..engine.folder_lock import LOCK_FILE, in_use
 from ..engine.progress import ProgressBar
 from ..files import write_json
-from .segmenter import ZeroShotSegmenter
-from .words import Classes, prompts_of
+from .segmenter import ZeroShotSegmenter, batches
+from .words import Classes
 
 RUN_FILE = 'run.json'
 THREADS = 4  # that read, and as many that write
@@ -87,13 +86,13 @@ def zero_shot_job(
     Args:
         classes, background, threshold: see `ZeroShotSegmenter.__call__`.
     """
-    classes = segmenter.own_classes if classes is None else classes
-    prompts = prompts_of(classes, background, segmenter.named.background)
-    segmenter.check_call(threshold, ('semantic',))
-    segmenter.view(prompts)  # the words are embedded before the time is taken
+    tasks = ('semantic',)
+    segmenter.check_call(threshold, tasks)
+    prompts = segmenter.prompts(classes, background)
+    view = segmenter.view(prompts)  # the words are embedded before the time is taken
 
     def segment(photos: list[np.ndarray]) -> list[np.ndarray]:
-        found = segmenter(photos, classes, background, threshold)
+        found = segmenter.segmented(photos, view, prompts, threshold, tasks)
         return [one.labels.astype(np.int32) for one in found]
 
     return Job(
@@ -186,7 +185,7 @@ def _one_by_one(
             if lacking and maps not in lacking:
                 writing.append(pens.submit(_write_again, photo, lacking, maps))
                 _wait(writing, job.batch)
-        for batch in _batches(_read_ahead(todo, readers, job.batch), job.batch):
+        for batch in batches(_read_ahead(todo, readers, job.batch), job.batch):
             read = []
             for photo, pixels in batch:
                 if isinstance(pixels, Exception):
@@ -225,12 +224,6 @@ def _read(photo: Photo) -> np.ndarray | Exception:
         return photo_pixels(photo.path)[..., ::-1]
     except (OSError, ValueError) as error:
         return error
-
-
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _write(photo: Photo, writers: Sequence[Writer], labels: np.ndarray) -> None:

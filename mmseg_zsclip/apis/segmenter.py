@@ -36,6 +36,13 @@ Photo = str | Path | np.ndarray | Image.Image
 LONGEST = 16  # times its width, of a photo as the model sees it
 
 
+def batches(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of so many items, the last perhaps of fewer."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
+
+
 class ZeroShotSegmenter:
     """Segments photos into classes that are named in the call.
 
@@ -159,11 +166,9 @@ class ZeroShotSegmenter:
     ) -> Iterator[Segmentation]:
         """As a call, of any number of photos: no more than a batch of them is in memory."""
         self.check_call(threshold, tasks)
-        classes = self.own_classes if classes is None else classes
-        prompts = prompts_of(classes, background, self.named.background)
+        prompts = self.prompts(classes, background)
         view = self.view(prompts, things)
-        photos = iter(photos)
-        while batch := list(islice(photos, self.batch_size)):
+        for batch in batches(photos, self.batch_size):
             yield from self.segmented(batch, view, prompts, threshold, tuple(tasks))
 
     def check_call(self, threshold: float, tasks: Sequence[str]) -> None:
@@ -180,6 +185,15 @@ class ZeroShotSegmenter:
     def own_classes(self) -> list[str]:
         """The classes of the config, synonyms by comma."""
         return list(vocabulary_of(self.model).classes)
+
+    def prompts(
+        self,
+        classes: Classes | None = None,
+        background: bool | str | Sequence[str] | None = None,
+    ) -> Prompts:
+        """The texts of a call; see `__call__`."""
+        classes = self.own_classes if classes is None else classes
+        return prompts_of(classes, background, self.named.background)
 
     def view(self, prompts: Prompts, things: str | Sequence[str] | None = None) -> OpenVocabulary:
         """The model with other words, which shares its weights; of the last lists it is kept."""

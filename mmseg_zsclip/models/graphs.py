@@ -100,7 +100,7 @@ class MaskCLIPGraph(Graph):
 
     def comparable(self, scores: Tensor) -> Tensor:
         """With key smoothing the confidences: logarithms of tiny ones magnify rounding."""
-        return scores.softmax(dim=1) if getattr(self.head, 'finish', None) else scores
+        return scores.softmax(dim=1) if self.head.finish else scores
 
 
 class ZegCLIPGraph(MaskCLIPGraph):
