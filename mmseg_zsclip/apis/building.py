@@ -43,9 +43,7 @@ def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> O
         content = read_checkpoint(checkpoint)
         saved = (content.get('meta') or {}).get('dataset_meta') or {}
         StrictLoadHook.check_classes(model, saved.get('classes'))
-        check_fit(model, content)
-        state = content.get('state_dict', content)
-        model.load_state_dict({key.removeprefix('module.'): state[key] for key in state}, False)
+        model.load_state_dict(check_fit(model, content), strict=False)
     else:
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         if trained:

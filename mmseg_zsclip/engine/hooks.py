@@ -33,8 +33,9 @@ def vocabulary_of(model: nn.Module) -> nn.Module | None:
     return next(iter(vocabularies(model).values()), None) if own is None else own
 
 
-def check_fit(module: nn.Module, checkpoint: dict, left_out: Collection[str] = ()) -> None:
-    """That a checkpoint has every tensor of a model, but those `left_out`, in its shape.
+def check_fit(module: nn.Module, checkpoint: dict, left_out: Collection[str] = ()) -> dict:
+    """That a checkpoint has every tensor of a model, but those `left_out`, in its shape. Gives its
+    tensors by the model's names.
 
     Raises:
         ValueError: it has not; what is missing or has another shape is listed.
@@ -56,6 +57,7 @@ def check_fit(module: nn.Module, checkpoint: dict, left_out: Collection[str] = (
             f'({len(unexpected)}): {few(unexpected, 8)}. Use the config it was trained with; '
             'released files go through tools/model_converters first.'
         )
+    return saved
 
 
 @HOOKS.register_module()
