@@ -17,7 +17,7 @@ from mmengine.utils import track_iter_progress
 
 from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import parse_options
+from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.pipelines import config_parts, config_pipelines
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets
@@ -81,9 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--hold-out', nargs='+', required=True, help='seen classes to hide')
     parser.add_argument('--work-dir', default='work_dirs/choose_offset')
     parser.add_argument('--photos', type=int, default=200, help='training photos to measure on')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='as of `zsclip train`'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
 
     cfg = load_config(args.config, work_dir=args.work_dir, options=parse_options(args.cfg_options))

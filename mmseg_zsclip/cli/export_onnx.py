@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from .. import compat
-from .launching import parse_options
+from .launching import add_cfg_options, add_segmenter_arguments, parse_options
 
 SUFFIXES = ('.onnx', '.npz')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help="a name of `zsclip models`, or a config's")
-    parser.add_argument('--weights', help='checkpoint of a model that is trained')
+    add_segmenter_arguments(parser)
     parser.add_argument(
         '--out',
         type=Path,
@@ -21,18 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='FILE.onnx: the graph, and beside it FILE.npz, the text embeddings; FILE.npz: these '
         'alone',
     )
-    parser.add_argument(
-        '--classes',
-        help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
-        "with a class a line (default: the model's own)",
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override config entries: model.head.x=1 "list=[a,b]"',
-    )
+    add_cfg_options(parser)
     parser.add_argument('--force', action='store_true', help='overwrite --out')
 
 

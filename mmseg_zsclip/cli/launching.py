@@ -17,13 +17,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         'config', help="a config file, or a shipped config's path or name (voc_inductive)"
     )
     parser.add_argument('--work-dir', help='folder of logs, checkpoints and results')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override config entries: model.head.x=1 "list=[a,b]"',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--weights',
         help="CLIP weights of every tower, in place of the config's: a published tag "
@@ -34,6 +28,27 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started'
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """`parse_options` reads them."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override config entries: model.head.x=1 "list=[a,b]"',
+    )
+
+
+def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of the commands that call a `ZeroShotSegmenter`, beside the model's name."""
+    parser.add_argument('--weights', help='checkpoint of a model that is trained')
+    parser.add_argument(
+        '--classes',
+        help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
+        "with a class a line (default: the model's own)",
+    )
 
 
 def add_checkpoint_argument(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import compat
 from ..annotations import FORMATS
 from ..vocabulary.class_names import split_names
+from .launching import add_segmenter_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,16 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='PHOTO',
         help='files, folders, patterns in quotes, or @LIST, a text file with one of these a line',
     )
-    parser.add_argument(
-        '--classes',
-        help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
-        "with a class a line (default: the model's own)",
-    )
+    add_segmenter_arguments(parser)
     parser.add_argument('--out', required=True, type=Path, help='folder of the results; made')
     parser.add_argument(
         '--model', default='maskclip-vit-b16', help="a name of `zsclip models`, or a config's"
     )
-    parser.add_argument('--weights', help='checkpoint of a model that is trained')
     parser.add_argument(
         '--format',
         type=formats,

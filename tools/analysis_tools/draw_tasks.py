@@ -16,7 +16,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import parse_options
+from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.models.segments import OFFSET
@@ -92,9 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--out', default='tasks.png')
     parser.add_argument('--photos', type=int, nargs='+', default=[0, 1], help='of the test data')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='as of `zsclip train`'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     cfg = load_config(
         args.config, work_dir='work_dirs/draw_tasks', options=parse_options(args.cfg_options)

@@ -17,7 +17,7 @@ from torch import Tensor
 from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import parse_options
+from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.masks import class_maps, mask_iou
@@ -76,9 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('checkpoint')
     parser.add_argument('--out', default='proposals.png')
     parser.add_argument('--photos', type=int, nargs='+', default=[0, 1, 2], help='of the test data')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='as of `zsclip train`'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     cfg = load_config(
         args.config, work_dir='work_dirs/proposal_scores', options=parse_options(args.cfg_options)

@@ -22,7 +22,7 @@ from pathlib import Path
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import evaluate, load_config
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import checkpoint_path, parse_options
+from mmseg_zsclip.cli.launching import add_cfg_options, checkpoint_path, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.pipelines import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES
@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--metric', default='mIoU')
     parser.add_argument('--out', type=Path, help='default: work_dirs/robustness/<config>')
     parser.add_argument('--weights', help="CLIP weights of every tower, in place of the config's")
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     try:
         args.cfg = load_config(
