@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..datasets.converting import write_names
 from ..datasets.label_files import read_label_file
 from ..files import whole_file
 from .coco import coco_annotations, coco_categories
@@ -81,7 +82,7 @@ class PNGWriter(Writer):
         return read_label_file(str(self.place(photo)))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
-        write_text(made(self.out / 'png' / 'classes.txt'), lines_of(self.classes))
+        write_names(self.classes, self.out / 'png' / 'classes.txt')
 
 
 class LabelmeWriter(Writer):
@@ -98,7 +99,7 @@ class LabelmeWriter(Writer):
         write_text(place, json.dumps(content))
 
     def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
-        write_text(made(self.out / 'labelme' / 'labels.txt'), lines_of(self.classes))
+        write_names(self.classes, self.out / 'labelme' / 'labels.txt')
 
 
 class YOLOWriter(Writer):
@@ -206,10 +207,6 @@ def made(path: Path) -> Path:
     """`path`, its folder made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def lines_of(names: Sequence[str]) -> str:
-    return ''.join(f'{name}\n' for name in names)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import whole_file
+from ..vocabulary.lists import read_text
 from .label_files import check_sizes
 from .photo_files import photo_header
 
@@ -35,6 +36,12 @@ def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str
         return [function(*job) for job in jobs]
     with ProcessPoolExecutor(nproc) as pool:
         return list(pool.map(function, *zip(*jobs, strict=True), chunksize=16))
+
+
+def make_folders(paths: Iterable[Path]) -> None:
+    """The folders of files that are to be written: of none where there is no job."""
+    for folder in {path.parent for path in paths}:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def check_targets(jobs: Iterable[tuple]) -> None:
@@ -68,11 +75,11 @@ def read_names(path: Path) -> list[str]:
     """Image names of a list file, one a line (only the first word of a line counts)."""
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist. Unpack it with the data set.')
-    return [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    return [line.split()[0] for line in read_text(path).splitlines() if line.strip()]
 
 
 def write_names(names: Iterable[str], path: Path) -> None:
-    """One name a line, whole or not at all."""
+    """One name a line in UTF-8, whole or not at all; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
-        partial.write_text(''.join(f'{name}\n' for name in names))
+        partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')

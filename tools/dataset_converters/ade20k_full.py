@@ -20,7 +20,7 @@ from PIL import Image
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
-from mmseg_zsclip.datasets.converting import check_size, convert_all, lookup
+from mmseg_zsclip.datasets.converting import check_size, convert_all, lookup, make_folders
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.files import whole_file
@@ -80,8 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         photos, labels = (args.root / f'{kind}_847' / split for kind in ('images', 'annotations'))
         for photo in sorted((args.root / 'images' / 'ADE' / split).rglob('ADE_*.jpg')):
             jobs.append((photo, photos / photo.name, labels / f'{photo.stem}.png', args.short_side))
-    for folder in {path.parent for job in jobs for path in job[1:3]}:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folders(path for job in jobs for path in job[1:3])
     convert_all(convert, jobs, args.nproc, f'photo ADE_*.jpg in {args.root / "images" / "ADE"}')
     print(f'wrote {len(jobs)} photos and label maps (25574 + 2000 in the release)')
 

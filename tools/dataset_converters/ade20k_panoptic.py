@@ -19,7 +19,7 @@ import numpy as np
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
-from mmseg_zsclip.datasets.converting import check_size, convert_all, lookup
+from mmseg_zsclip.datasets.converting import check_size, convert_all, lookup, make_folders
 from mmseg_zsclip.datasets.label_files import (
     check_sizes,
     read_colour_labels,
@@ -80,8 +80,7 @@ def main(argv: list[str] | None = None) -> None:
             instances = args.root / 'annotations_instance' / split / path.name
             photo = args.root / 'images' / split / f'{path.stem}.jpg'
             jobs.append((path, *(folder / path.name for folder in folders), instances, photo))
-    for folder in {path.parent for job in jobs for path in job[1:3]}:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folders(path for job in jobs for path in job[1:3])
     convert_all(convert, jobs, args.nproc, f'label map (*.png) in {args.root / "annotations"}')
     print(f'wrote {len(jobs)} label maps and instance maps (20210 + 2000 in the release)')
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
-from mmseg_zsclip.datasets.converting import check_size, convert_all
+from mmseg_zsclip.datasets.converting import check_size, convert_all, make_folders
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.datasets.photo_files import read_photo
 from mmseg_zsclip.files import whole_file
@@ -121,8 +121,7 @@ def main(argv: list[str] | None = None) -> None:
                 args.root / 'annotations' / split / f'{name}.png',
             )
         )
-    for folder in {path.parent for job in jobs for path in (job[1], job[3])}:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folders(path for job in jobs for path in (job[1], job[3]))
     convert_all(convert, jobs, args.nproc, f'photo (*.png) in {args.root / "701_StillsRaw_full"}')
     print(f'wrote {len(photos)} photos and label maps (701 in the release)')
 

@@ -23,7 +23,12 @@ import numpy as np
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
-from mmseg_zsclip.datasets.converting import check_size, convert_all, write_names
+from mmseg_zsclip.datasets.converting import (
+    check_size,
+    convert_all,
+    make_folders,
+    write_names,
+)
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.files import write_json
 from mmseg_zsclip.vocabulary.labels import IGNORE
@@ -113,8 +118,6 @@ def jobs_of(root: Path, split: str) -> list[tuple]:
             label = labels[row['category_id']]
             things[row['image_id']].append((label, row['area'], row['segmentation']))
     folders = [root / f'base_novel_{kind}' / split for kind in ('labels', 'things')]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
     return [
         (
             f'{path}: {row["file_name"]}',
@@ -130,6 +133,7 @@ def jobs_of(root: Path, split: str) -> list[tuple]:
 def main(argv: list[str] | None = None) -> None:
     args = converter_parser(__doc__).parse_args(argv)
     jobs = [job for split in SPLITS for job in jobs_of(args.root, split)]
+    make_folders(path for job in jobs for path in job[1:3])
     convert_all(convert, jobs, args.nproc, f'instances_*2017.json in {args.root / "annotations"}')
     print(f'wrote {len(jobs)} label maps and instance maps (107761 + 4836 in the release)')
 

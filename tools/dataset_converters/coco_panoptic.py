@@ -20,7 +20,7 @@ import numpy as np
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import converter_parser
-from mmseg_zsclip.datasets.converting import check_size, convert_all
+from mmseg_zsclip.datasets.converting import check_size, convert_all, make_folders
 from mmseg_zsclip.datasets.label_files import read_colour_labels, write_label_file
 from mmseg_zsclip.vocabulary.class_names import canonical
 from mmseg_zsclip.vocabulary.labels import IGNORE
@@ -114,8 +114,6 @@ def jobs_of(root: Path, split: str) -> list[tuple]:
     content = json.loads(path.read_text(encoding='utf-8'))
     labels = labels_of(content['categories'], path)
     folders = [root / f'panoptic_{kind}' / split for kind in ('labels', 'things')]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
     return [
         (
             path.with_suffix('') / one['file_name'],
@@ -132,6 +130,7 @@ def jobs_of(root: Path, split: str) -> list[tuple]:
 def main(argv: list[str] | None = None) -> None:
     args = converter_parser(__doc__).parse_args(argv)
     jobs = [job for split in SPLITS for job in jobs_of(args.root, split)]
+    make_folders(path for job in jobs for path in job[1:3])
     convert_all(convert, jobs, args.nproc, f'panoptic_*2017.json in {args.root / "annotations"}')
     print(f'wrote {len(jobs)} label maps and instance maps (118287 + 5000 in the release)')
 
