@@ -17,12 +17,6 @@ def tool(load_tool):
     return load_tool('analysis_tools/benchmark.py')
 
 
-@pytest.fixture
-def setup(tool):
-    torch.manual_seed(0)
-    return tool.Setup(runs=1, device='cpu', arch='ViT-XS-8', size=48)
-
-
 def test_the_opponent_has_our_outputs_losses_and_gradients(tool, setup):
     ours, eager = (tool.zegclip_model(setup, SIZES, eager=eager) for eager in (False, True))
     ours.decode_head.loss_decode = MaskLoss(squared=False, smooth=1, count_ignored_as_negative=True)

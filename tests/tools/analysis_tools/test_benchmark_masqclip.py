@@ -11,12 +11,6 @@ def tool(load_tool):
     return load_tool('analysis_tools/benchmark_masqclip.py')
 
 
-@pytest.fixture
-def setup(tool):
-    torch.manual_seed(0)
-    return tool.Setup(runs=1, device='cpu', arch='ViT-XS-8', size=48)
-
-
 # ViT-L/14 at 336 and ViT-B/16 at 224: width, CLIP's tokens
 SIZES = {'ViT-L-14-336': (1024, 336, 577), 'ViT-B-16': (768, 224, 197)}
 MASK2FORMER = 78.9  # of table 6
