@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 
 @pytest.fixture
@@ -53,15 +54,29 @@ def test_the_counted_model_is_the_timed_one(tool, setup):
     assert counted == tool.masq_macs('ViT-XS-8', 48, 5)
 
 
-def test_the_graph_keeps_nothing_of_clips_own_tokens_but_keys_and_values(tool, setup):
+def written_out(q, k, v, attn_mask=None, dropout_p=0.0):
+    """Attention as products that keep their weights: what processors without a fused one run."""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    return (scores if attn_mask is None else scores + attn_mask).softmax(-1) @ v
+
+
+@pytest.mark.parametrize('fused', (True, False))
+def test_the_graph_keeps_nothing_of_clips_own_tokens_but_keys_and_values(
+    tool, setup, fused, monkeypatch
+):
+    """Counted in elements: which shape attention keeps depends on the processor."""
+    if not fused:
+        monkeypatch.setattr(F, 'scaled_dot_product_attention', written_out)
     model = tool.tuned(setup).train()
     masks, v = [tool.boxes(7, (48, 48))] * 2, model.classifier.visual
     kept = tool.saved_by_graph(model, lambda: model.classifier(setup.photos(2), masks))
     tokens, heads = 1 + 6 * 6, v.blocks[0].attn.heads
-    of_clip = [tuple(one.shape) for one in kept if tokens in one.shape]
-    keys_or_values, mask = (2, heads, tokens, v.width // heads), (2, 1, 7, tokens)
+    of_clip = [one.numel() for one in kept if tokens in one.shape]
+    keys_or_values, mask, weights = (
+        2 * tokens * size for size in (v.width, 7, 7 * heads)
+    )
     assert keys_or_values in of_clip
-    assert set(of_clip) <= {keys_or_values, mask}
+    assert set(of_clip) <= {keys_or_values, mask, weights}
     assert sum(one == keys_or_values for one in of_clip) <= 2 * len(v.blocks)
 
 
