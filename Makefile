@@ -29,7 +29,7 @@ $(STAMP) $(DEMO_STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
 
 # What the tests installed has all that the demo needs. ARGS='--out DIR' and so on reach the program.
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
-	$(BIN)/zsclip demo $(ARGS)
+	$(BIN)/zsclip report $(ARGS)
 
 test: $(STAMP)
 	@# A file at a time for each process, each with one thread: the two cores are then both busy.

@@ -75,7 +75,7 @@ setup(
     package_dir={'': '.'},
     packages=find_packages(include=['mmseg_zsclip', 'mmseg_zsclip.*']),
     package_data={
-        'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/demo/*.html', 'toy/weights/*.pt']
+        'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/report/*.html', 'toy/weights/*.pt']
     },
     install_requires=requirements('runtime'),
     extras_require={

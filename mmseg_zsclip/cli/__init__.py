@@ -23,8 +23,8 @@ COMMANDS = {
     ),
     'models': ('.models', 'the models by name: what each gives, costs and needs'),
     'export': ('.export_onnx', 'write a model as an ONNX file that needs neither torch nor mmseg'),
-    'demo': (
-        '..experiments.demo.command',
+    'report': (
+        '..experiments.report.command',
         'draw a world, test and train two methods on it, and show them on a web page',
     ),
     'doctor': ('.doctor', 'what is installed, what is missing, and the command that repairs it'),

@@ -1,3 +1,3 @@
 """What the package claims of itself, measured: claims, pre-training, the report page. Evidence and
-no product: only tools and the table of `zsclip`'s commands, which names `demo`, reach in here.
+no product: only tools and the table of `zsclip`'s commands, which names `report`, reach in here.
 """

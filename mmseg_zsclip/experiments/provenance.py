@@ -25,7 +25,7 @@ EXCLUDED = (
     'experiments/claims/report.py',
     'experiments/claims/suites',
     'experiments/claims/worker.py',
-    'experiments/demo',
+    'experiments/report',
     'experiments/pretraining',
     'visualization',
 )

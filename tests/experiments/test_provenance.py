@@ -56,7 +56,7 @@ def test_results_are_older_after_any_source_of_scores_changed(package, name):
     'name',
     [
         'visualization/paint.py',
-        'experiments/demo/page.py',
+        'experiments/report/page.py',
         'experiments/claims/report.py',
         'cli/test.py',
     ],

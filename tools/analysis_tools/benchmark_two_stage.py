@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.experiments.demo.curves import line_chart
+from mmseg_zsclip.experiments.report.curves import line_chart
 from mmseg_zsclip.models import IPCLIPViT, SubImageCLIP
 from mmseg_zsclip.models.proposals import Proposals
 from mmseg_zsclip.registry import MODELS

@@ -60,7 +60,7 @@ def written_out(q, k, v, attn_mask=None, dropout_p=0.0):
     return (scores if attn_mask is None else scores + attn_mask).softmax(-1) @ v
 
 
-@pytest.mark.parametrize('fused', (True, False))
+@pytest.mark.parametrize('fused', [True, False])
 def test_the_graph_keeps_nothing_of_clips_own_tokens_but_keys_and_values(
     tool, setup, fused, monkeypatch
 ):
@@ -72,9 +72,7 @@ def test_the_graph_keeps_nothing_of_clips_own_tokens_but_keys_and_values(
     kept = tool.saved_by_graph(model, lambda: model.classifier(setup.photos(2), masks))
     tokens, heads = 1 + 6 * 6, v.blocks[0].attn.heads
     of_clip = [one.numel() for one in kept if tokens in one.shape]
-    keys_or_values, mask, weights = (
-        2 * tokens * size for size in (v.width, 7, 7 * heads)
-    )
+    keys_or_values, mask, weights = (2 * tokens * size for size in (v.width, 7, 7 * heads))
     assert keys_or_values in of_clip
     assert set(of_clip) <= {keys_or_values, mask, weights}
     assert sum(one == keys_or_values for one in of_clip) <= 2 * len(v.blocks)

@@ -1,4 +1,4 @@
-"""`zsclip demo`."""
+"""`zsclip report`."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('work_dirs/demo'),
+        default=Path('work_dirs/report'),
         help='folder of the page and of all runs (default: %(default)s)',
     )
     parser.add_argument(
@@ -29,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     print('loading PyTorch and MMSegmentation', file=sys.stderr, flush=True)
     compat.setup(now=True)
     from .page import write_page
-    from .stages import DemoError, run_stages
+    from .stages import ReportError, run_stages
 
     try:
-        demo = run_stages(args.out.expanduser().resolve(), args.weights, args.steps, args.scenes)
-    except DemoError as error:
+        report = run_stages(args.out.expanduser().resolve(), args.weights, args.steps, args.scenes)
+    except ReportError as error:
         sys.exit(f'zsclip: {error}')
-    page = write_page(demo)
+    page = write_page(report)
     print(f'5/5 open this page in a browser ({page.stat().st_size / 2**20:.1f} MB): {page}')
     return 0

@@ -1,4 +1,4 @@
-"""The steps of the demo: draw the world, test MaskCLIP, train and test ZegCLIP, write the page."""
+"""The steps of the report: draw the world, test MaskCLIP, train and test ZegCLIP."""
 
 import copy
 import hashlib
@@ -37,8 +37,8 @@ LEAST_STEPS = 20  # of fewer, the learning rate's warm-up would have none
 VALIDATIONS, VALIDATION_SCENES = 8, 40
 
 
-class DemoError(ValueError):
-    """What the user asked of the demo cannot be done; the message says what can."""
+class ReportError(ValueError):
+    """What the user asked of the report cannot be done; the message says what can."""
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Stage:
 
 
 @dataclass
-class Demo:
+class Report:
     """All that the page tells."""
 
     out: Path
@@ -99,21 +99,21 @@ class Silence(io.TextIOBase):
 
 
 def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | None) -> None:
-    """Raises DemoError: before anything is read or written."""
+    """Raises ReportError: before anything is read or written."""
     for name, value, least in (('--steps', steps, LEAST_STEPS), ('--scenes', scenes, 1)):
         if value is not None and value < least:
-            raise DemoError(f'{name} is {value}; give {least} or more, or leave it out.')
+            raise ReportError(f'{name} is {value}; give {least} or more, or leave it out.')
     at = out
     while not at.exists() and at != at.parent:
         at = at.parent
     if not at.is_dir():
-        raise DemoError(f'--out is {out}, but {at} is a file. Name a folder, new or old.')
+        raise ReportError(f'--out is {out}, but {at} is a file. Name a folder, new or old.')
     try:
         clip = weights_path(ARCH, weights)
     except FileNotFoundError as error:
-        raise DemoError(f'--weights is {weights!r}, but {error}') from error
+        raise ReportError(f'--weights is {weights!r}, but {error}') from error
     if clip is None:
-        raise DemoError(
+        raise ReportError(
             f'--weights is {weights!r}, which is no file; give toy-dense, toy, or the '
             f'path of another CLIP of architecture {ARCH}.'
         )
@@ -255,18 +255,18 @@ def stoppable() -> Iterator[None]:
         training = isinstance(stop, TrainingStopped)
         done = str(stop).splitlines()[0] if training else 'stopped'
         print(
-            f'\nzsclip demo: {done}. The same command goes on from the last checkpoint.',
+            f'\nzsclip report: {done}. The same command goes on from the last checkpoint.',
             file=sys.stderr,
             flush=True,
         )
         raise SystemExit(stop.status if training else 130) from None
 
 
-def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -> Demo:
+def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -> Report:
     """Everything but the page.
 
     Raises:
-        DemoError: see `check_arguments`; the configs and `load_clip` raise their own.
+        ReportError: see `check_arguments`; the configs and `load_clip` raise their own.
         SystemExit: Ctrl-C.
     """
     check_arguments(out, weights, steps, scenes)
@@ -276,7 +276,7 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
         label(free, '', '2/5 testing MaskCLIP, which trains nothing')
         label(trained, '3/5 training ZegCLIP', '4/5 testing ZegCLIP')
         datasets = build_datasets(trained)
-        demo = Demo(
+        report = Report(
             out,
             weights,
             datasets['test'],
@@ -285,51 +285,51 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
             {split: len(dataset) for split, dataset in datasets.items()},
             stages=Stages(),
         )
-        demo.stages.do('drawing the scenes', lambda: draw(datasets))
-        demo.methods.append(
-            demo.stages.do(
+        report.stages.do('drawing the scenes', lambda: draw(datasets))
+        report.methods.append(
+            report.stages.do(
                 'testing MaskCLIP',
                 lambda: test('MaskCLIP', free, None, out / 'predictions' / 'maskclip'),
             )
         )
-        say(scores(demo.methods[-1].metrics))
-        demo.training = demo.stages.do(
+        say(scores(report.methods[-1].metrics))
+        report.training = report.stages.do(
             'training ZegCLIP', lambda: finish_training(copy.deepcopy(trained), full_steps)
         )
-        demo.methods.append(
-            demo.stages.do(
+        report.methods.append(
+            report.stages.do(
                 'testing ZegCLIP',
                 lambda: test(
-                    'ZegCLIP', trained, demo.training.checkpoint, out / 'predictions' / 'zegclip'
+                    'ZegCLIP', trained, report.training.checkpoint, out / 'predictions' / 'zegclip'
                 ),
             )
         )
-        say(scores(demo.methods[-1].metrics))
-        demo.curves = read_curves(demo.training.folder)
-    if demo.training.reused:
-        demo.stages[2].note = 'trained by an earlier call' + (
-            '' if demo.training.seconds is None else f', in {duration(demo.training.seconds)}'
+        say(scores(report.methods[-1].metrics))
+        report.curves = read_curves(report.training.folder)
+    if report.training.reused:
+        report.stages[2].note = 'trained by an earlier call' + (
+            '' if report.training.seconds is None else f', in {duration(report.training.seconds)}'
         )
-    elif demo.training.seconds is None:
-        demo.stages[2].note = 'the rest of a training that was cut off'
-    add_commands(demo, trained, steps, scenes)
-    return demo
+    elif report.training.seconds is None:
+        report.stages[2].note = 'the rest of a training that was cut off'
+    add_commands(report, trained, steps, scenes)
+    return report
 
 
-def add_commands(demo: Demo, trained: Config, steps: int | None, scenes: int | None) -> None:
+def add_commands(report: Report, trained: Config, steps: int | None, scenes: int | None) -> None:
     """Gives each stage the command that does it alone."""
-    weights = f'--weights {shlex.quote(demo.weights)}'
+    weights = f'--weights {shlex.quote(report.weights)}'
     length = f' --cfg-options test_dataloader.dataset.length={scenes}' if scenes else ''
-    folder = shlex.quote(str(demo.training.folder))
-    checkpoint = shlex.quote(str(demo.training.checkpoint))
+    folder = shlex.quote(str(report.training.folder))
+    checkpoint = shlex.quote(str(report.training.checkpoint))
     if steps is None:
         options = ' '.join(f'{key}={value}' for key, value in validation(trained).items())
         config, options = Path(TRAINED).name, f' --cfg-options {options}'
     else:  # its schedule is another one: the run's own copy
         config, options = f'{folder}/{Path(TRAINED).name}.py', ''
-    demo.stages[1].command = f'zsclip test {Path(TRAINING_FREE).name} {weights}{length}'
-    demo.stages[2].command = f'zsclip train {config} {weights} --work-dir {folder}{options}'
-    demo.stages[3].command = f'zsclip test {config} {checkpoint} {weights}{length}'
+    report.stages[1].command = f'zsclip test {Path(TRAINING_FREE).name} {weights}{length}'
+    report.stages[2].command = f'zsclip train {config} {weights} --work-dir {folder}{options}'
+    report.stages[3].command = f'zsclip test {config} {checkpoint} {weights}{length}'
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The demo's page: one HTML file that asks for nothing from outside."""
+"""The report's page: one HTML file that asks for nothing from outside."""
 
 import platform
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from ...files import whole_file
 from ...visualization.paint import data_uri, paint, star
 from ..provenance import machine
 from .curves import line_chart
-from .stages import PICTURES, Demo, Method
+from .stages import PICTURES, Method, Report
 
 COLUMNS = {'mIoU': 'mIoU', 'S': 'mIoU(S)', 'U': 'mIoU(U)', 'hIoU': 'hIoU'}
 PACKAGES = ('torch', 'mmengine', 'mmsegmentation', 'mmcv', 'mmcv-lite', 'numpy', 'pillow')
@@ -28,53 +28,56 @@ WEIGHTS = {
     'which is '
     'trained by the contrastive loss alone: <code>docs/results_toy.md</code>.',
     'toy': '<code>toy</code>, trained by the contrastive loss alone: the CLIP on which the claims '
-    'of the papers are measured (<code>docs/results_toy.md</code>). The demo itself uses '
+    'of the papers are measured (<code>docs/results_toy.md</code>). The report itself uses '
     '<code>toy-dense</code>, which had a term on patches as well.',
 }
 
 
-def write_page(demo: Demo) -> Path:
-    """Writes `index.html` into the demo's folder, whole or not at all."""
-    path = demo.out / 'index.html'
-    text = build_page(demo)
+def write_page(report: Report) -> Path:
+    """Writes `index.html` into the report's folder, whole or not at all."""
+    path = report.out / 'index.html'
+    text = build_page(report)
     with whole_file(path) as partial:
         partial.write_text(text, encoding='utf-8')
     return path
 
 
-def build_page(demo: Demo) -> str:
+def build_page(report: Report) -> str:
     """The page as text."""
     template = Template(resources.files(__package__).joinpath('page.html').read_text('utf-8'))
-    count = min(PICTURES, len(demo.dataset))
+    count = min(PICTURES, len(report.dataset))
     return template.substitute(
-        intro=intro(demo),
-        test_scenes=f'{len(demo.dataset):,}',
-        scores=score_table(demo.methods),
-        why_below=why_below(demo),
-        class_count=len(demo.classes),
-        seen_count=len(demo.classes) - len(demo.unseen),
-        unseen_count=len(demo.unseen),
-        training=training_text(demo),
-        charts=charts(demo),
+        intro=intro(report),
+        test_scenes=f'{len(report.dataset):,}',
+        scores=score_table(report.methods),
+        why_below=why_below(report),
+        class_count=len(report.classes),
+        seen_count=len(report.classes) - len(report.unseen),
+        unseen_count=len(report.unseen),
+        training=training_text(report),
+        charts=charts(report),
         picture_count=count,
-        legend=legend(demo),
-        pictures='\n'.join(scene_row(demo, index) for index in range(count)),
-        per_class=class_table(demo.methods),
-        times=time_table(demo),
-        commands=escape('\n'.join(stage.command for stage in demo.stages if stage.command)),
-        facts=items(facts(demo)),
+        legend=legend(report),
+        pictures='\n'.join(scene_row(report, index) for index in range(count)),
+        per_class=class_table(report.methods),
+        times=time_table(report),
+        commands=escape('\n'.join(stage.command for stage in report.stages if stage.command)),
+        facts=items(facts(report)),
     )
 
 
-def intro(demo: Demo) -> str:
-    names = ', '.join(f'{escape(name)}*' for name in demo.unseen)
-    weights = WEIGHTS.get(demo.weights, f'<code>{escape(demo.weights)}</code>, given by the user.')
+def intro(report: Report) -> str:
+    names = ', '.join(f'{escape(name)}*' for name in report.unseen)
+    weights = WEIGHTS.get(
+        report.weights, f'<code>{escape(report.weights)}</code>, given by the user.'
+    )
     return (
         f'<p>A program drew these cartoon scenes, so their truth is exact. A tiny CLIP, trained on '
-        f'captions of such scenes, knows the names of {len(demo.classes)} classes, but no caption '
-        f'says where anything is. Segmentation then learns from masks of '
-        f'{len(demo.classes) - len(demo.unseen)} of them; the masks of the other '
-        f'{len(demo.unseen)} ({names}) are hidden from it: these are the <i>unseen</i> classes.</p>'
+        f'captions of such scenes, knows the names of {len(report.classes)} classes, but no '
+        f'caption says where anything is. Segmentation then learns from masks of '
+        f'{len(report.classes) - len(report.unseen)} of them; the masks of the other '
+        f'{len(report.unseen)} ({names}) are hidden from it: these are the <i>unseen</i> '
+        f'classes.</p>'
         f'<p><b>MaskCLIP</b> trains nothing: it reads a label off each patch of CLIP. '
         f'<b>ZegCLIP</b> (inductive) trains prompts and a small decoder on the masks of the seen '
         f'classes. Both use the CLIP {weights}</p>'
@@ -98,9 +101,9 @@ def score_table(methods: Sequence[Method]) -> str:
     )
 
 
-def why_below(demo: Demo) -> str:
+def why_below(report: Report) -> str:
     """Where ZegCLIP stands below MaskCLIP and why, from the numbers; '' where it nowhere does."""
-    free, trained = (method.metrics for method in demo.methods)
+    free, trained = (method.metrics for method in report.methods)
     change = {
         name: trained[key] - free[key]
         for name, key in (('seen', 'mIoU(S)'), ('unseen', 'mIoU(U)'))
@@ -116,14 +119,14 @@ def why_below(demo: Demo) -> str:
     )
     if 'seen' in below:
         reason = (
-            f'{demo.training.steps:,} steps are short (the paper trains 20,000 to 80,000): its '
+            f'{report.training.steps:,} steps are short (the paper trains 20,000 to 80,000): its '
             'prompts and decoder begin at random and have not yet made up for what they change '
             'in CLIP, and no mask of an unseen class was among their labels'
         )
-    if demo.weights == 'toy-dense':
+    if report.weights == 'toy-dense':
         reason += (
             '. MaskCLIP has an advantage here: <code>toy-dense</code> learned the patches of all '
-            f'{len(demo.classes)} classes, unseen ones included, from tags'
+            f'{len(report.classes)} classes, unseen ones included, from tags'
         )
     gain = ''.join(
         f' It gains {value:.1f} on {name} classes.'
@@ -168,55 +171,57 @@ def iou_cells(iou: float | None, number: int) -> str:
     )
 
 
-def training_text(demo: Demo) -> str:
-    training = demo.training
-    text = f'{training.steps:,} steps on {demo.scenes["train"]:,} scenes'
+def training_text(report: Report) -> str:
+    training = report.training
+    text = f'{training.steps:,} steps on {report.scenes["train"]:,} scenes'
     if training.steps != training.full_steps:
         text += (
             f' (<b>not the {training.full_steps:,} of the config</b>: --steps asked for it, so '
             'these are not the scores of the method)'
         )
-    if demo.curves.validated:
+    if report.curves.validated:
         text += (
-            f'. Seen, unseen and hIoU are measured on {demo.scenes["val"]:,} validation scenes; '
+            f'. Seen, unseen and hIoU are measured on {report.scenes["val"]:,} validation scenes; '
             'the table above is of the test scenes'
         )
     return f'<p>{text}.</p>'
 
 
-def charts(demo: Demo) -> str:
-    found = [line_chart({'loss': demo.curves.loss}, 'Loss of training by step', 'loss')]
-    if demo.curves.validated:
+def charts(report: Report) -> str:
+    found = [line_chart({'loss': report.curves.loss}, 'Loss of training by step', 'loss')]
+    if report.curves.validated:
         names = {'mIoU(S)': 'seen', 'mIoU(U)': 'unseen', 'hIoU': 'hIoU'}
-        lines = {names[key]: points for key, points in demo.curves.validated.items()}
+        lines = {names[key]: points for key, points in report.curves.validated.items()}
         found.append(line_chart(lines, 'Seen, unseen and hIoU by step', 'IoU, %'))
     return '\n'.join(found)
 
 
-def legend(demo: Demo) -> str:
+def legend(report: Report) -> str:
     """A swatch and a name for every class, unseen ones striped and starred."""
     parts = []
-    for i, name in enumerate(demo.classes):
-        swatch = paint(np.full((8, 12), i), demo.classes, palette(demo), demo.unseen, names=False)
-        parts.append(f'<img src="{data_uri(swatch)}" alt="">{escape(star(name, demo.unseen))}')
+    for i, name in enumerate(report.classes):
+        swatch = paint(
+            np.full((8, 12), i), report.classes, palette(report), report.unseen, names=False
+        )
+        parts.append(f'<img src="{data_uri(swatch)}" alt="">{escape(star(name, report.unseen))}')
     return items(parts)
 
 
-def scene_row(demo: Demo, index: int) -> str:
+def scene_row(report: Report, index: int) -> str:
     """Picture, truth and each method's labels of one test scene."""
-    scene = demo.dataset.scene(index)
-    truth = np.where(scene.semantic < len(demo.classes), scene.semantic.astype(int), -1)
-    present = [star(demo.classes[i], demo.unseen) for i in np.unique(truth) if i >= 0]
+    scene = report.dataset.scene(index)
+    truth = np.where(scene.semantic < len(report.classes), scene.semantic.astype(int), -1)
+    present = [star(report.classes[i], report.unseen) for i in np.unique(truth) if i >= 0]
     cells = [
         figure(Image.fromarray(scene.image), 'picture', f'test scene {index}'),
-        figure(picture(demo, truth), 'truth', f'truth: {", ".join(present)}'),
+        figure(picture(report, truth), 'truth', f'truth: {", ".join(present)}'),
     ]
-    for method in demo.methods:
-        labels = predicted(demo, method, index)
+    for method in report.methods:
+        labels = predicted(report, method, index)
         right = f'{100 * (labels == truth)[truth >= 0].mean():.0f} % of pixels right'
         cells.append(
             figure(
-                picture(demo, labels),
+                picture(report, labels),
                 f'{method.name}: {right}',
                 f'labels of {method.name}, {right}',
             )
@@ -227,18 +232,18 @@ def scene_row(demo: Demo, index: int) -> str:
     )
 
 
-def predicted(demo: Demo, method: Method, index: int) -> np.ndarray:
+def predicted(report: Report, method: Method, index: int) -> np.ndarray:
     """The label map (H, W) that a method's test wrote for a scene."""
-    name = Path(demo.dataset.get_data_info(index)['img_path']).stem
+    name = Path(report.dataset.get_data_info(index)['img_path']).stem
     return read_label_file(str(method.predictions / f'{name}.png')).astype(int)
 
 
-def picture(demo: Demo, labels: np.ndarray) -> Image.Image:
-    return paint(labels, demo.classes, palette(demo), demo.unseen)
+def picture(report: Report, labels: np.ndarray) -> Image.Image:
+    return paint(labels, report.classes, palette(report), report.unseen)
 
 
-def palette(demo: Demo) -> list:
-    return demo.dataset.metainfo['palette']
+def palette(report: Report) -> list:
+    return report.dataset.metainfo['palette']
 
 
 def figure(image: Image.Image, caption: str, alt: str) -> str:
@@ -248,20 +253,20 @@ def figure(image: Image.Image, caption: str, alt: str) -> str:
     )
 
 
-def time_table(demo: Demo) -> str:
+def time_table(report: Report) -> str:
     rows = ''.join(
         f'<tr><td>{escape(stage.name)}</td><td class="number">{duration(stage.seconds)}</td>'
         f'<td class="soft">{escape(stage.note)}</td></tr>'
-        for stage in demo.stages
+        for stage in report.stages
     )
-    total = duration(sum(stage.seconds for stage in demo.stages))
+    total = duration(sum(stage.seconds for stage in report.stages))
     return (
         f'<table><tbody>{rows}<tr><th>together</th><td class="number">{total}</td><td></td></tr>'
         '</tbody></table>'
     )
 
 
-def facts(demo: Demo) -> Iterable[str]:
+def facts(report: Report) -> Iterable[str]:
     found = {name: compat.installed_version(name) for name in PACKAGES}
     yield escape(machine())
     yield escape(f'{platform.platform()}, Python {platform.python_version()}')
@@ -274,8 +279,8 @@ def facts(demo: Demo) -> Iterable[str]:
         )
     )
     yield (
-        f'checkpoint, logs and all {len(demo.dataset):,} label maps: '
-        f'<code>{escape(str(demo.out))}</code>'
+        f'checkpoint, logs and all {len(report.dataset):,} label maps: '
+        f'<code>{escape(str(report.out))}</code>'
     )
 
 

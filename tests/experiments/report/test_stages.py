@@ -1,4 +1,4 @@
-"""`zsclip demo`: what it refuses, and one whole small run, done twice."""
+"""`zsclip report`: what it refuses, and one whole small run, done twice."""
 
 import json
 
@@ -10,12 +10,12 @@ from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import save_clip
 from mmseg_zsclip.clip.model import CLIP
 from mmseg_zsclip.engine.stopping import TrainingStopped
-from mmseg_zsclip.experiments.demo import stages
+from mmseg_zsclip.experiments.report import stages
 
 
 @pytest.fixture(scope='module')
 def clip(tmp_path_factory):
-    """A random CLIP of the demo's architecture."""
+    """A random CLIP of the report's architecture."""
     path = tmp_path_factory.mktemp('clip') / 'random.pt'
     save_clip(CLIP(get_arch(stages.ARCH)), path, half=True)
     return path
@@ -39,7 +39,7 @@ def test_wrong_arguments_are_named_before_anything_is_written(
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'file').write_text('')
     with pytest.raises(SystemExit, match=f'zsclip: {message}'):
-        main(['demo', '--weights', str(clip), *arguments])
+        main(['report', '--weights', str(clip), *arguments])
     assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
@@ -55,11 +55,11 @@ def test_a_changed_config_never_finds_the_training_of_another(clip, tmp_path):
 
 def test_commands_of_a_shortened_run_name_the_runs_own_config(clip, tmp_path):
     trained = Config(dict(train_cfg=dict(max_iters=80)))
-    demo = stages.Demo(tmp_path, 'toy', None, [], [], {}, stages=[stages.Stage('', 0)] * 0)
-    demo.stages = [stages.Stage(name, 0.0) for name in 'abcd']
-    demo.training = stages.Training(tmp_path / 'a b', tmp_path / 'a b/iter_80.pth', 80, 400)
-    stages.add_commands(demo, trained, 80, 5)
-    _, free, train, test = (stage.command for stage in demo.stages)
+    report = stages.Report(tmp_path, 'toy', None, [], [], {}, stages=[stages.Stage('', 0)] * 0)
+    report.stages = [stages.Stage(name, 0.0) for name in 'abcd']
+    report.training = stages.Training(tmp_path / 'a b', tmp_path / 'a b/iter_80.pth', 80, 400)
+    stages.add_commands(report, trained, 80, 5)
+    _, free, train, test = (stage.command for stage in report.stages)
     assert free.endswith(
         'toy_maskclip --weights toy --cfg-options test_dataloader.dataset.length=5'
     )
@@ -69,8 +69,8 @@ def test_commands_of_a_shortened_run_name_the_runs_own_config(clip, tmp_path):
     assert test.startswith(
         f"zsclip test '{tmp_path}/a b'/toy_inductive.py '{tmp_path}/a b/iter_80.pth'"
     )
-    stages.add_commands(demo, trained, None, None)
-    assert demo.stages[2].command.endswith(
+    stages.add_commands(report, trained, None, None)
+    assert report.stages[2].command.endswith(
         '--cfg-options train_cfg.val_interval=10 val_dataloader.dataset.length=40'
     )
 
@@ -95,7 +95,7 @@ def test_a_small_demo_from_any_directory_whose_training_is_used_again(
 
     monkeypatch.setattr(stages, 'configs', smaller)
     assert (
-        main(['demo', '--weights', str(clip), '--steps', '20', '--scenes', '2', '--out', 'here'])
+        main(['report', '--weights', str(clip), '--steps', '20', '--scenes', '2', '--out', 'here'])
         == 0
     )
     shown = capsys.readouterr()
@@ -141,5 +141,5 @@ def test_an_interrupted_demo_ends_in_two_lines(stop, status, words, monkeypatch,
         stages.run_stages(tmp_path, 'toy-dense', 20, 1)
     assert ended.value.code == status
     lines = capsys.readouterr().err.split('\n')
-    assert f'zsclip demo: {words}. The same command goes on from the last checkpoint.' in lines
+    assert f'zsclip report: {words}. The same command goes on from the last checkpoint.' in lines
     assert len(lines) <= 3

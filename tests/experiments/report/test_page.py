@@ -14,16 +14,16 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmseg_zsclip.datasets.label_files import write_label_file
-from mmseg_zsclip.experiments.demo import page
-from mmseg_zsclip.experiments.demo.curves import Curves
-from mmseg_zsclip.experiments.demo.stages import Demo, Method, Stage, Training
+from mmseg_zsclip.experiments.report import page
+from mmseg_zsclip.experiments.report.curves import Curves
+from mmseg_zsclip.experiments.report.stages import Method, Report, Stage, Training
 from mmseg_zsclip.registry import DATASETS
 
 UNSEEN = ['boat', 'flower', 'umbrella', 'sand', 'cloud']
 
 
 @pytest.fixture
-def demo(tmp_path):
+def report(tmp_path):
     """Made-up results of two methods on two scenes; the predictions are the truth."""
     init_default_scope('mmseg')
     dataset = DATASETS.build(
@@ -38,7 +38,7 @@ def demo(tmp_path):
     ]
     rows[-1]['IoU'] = None
     metrics = {'mIoU': 41.26, 'mIoU(S)': 45.0, 'mIoU(U)': 30.0, 'hIoU': 36.0}
-    return Demo(
+    return Report(
         tmp_path,
         'toy-dense',
         dataset,
@@ -76,8 +76,8 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_page_is_one_file_that_fetches_nothing(demo):
-    text = page.build_page(demo)
+def test_page_is_one_file_that_fetches_nothing(report):
+    text = page.build_page(report)
     checker = Checker()
     checker.feed(text)
     assert checker.open == []
@@ -92,9 +92,9 @@ def stored_size(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.partition(',')[2]))).size
 
 
-def test_every_picture_keeps_its_natural_aspect(demo):
+def test_every_picture_keeps_its_natural_aspect(report):
     """A width and height that are not the file's, or a style of one alone, draws it stretched."""
-    text = page.build_page(demo)
+    text = page.build_page(report)
     checker = Checker()
     checker.feed(text)
     pictures = [image for image in checker.images if image['alt']]
@@ -119,8 +119,8 @@ BROWSER = next(
 
 @pytest.mark.skipif(BROWSER is None, reason='neither chromium nor google-chrome is installed')
 @pytest.mark.parametrize('width', [400, 1200])
-def test_a_browser_draws_every_picture_at_its_natural_aspect(demo, width):
-    path = page.write_page(demo)
+def test_a_browser_draws_every_picture_at_its_natural_aspect(report, width):
+    path = page.write_page(report)
     measure = (
         '<script>onload = () => document.body.setAttribute("measured", JSON.stringify('
         '[...document.images].map(one => [one.clientWidth, one.clientHeight,'
@@ -134,7 +134,7 @@ def test_a_browser_draws_every_picture_at_its_natural_aspect(demo, width):
             '--no-sandbox',
             '--disable-gpu',
             f'--window-size={width},900',
-            f'--user-data-dir={demo.out}/profile',
+            f'--user-data-dir={report.out}/profile',
             '--dump-dom',
             path.as_uri(),
         ],
@@ -149,31 +149,31 @@ def test_a_browser_draws_every_picture_at_its_natural_aspect(demo, width):
         assert drawn_wide / drawn_high == pytest.approx(wide / high, rel=0.02)
 
 
-def change(demo, seen, unseen):
-    method = demo.methods[1]
+def change(report, seen, unseen):
+    method = report.methods[1]
     method.metrics = {**method.metrics, 'mIoU(S)': 45.0 + seen, 'mIoU(U)': 30.0 + unseen}
-    return page.build_page(demo)
+    return page.build_page(report)
 
 
-def test_page_says_why_zegclip_stands_below_maskclip(demo):
-    assert 'stands below' not in change(demo, 0.0, 0.01)
-    text = change(demo, 5.0, -2.5)
+def test_page_says_why_zegclip_stands_below_maskclip(report):
+    assert 'stands below' not in change(report, 0.0, 0.01)
+    text = change(report, 5.0, -2.5)
     assert (
         'below MaskCLIP by 2.5 points on unseen classes: it learned from masks of the seen' in text
     )
     assert 'It gains 5.0 on seen classes.' in text
     assert 'patches of all 20 classes' in text
-    text = change(demo, -1.5, -2.5)
+    text = change(report, -1.5, -2.5)
     assert (
         '1.5 points on seen classes and 2.5 points on unseen classes: 400 steps are short' in text
     )
-    demo.weights = 'toy'
-    assert 'patches of all' not in change(demo, -1.5, -2.5)
+    report.weights = 'toy'
+    assert 'patches of all' not in change(report, -1.5, -2.5)
 
 
-def test_page_has_every_class_every_score_and_marks_unseen_classes(demo):
-    text = page.build_page(demo)
-    for name in demo.classes:
+def test_page_has_every_class_every_score_and_marks_unseen_classes(report):
+    text = page.build_page(report)
+    for name in report.classes:
         marked = f'{name}*' if name in UNSEEN else name
         group = 'unseen' if name in UNSEEN else 'seen'
         assert f'<th scope="row">{marked}</th><td>{group}</td>' in text
@@ -185,8 +185,8 @@ def test_page_has_every_class_every_score_and_marks_unseen_classes(demo):
     assert '2 min 05 s' in text
 
 
-def test_names_and_commands_are_escaped(demo):
-    text = page.build_page(demo)
+def test_names_and_commands_are_escaped(report):
+    text = page.build_page(report)
     assert 'Zeg&lt;CLIP&gt;' in text
     assert 'Zeg<CLIP>' not in text
     assert '--x &quot;a&amp;b&quot;' in text
@@ -200,20 +200,20 @@ def test_names_and_commands_are_escaped(demo):
         ('my<.pt', 'my&lt;.pt'),
     ],
 )
-def test_page_says_what_the_clip_was_trained_with(demo, weights, said):
-    demo.weights = weights
-    assert said in page.build_page(demo)
+def test_page_says_what_the_clip_was_trained_with(report, weights, said):
+    report.weights = weights
+    assert said in page.build_page(report)
 
 
-def test_a_shortened_training_is_said_to_be_no_score_of_the_method(demo):
-    assert 'not the' not in page.training_text(demo)
-    demo.training.steps = 20
-    assert 'not the 400 of the config' in page.training_text(demo)
+def test_a_shortened_training_is_said_to_be_no_score_of_the_method(report):
+    assert 'not the' not in page.training_text(report)
+    report.training.steps = 20
+    assert 'not the 400 of the config' in page.training_text(report)
 
 
-def test_page_is_written_whole_and_follows_dark_mode_and_small_screens(demo):
-    path = page.write_page(demo)
-    assert path == demo.out / 'index.html'
+def test_page_is_written_whole_and_follows_dark_mode_and_small_screens(report):
+    path = page.write_page(report)
+    assert path == report.out / 'index.html'
     text = path.read_text(encoding='utf-8')
     assert text.endswith('</html>\n')
     assert 'prefers-color-scheme: dark' in text

@@ -9,7 +9,7 @@ import pytest
 from mmengine.hooks import LoggerHook
 from mmengine.visualization import LocalVisBackend
 
-from mmseg_zsclip.experiments.demo.curves import HEIGHT, line_chart, nice_ticks, read_curves
+from mmseg_zsclip.experiments.report.curves import HEIGHT, line_chart, nice_ticks, read_curves
 
 
 def write_log(folder, rows):

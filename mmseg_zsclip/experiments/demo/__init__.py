@@ -1,1 +1,0 @@
-"""`zsclip demo`: the toy world, a method without training, one with, and a page about both."""
