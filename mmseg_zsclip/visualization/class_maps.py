@@ -28,13 +28,13 @@ def tile(image: np.ndarray | Image.Image, title: str) -> Image.Image:
     return out
 
 
-def grid(tiles: Sequence[Image.Image]) -> Image.Image:
-    """Tiles of about one size, `COLUMNS` a row."""
+def grid(tiles: Sequence[Image.Image], columns: int = COLUMNS) -> Image.Image:
+    """Tiles of about one size, `columns` a row."""
     width, height = map(max, zip(*(one.size for one in tiles), strict=True))
-    rows = -(-len(tiles) // COLUMNS)
-    out = Image.new('RGB', (width * min(COLUMNS, len(tiles)), height * rows), 'white')
+    rows = -(-len(tiles) // columns)
+    out = Image.new('RGB', (width * min(columns, len(tiles)), height * rows), 'white')
     for i, one in enumerate(tiles):
-        out.paste(one, (i % COLUMNS * width, i // COLUMNS * height))
+        out.paste(one, (i % columns * width, i // columns * height))
     return out
 
 

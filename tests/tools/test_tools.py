@@ -18,6 +18,13 @@ TOOLS = {
 CASES = {
     'analysis_tools/benchmark.py': ('', '--runz', '--runs', 'nowhere', 'unknown suite'),
     'analysis_tools/benchmark_two_stage.py': ('x', '--outt', '--out', 'nowhere', 'nowhere'),
+    'analysis_tools/draw_methods.py': (
+        '--model x y',
+        '--photo-s',
+        '--photos',
+        '--model x nowhere',
+        "no model 'nowhere'",
+    ),
     'analysis_tools/draw_mta_clip.py': (
         'x y',
         '--photo-s',
