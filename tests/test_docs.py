@@ -16,7 +16,8 @@ from mmseg.apis import init_model  # isort: skip  behind the ops fallback
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'
 METHODS = sorted(ROOT.glob('configs/*/README.md'))
-PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md')), *METHODS]
+README = ROOT / 'README.md'
+PAGES = [README, ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md')), *METHODS]
 ROOMS = [
     'configs',
     'docs',
@@ -80,6 +81,20 @@ def test_every_file_and_config_that_a_page_names_is_there(page):
         assert any((root / path).exists() for root in (ROOT, ROOT / 'mmseg_zsclip')), path
     for config in re.findall(r'zsclip (?:train|test|check|config) ([a-z][\w-]+)', text):
         assert find_config(config)
+
+
+def test_the_first_page_counts_the_claims_that_hold_as_the_results_do():
+    told = re.findall(r'^\| \[(\S+)\]\(.* (\d+) of (\d+) claims', README.read_text(), re.MULTILINE)
+    measured = [
+        row
+        for page in DOCS.glob('results_toy*.md')
+        for row in re.findall(
+            r'^\| (\S+) \(.+?\) \| (\d+) \| (\d+) ', page.read_text(), re.MULTILINE
+        )
+    ]
+    assert len(told) >= 4
+    for name, held, claims in told:
+        assert (name, claims, held) in measured
 
 
 def test_methods_were_found():
