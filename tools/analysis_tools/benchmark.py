@@ -6,6 +6,7 @@
     python tools/analysis_tools/benchmark.py two_stage --size 480
     python tools/analysis_tools/benchmark.py mta_clip            # ResNet-50, whatever --arch
     python tools/analysis_tools/benchmark.py masqclip --arch ViT-L-14-336 --size 336
+    python tools/analysis_tools/benchmark.py peers --size 352    # SAN, CLIPSeg
     python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
@@ -28,6 +29,7 @@ from benchmark_parts import (
     VOC,
     Setup,
     maskclip_config,
+    open_clip_tower,
     peak_gb,
     peak_of,
     single,
@@ -35,6 +37,7 @@ from benchmark_parts import (
     without_names,
     zegclip_model,
 )
+from benchmark_peers import peers
 from benchmark_two_stage import two_stage
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
@@ -45,12 +48,6 @@ from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.models.self_training import Teacher, best_of
 from mmseg_zsclip.registry import MODELS
-
-
-def open_clip_tower(arch: str, size: int) -> nn.Module:
-    import open_clip
-
-    return open_clip.create_model(arch, force_image_size=size).visual.eval()
 
 
 def tower(setup: Setup) -> Iterator[dict]:
@@ -295,6 +292,7 @@ SUITES = dict(
     two_stage=two_stage,
     mta_clip=mta_clip,
     masqclip=masqclip,
+    peers=peers,
 )
 
 
@@ -325,9 +323,10 @@ def main() -> None:
     for name in args.suites:
         for row in SUITES[name](setup):
             rows.append(row)
+            limit = '' if row['limit'] is None else f'{row["limit"]:6.3f}'
             print(
                 f'{row["case"]:68} {row["ours"]:8.3f} {row["reference"]:8.3f} {row["ratio"]:6.3f} '
-                f'{row["ratio_min"]:5.3f}-{row["ratio_max"]:.3f} {row["limit"]:6.3f}',
+                f'{row["ratio_min"]:5.3f}-{row["ratio_max"]:.3f} {limit}',
                 flush=True,
             )
     if args.json:

@@ -39,6 +39,12 @@ class Setup:
         return compare(ours, reference, max(self.runs // fewer, 1), self.device)
 
 
+def open_clip_tower(arch: str, size: int) -> nn.Module:
+    import open_clip
+
+    return open_clip.create_model(arch, force_image_size=size).visual.eval()
+
+
 def timed(run: Callable[[], object], device: str) -> float:
     """Seconds of one run, the GPU's queue included."""
     if device == 'cuda':
@@ -156,7 +162,7 @@ def peak_of(run: Callable, setup: Setup, argument: object) -> float:
         return pool.apply(run, (setup, argument))
 
 
-def single(case: str, limit: float, ours: float, reference: float) -> dict:
+def single(case: str, limit: float | None, ours: float, reference: float) -> dict:
     """A row of what is measured once."""
     ratio = ours / reference
     return dict(
