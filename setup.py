@@ -83,6 +83,7 @@ setup(
         'mim': requirements('mminstall'),
         'optional': requirements('optional'),
         'onnx': requirements('onnx'),
+        'ray': requirements('ray'),
         'demo': requirements('demo'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),

@@ -26,6 +26,9 @@ class WriteError(OSError):
         super().__init__(message)
         self.errno = number
 
+    def __reduce__(self):  # it may come from a worker of another process
+        return type(self), (self.args[0], self.errno)
+
 
 @contextmanager
 def whole_file(

@@ -1,9 +1,11 @@
+import errno
 import json
+import pickle
 
 import numpy as np
 import pytest
 
-from mmseg_zsclip.files import whole_file, write_json
+from mmseg_zsclip.files import WriteError, whole_file, write_json
 
 
 def write_half(path):
@@ -39,3 +41,8 @@ def test_json_takes_numpy_and_makes_its_folder(tmp_path):
         write_json(path, dict(score=object()))
     assert json.loads(path.read_text()) == dict(score=1.5, row=[0, 1])
     assert [file.name for file in path.parent.iterdir()] == ['a.json']
+
+
+def test_an_error_of_writing_comes_whole_from_another_process():
+    error = pickle.loads(pickle.dumps(WriteError('the disk is full', errno.ENOSPC)))
+    assert (type(error), str(error), error.errno) == (WriteError, 'the disk is full', errno.ENOSPC)

@@ -34,14 +34,16 @@ class Outcome:
     Args:
         segmented: photos, in this run.
         failed: path -> why it could not be read.
-        model_seconds: in the model alone.
+        model_seconds: in the model alone; of several workers, at a time.
         seconds: from the first photo to the last file.
+        repeated: photos that were begun again, as a worker ended before it wrote them.
     """
 
     segmented: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     model_seconds: float = 0.0
     seconds: float = 0.0
+    repeated: int = 0
 
 
 @dataclass
@@ -105,7 +107,21 @@ def zero_shot_job(
     )
 
 
-def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Outcome:
+def in_this_process(
+    photos: Sequence[Photo], writers: Sequence[Writer], job: Job, outcome: Outcome
+) -> None:
+    """The engine of one machine: reads ahead, and writes while the model sees the next photos."""
+    bar = ProgressBar('photos', len(photos))
+    write_missing(photos, writers, job, outcome, bar.update)
+    bar.close(f'{outcome.segmented} segmented')
+
+
+def segment_photos(
+    paths: Sequence[str],
+    out: str | os.PathLike,
+    job: Job,
+    engine: Callable[[Sequence[Photo], Sequence[Writer], Job, Outcome], None] = in_this_process,
+) -> Outcome:
     """Writes the label map and the annotations of every photo into `out`, which is made.
 
     Killed at any time, it goes on where it was: a photo whose label map is there is done, and no
@@ -115,6 +131,7 @@ def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Ou
     Args:
         paths: absolute, each once. One that cannot be read is passed over, and named in the
             outcome.
+        engine: writes what is missing of photos, the label map of each last, and counts.
 
     Raises:
         ValueError: unknown formats; what `out` holds was made by other settings; names of classes
@@ -125,18 +142,23 @@ def segment_photos(paths: Sequence[str], out: str | os.PathLike, job: Job) -> Ou
     out = Path(out).absolute()
     with in_use(out):
         try:
-            return _segmented(paths, out, job)
+            return _segmented(paths, out, job, engine)
         finally:
             (out / LOCK_FILE).unlink()
 
 
-def _segmented(paths: Sequence[str], out: Path, job: Job) -> Outcome:
-    for left in out.rglob('.*.partial'):  # of a run that was killed
+def remove_partial(out: Path) -> None:
+    """What a run or a worker that was killed left."""
+    for left in out.rglob('.*.partial'):
         left.unlink()
+
+
+def _segmented(paths: Sequence[str], out: Path, job: Job, engine: Callable) -> Outcome:
+    remove_partial(out)
     writers = job.writers(out)
     photos, asked = noted(paths, out, job), set(paths)
     outcome, start = Outcome(), time.perf_counter()
-    _one_by_one([photo for photo in photos if photo.path in asked], writers, job, outcome)
+    engine([photo for photo in photos if photo.path in asked], writers, job, outcome)
     labelled = [photo for photo in photos if not writers[-1].missing(photo)]
     for writer in writers if labelled else ():
         writer.finish(labelled, writers[-1].read)
@@ -171,13 +193,21 @@ def noted(paths: Sequence[str], out: Path, job: Job) -> list[Photo]:
     return [Photo(one, name, i) for i, (one, name) in enumerate(known.items(), 1)]
 
 
-def _one_by_one(
-    photos: Sequence[Photo], writers: Sequence[Writer], job: Job, outcome: Outcome
+def write_missing(
+    photos: Sequence[Photo],
+    writers: Sequence[Writer],
+    job: Job,
+    outcome: Outcome,
+    told: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Segments photos without a label map; of the others, writes the formats that they lack."""
+    """Segments photos without a label map; of the others, writes the formats that they lack.
+
+    Args:
+        told: gets the number of photos that are done.
+    """
     maps = writers[-1]
     todo = [photo for photo in photos if maps.missing(photo)]
-    bar, count = ProgressBar('photos', len(photos)), len(photos) - len(todo)
+    count = len(photos) - len(todo)
     with ThreadPoolExecutor(THREADS) as readers, ThreadPoolExecutor(THREADS) as pens:
         writing = deque()
         for photo in photos:
@@ -200,9 +230,8 @@ def _one_by_one(
                 writing.append(pens.submit(_write, photo, writers, labels))
             _wait(writing, job.batch)
             count += len(batch)
-            bar.update(count)
+            told(count)
         _wait(writing, 0)
-    bar.close(f'{outcome.segmented} segmented')
 
 
 def _read_ahead(

@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from .. import compat
 from ..annotations import FORMATS
 from ..vocabulary.class_names import split_names
 from .launching import add_segmenter_arguments
+
+ENGINES = ('local', 'ray')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='pixels whose class is less probable are of no class (0 to 1; default: 0)',
     )
     parser.add_argument('--batch', type=int, default=4, help='photos at a time (default: 4)')
+    parser.add_argument(
+        '--engine',
+        choices=ENGINES,
+        default='local',
+        help='ray: workers on this machine or on a Ray cluster (extra `ray`; default: local)',
+    )
+    parser.add_argument('--workers', type=int, default=2, help='of --engine ray (default: 2)')
 
 
 def formats(text: str) -> list[str]:
@@ -50,12 +60,10 @@ def formats(text: str) -> list[str]:
     return names
 
 
-def run(args: argparse.Namespace) -> int:
+def job_of(args: argparse.Namespace):
+    """The `Job` that the options ask for."""
     compat.setup(now=True)
-    from ..apis.photo_arguments import named_photos
-
-    photos = named_photos(args.photos, args.out)
-    from ..apis.segment_photos import segment_photos, zero_shot_job
+    from ..apis.segment_photos import zero_shot_job
     from ..apis.segmenter import ZeroShotSegmenter
 
     segmenter = ZeroShotSegmenter(args.model, args.weights, batch_size=args.batch)
@@ -63,9 +71,26 @@ def run(args: argparse.Namespace) -> int:
         segmenter, args.classes, args.background or None, args.threshold, args.format
     )
     job.settings |= dict(model=args.model, weights=args.weights)
-    outcome = segment_photos(photos, args.out, job)
+    return job
+
+
+def run(args: argparse.Namespace) -> int:
+    compat.setup(now=True)
+    from ..apis.photo_arguments import named_photos
+
+    photos = named_photos(args.photos, args.out)
+    from ..apis.segment_photos import in_this_process, segment_photos
+
+    engine = in_this_process
+    if args.engine == 'ray':
+        from ..apis.ray_engine import RayEngine
+
+        engine = RayEngine(partial(job_of, args), args.workers)
+    outcome = segment_photos(photos, args.out, job_of(args), engine)
     before = len(photos) - outcome.segmented - len(outcome.failed)
     print(f'{args.out}: {outcome.segmented} segmented, {before} done before')
+    if outcome.repeated:
+        print(f'{outcome.repeated} photos were begun again, as a worker ended before it wrote them')
     if outcome.segmented:
         whole, model = (
             outcome.segmented / seconds for seconds in (outcome.seconds, outcome.model_seconds)
