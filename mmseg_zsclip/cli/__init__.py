@@ -25,7 +25,7 @@ COMMANDS = {
     'export': ('.export_onnx', 'write a model as an ONNX file that needs neither torch nor mmseg'),
     'report': (
         '..experiments.report.command',
-        'draw a world, test and train two methods on it, and show them on a web page',
+        'draw a world, train and test four methods on it, and show them on a web page',
     ),
     'doctor': ('.doctor', 'what is installed, what is missing, and the command that repairs it'),
 }

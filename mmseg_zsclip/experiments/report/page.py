@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 
@@ -22,14 +23,10 @@ from .stages import PICTURES, Method, Report
 COLUMNS = {'mIoU': 'mIoU', 'S': 'mIoU(S)', 'U': 'mIoU(U)', 'hIoU': 'hIoU'}
 PACKAGES = ('torch', 'mmengine', 'mmsegmentation', 'mmcv', 'mmcv-lite', 'numpy', 'pillow')
 WEIGHTS = {
-    'toy-dense': '<code>toy-dense</code>: its pre-training had, beside the contrastive loss, a '
-    'term on patches (from image-level tags alone), so its patches are better than contrastive '
-    'training makes them. The claims of the papers are therefore measured on <code>toy</code>, '
-    'which is '
-    'trained by the contrastive loss alone: <code>docs/results_toy.md</code>.',
-    'toy': '<code>toy</code>, trained by the contrastive loss alone: the CLIP on which the claims '
-    'of the papers are measured (<code>docs/results_toy.md</code>). The report itself uses '
-    '<code>toy-dense</code>, which had a term on patches as well.',
+    'toy': '<code>toy</code>, trained by the contrastive loss alone',
+    'toy-dense': '<code>toy-dense</code>, whose pre-training had a term on patches as well (from '
+    'image-level tags alone), so that MaskCLIP, which reads patches, is better than contrastive '
+    'training makes it; the claims of the papers are measured on <code>toy</code>',
 }
 
 
@@ -49,8 +46,8 @@ def build_page(report: Report) -> str:
     return template.substitute(
         intro=intro(report),
         test_scenes=f'{len(report.dataset):,}',
-        scores=score_table(report.methods),
-        why_below=why_below(report),
+        scores=score_table(report),
+        story=story(report),
         class_count=len(report.classes),
         seen_count=len(report.classes) - len(report.unseen),
         unseen_count=len(report.unseen),
@@ -69,77 +66,66 @@ def build_page(report: Report) -> str:
 def intro(report: Report) -> str:
     names = ', '.join(f'{escape(name)}*' for name in report.unseen)
     weights = WEIGHTS.get(
-        report.weights, f'<code>{escape(report.weights)}</code>, given by the user.'
+        report.weights, f'<code>{escape(report.weights)}</code>, given by the user'
     )
+    seen = len(report.classes) - len(report.unseen)
     return (
         f'<p>A program drew these cartoon scenes, so their truth is exact. A tiny CLIP, trained on '
         f'captions of such scenes, knows the names of {len(report.classes)} classes, but no '
-        f'caption says where anything is. Segmentation then learns from masks of '
-        f'{len(report.classes) - len(report.unseen)} of them; the masks of the other '
-        f'{len(report.unseen)} ({names}) are hidden from it: these are the <i>unseen</i> '
-        f'classes.</p>'
-        f'<p><b>MaskCLIP</b> trains nothing: it reads a label off each patch of CLIP. '
-        f'<b>ZegCLIP</b> (inductive) trains prompts and a small decoder on the masks of the seen '
-        f'classes. Both use the CLIP {weights}</p>'
+        f'caption says where anything is. Four methods make a segmentation of it, each with more '
+        f'help than the one before. Masks, where a method may have any, are of {seen} classes; '
+        f'the masks of the other {len(report.unseen)} ({names}) are hidden from all: these are the '
+        f'<i>unseen</i> classes.</p><p>All start from the CLIP {weights}.</p>'
     )
 
 
-def score_table(methods: Sequence[Method]) -> str:
+def score_table(report: Report) -> str:
+    """A row a method: what it learns from, what that costs, and its scores."""
+
     def cell(method: Method, key: str) -> str:
         value = method.metrics.get(key)
         return f'<td class="number">{"-" if value is None else f"{value:.1f}"}</td>'
 
     head = ''.join(f'<th class="number">{name}</th>' for name in COLUMNS)
     rows = ''.join(
-        f'<tr><th scope="row">{escape(method.name)}</th>'
-        f'{"".join(cell(method, key) for key in COLUMNS.values())}</tr>'
-        for method in methods
+        f'<tr><th scope="row">{escape(method.step.name)}</th><td>{escape(method.step.learns)}</td>'
+        f'<td>{cost(method)}</td>{"".join(cell(method, key) for key in COLUMNS.values())}</tr>'
+        for method in report.methods
     )
     return (
-        f'<table class="scores"><thead><tr><th>method</th>{head}</tr></thead>'
-        f'<tbody>{rows}</tbody></table>'
+        f'<table class="scores"><thead><tr><th>method</th><th>learns from</th><th>training</th>'
+        f'{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
-def why_below(report: Report) -> str:
-    """Where ZegCLIP stands below MaskCLIP and why, from the numbers; '' where it nowhere does."""
-    free, trained = (method.metrics for method in report.methods)
-    change = {
-        name: trained[key] - free[key]
-        for name, key in (('seen', 'mIoU(S)'), ('unseen', 'mIoU(U)'))
-        if key in free and key in trained
-    }
-    below = {name: -value for name, value in change.items() if round(value, 1) < 0}
-    if not below:
-        return ''
-    where = ' and '.join(f'{points:.1f} points on {name} classes' for name, points in below.items())
-    reason = (
-        'it learned from masks of the seen classes alone, and what it changes in CLIP for them, '
-        'unseen classes lose'
-    )
-    if 'seen' in below:
-        reason = (
-            f'{report.training.steps:,} steps are short (the paper trains 20,000 to 80,000): its '
-            'prompts and decoder begin at random and have not yet made up for what they change '
-            'in CLIP, and no mask of an unseen class was among their labels'
-        )
-    if report.weights == 'toy-dense':
-        reason += (
-            '. MaskCLIP has an advantage here: <code>toy-dense</code> learned the patches of all '
-            f'{len(report.classes)} classes, unseen ones included, from tags'
-        )
-    gain = ''.join(
-        f' It gains {value:.1f} on {name} classes.'
-        for name, value in change.items()
-        if name not in below
-    )
-    return f'<p>ZegCLIP stands below MaskCLIP by {where}: {reason}.{gain}</p>'
+def cost(method: Method) -> str:
+    training = method.training
+    if training is None:
+        return 'none'
+    time = 'time not known' if training.seconds is None else duration(training.seconds)
+    return f'{training.steps:,} steps, {time}'
+
+
+def story(report: Report) -> str:
+    """What each method gains over the one before, from the numbers, and why where it loses."""
+    told = []
+    for before, method in pairwise(report.methods):
+        gains = {
+            name: round(method.metrics[key] - before.metrics[key], 1)
+            for name, key in (('seen', 'mIoU(S)'), ('unseen', 'mIoU(U)'))
+            if key in method.metrics and key in before.metrics
+        }
+        text = ', '.join(f'{gain:+.1f} on {name} classes' for name, gain in gains.items())
+        step = method.step
+        why = f': {step.below}' if step.below and min(gains.values(), default=0) < 0 else ''
+        told.append(f'<b>{escape(step.name)}</b>: {text} to the row above{escape(why)}.')
+    return f'<ul>{items(told)}</ul>'
 
 
 def class_table(methods: Sequence[Method]) -> str:
     """IoU of every class, unseen ones first and marked."""
     head = ''.join(
-        f'<th class="number">{escape(m.name)}</th><th class="bars"></th>' for m in methods
+        f'<th class="number">{escape(m.step.name)}</th><th class="bars"></th>' for m in methods
     )
     rows = []
     order = sorted(
@@ -172,28 +158,38 @@ def iou_cells(iou: float | None, number: int) -> str:
 
 
 def training_text(report: Report) -> str:
-    training = report.training
-    text = f'{training.steps:,} steps on {report.scenes["train"]:,} scenes'
-    if training.steps != training.full_steps:
+    text = f'Each on {report.scenes["train"]:,} scenes'
+    short = [
+        f'{method.training.steps:,}, not the {method.training.full_steps:,} of its config, for '
+        f'{escape(method.step.name)}'
+        for method in trained(report)
+        if method.training.steps != method.training.full_steps
+    ]
+    if short:
         text += (
-            f' (<b>not the {training.full_steps:,} of the config</b>: --steps asked for it, so '
-            'these are not the scores of the method)'
+            f'. <b>The steps are {"; ".join(short)}</b>: --steps asked for it, so these are not '
+            'the scores of the methods'
         )
-    if report.curves.validated:
-        text += (
-            f'. Seen, unseen and hIoU are measured on {report.scenes["val"]:,} validation scenes; '
-            'the table above is of the test scenes'
-        )
-    return f'<p>{text}.</p>'
+    return (
+        f'<p>{text}. The curves are of {report.scenes["val"]:,} validation scenes; the table above '
+        'is of the test scenes.</p>'
+    )
+
+
+def trained(report: Report) -> list[Method]:
+    return [method for method in report.methods if method.training]
 
 
 def charts(report: Report) -> str:
-    found = [line_chart({'loss': report.curves.loss}, 'Loss of training by step', 'loss')]
-    if report.curves.validated:
-        names = {'mIoU(S)': 'seen', 'mIoU(U)': 'unseen', 'hIoU': 'hIoU'}
-        lines = {names[key]: points for key, points in report.curves.validated.items()}
-        found.append(line_chart(lines, 'Seen, unseen and hIoU by step', 'IoU, %'))
-    return '\n'.join(found)
+    names = {'mIoU(S)': 'seen', 'mIoU(U)': 'unseen', 'hIoU': 'hIoU'}
+    return '\n'.join(
+        line_chart(
+            {names[key]: points for key, points in method.curves.validated.items()},
+            f'{method.step.name}: seen, unseen and hIoU by step',
+            'IoU, %',
+        )
+        for method in trained(report)
+    )
 
 
 def legend(report: Report) -> str:
@@ -222,8 +218,8 @@ def scene_row(report: Report, index: int) -> str:
         cells.append(
             figure(
                 picture(report, labels),
-                f'{method.name}: {right}',
-                f'labels of {method.name}, {right}',
+                f'{method.step.name}: {right}',
+                f'labels of {method.step.name}, {right}',
             )
         )
     return (

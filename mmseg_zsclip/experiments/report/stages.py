@@ -1,4 +1,5 @@
-"""The steps of the report: draw the world, test MaskCLIP, train and test ZegCLIP."""
+"""The stages of the report: draw the world, then train and test a method after another, each with
+more supervision than the one before."""
 
 import copy
 import hashlib
@@ -29,8 +30,6 @@ from ..provenance import clip_files, source_digest, weights_path
 from .curves import Curves, read_curves
 
 ARCH = 'ViT-T-8'
-TRAINING_FREE = 'maskclip/toy_maskclip'
-TRAINED = 'zegclip/toy_inductive'
 PICTURES = 8  # the first so many test scenes: nobody chose them
 CHECKPOINT_EVERY = 100
 LEAST_STEPS = 20  # of fewer, the learning rate's warm-up would have none
@@ -41,15 +40,37 @@ class ReportError(ValueError):
     """What the user asked of the report cannot be done; the message says what can."""
 
 
-@dataclass
-class Method:
-    """A method's numbers on the test scenes. `metrics` and `per_class` as ZeroShotIoUMetric gives
-    them, in percent; `predictions`: folder of a label map for each scene."""
+@dataclass(frozen=True)
+class Step:
+    """A method of the story: its shipped config, what it learns from, and why it may stand below
+    the one before."""
 
     name: str
-    metrics: dict
-    per_class: list[dict]
-    predictions: Path
+    config: str
+    learns: str
+    below: str = ''
+
+
+STORY = (
+    Step('MaskCLIP', 'maskclip/toy_maskclip', 'nothing: it reads a label off each patch of CLIP'),
+    Step(
+        'MaskCLIP+',
+        'maskclip_plus/toy_maskclip_plus',
+        'scenes without any mask, which MaskCLIP labels for it',
+    ),
+    Step(
+        'ZegCLIP, inductive',
+        'zegclip/toy_inductive',
+        'masks of the seen classes; it never hears of the others',
+        'no mask of an unseen class was among its labels, and what it changes in CLIP for the seen '
+        'ones, the unseen lose; its steps are few (the paper trains 20,000 to 80,000)',
+    ),
+    Step(
+        'MaskCLIP+, transductive',
+        'maskclip_plus/toy_maskclip_plus_zs',
+        'masks of the seen classes; it labels the others itself, whose names it is told',
+    ),
+)
 
 
 @dataclass
@@ -63,6 +84,19 @@ class Training:
     full_steps: int
     seconds: float | None = None
     reused: bool = False
+
+
+@dataclass
+class Method:
+    """A step's numbers on the test scenes. `metrics` and `per_class` as ZeroShotIoUMetric gives
+    them, in percent; `predictions`: folder of a label map for each scene."""
+
+    step: Step
+    metrics: dict
+    per_class: list[dict]
+    predictions: Path
+    training: Training | None = None
+    curves: Curves | None = None
 
 
 @dataclass
@@ -86,8 +120,6 @@ class Report:
     unseen: list[str]
     scenes: dict[str, int]
     methods: list[Method] = field(default_factory=list)
-    training: Training | None = None
-    curves: Curves | None = None
     stages: list[Stage] = field(default_factory=list)
 
 
@@ -119,27 +151,29 @@ def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | No
         )
 
 
-def configs(
-    out: Path, weights: str, steps: int | None, scenes: int | None
-) -> tuple[Config, Config, int]:
-    """The two shipped configs, in which only outputs, CLIP, lengths, validation and the progress
-    bar are changed, and the steps that the second has by itself."""
-    free, trained = (
-        load_config(config_root() / f'{name}.py', weights=weights, work_dir=out / stem)
-        for name, stem in ((TRAINING_FREE, 'maskclip'), (TRAINED, 'zegclip'))
-    )
-    full_steps = trained.train_cfg.max_iters
-    if steps is not None:
-        set_steps(trained, steps)
-    trained.merge_from_dict(validation(trained))
-    for cfg in (free, trained):
+def configs(out: Path, weights: str, steps: int | None, scenes: int | None) -> list[Config]:
+    """The shipped configs of `STORY`, in which only outputs, CLIP, lengths, validation and the
+    progress bar are changed."""
+    found = []
+    for step in STORY:
+        stem = Path(step.config).name
+        cfg = load_config(config_root() / f'{step.config}.py', weights=weights, work_dir=out / stem)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='mmseg_zsclip.ProgressHook')]
         if scenes is not None:
             cfg.test_dataloader.dataset.length = scenes
-    every = min(CHECKPOINT_EVERY, trained.train_cfg.max_iters)
-    trained.default_hooks.checkpoint.update(interval=every, max_keep_ckpts=1, save_last=True)
-    trained.work_dir = str(out / f'zegclip-{training_key(trained)}')
-    return free, trained, full_steps
+        if trains(cfg):
+            if steps is not None:
+                set_steps(cfg, steps)
+            cfg.merge_from_dict(validation(cfg))
+            every = min(CHECKPOINT_EVERY, cfg.train_cfg.max_iters)
+            cfg.default_hooks.checkpoint.update(interval=every, max_keep_ckpts=1, save_last=True)
+            cfg.work_dir = str(out / f'{stem}-{training_key(cfg)}')
+        found.append(cfg)
+    return found
+
+
+def trains(cfg: Config) -> bool:
+    return cfg.train_cfg is not None
 
 
 def validation(cfg: Config) -> dict:
@@ -171,7 +205,7 @@ def draw(datasets: dict, chunk: int = 50) -> dict[str, np.ndarray]:
     Returns: pixels of every class, (C + 1,) int64 as `check_label_files` counts them, by split.
     """
     total = sum(map(len, datasets.values()))
-    bar, done, pixels = ProgressBar(f'1/5 drawing {total:,} scenes', total), 0, {}
+    bar, done, pixels = ProgressBar(f'{number(1)} drawing {total:,} scenes', total), 0, {}
     for split, dataset in datasets.items():
         classes = len(dataset.metainfo['classes'])
         paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
@@ -194,28 +228,33 @@ def build_datasets(cfg: Config) -> dict:
     }
 
 
-def finish_training(cfg: Config, full_steps: int) -> Training:
+def number(stage: int) -> str:
+    """'3/9': drawing, a test of each method, trainings of all but the first, and the page."""
+    return f'{stage}/{2 * len(STORY) + 1}'
+
+
+def finish_training(cfg: Config, step: Step) -> Training:
     """Trains, goes on with a training that was killed, or finds it finished."""
     folder, steps = Path(cfg.work_dir), cfg.train_cfg.max_iters
     record = folder / 'training.json'
+    full_steps = load_config(config_root() / f'{step.config}.py').train_cfg.max_iters
     out = Training(folder, folder / f'iter_{steps}.pth', steps, full_steps)
     if record.is_file() and out.checkpoint.is_file():
         out.reused, out.seconds = True, json.loads(record.read_text())['seconds']
-        print(
-            f'3/5 ZegCLIP: its {steps:,} steps were trained before with this config, CLIP and '
-            f'code; {folder} is used again. Delete it to train anew.',
-            file=sys.stderr,
+        say(
+            f'{step.name}: its {steps:,} steps were trained before with this config, CLIP and '
+            f'code; {folder} is used again. Delete it to train anew.'
         )
         return out
     begun = (folder / 'last_checkpoint').is_file()
     start = time.time()
-    train(cfg, resume=True)
+    train(copy.deepcopy(cfg), resume=True)
     out.seconds = None if begun else time.time() - start
     write_json(record, dict(seconds=out.seconds))
     return out
 
 
-def test(name: str, cfg: Config, checkpoint: Path | None, predictions: Path) -> Method:
+def test(step: Step, cfg: Config, checkpoint: Path | None, predictions: Path) -> Method:
     """Evaluates and keeps the label map of every scene."""
     cfg = copy.deepcopy(cfg)
     cfg.test_evaluator.output_dir = str(predictions)
@@ -223,7 +262,7 @@ def test(name: str, cfg: Config, checkpoint: Path | None, predictions: Path) -> 
     newest = max(
         Path(cfg.work_dir).glob(f'*/{METRICS_FILE}'), key=lambda path: path.stat().st_mtime
     )
-    return Method(name, metrics, json.loads(newest.read_text())['per_class'], predictions)
+    return Method(step, metrics, json.loads(newest.read_text())['per_class'], predictions)
 
 
 def scores(metrics: dict) -> str:
@@ -237,7 +276,7 @@ def label(cfg: Config, train_label: str, test_label: str) -> None:
 
 
 class Stages(list):
-    """Does the steps and notes what each took."""
+    """Does the stages and notes what each took."""
 
     def do(self, name: str, work: Callable):
         start = time.time()
@@ -272,64 +311,74 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
     check_arguments(out, weights, steps, scenes)
     with stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # mmseg's, of its own deprecated functions
-        free, trained, full_steps = configs(out, weights, steps, scenes)
-        label(free, '', '2/5 testing MaskCLIP, which trains nothing')
-        label(trained, '3/5 training ZegCLIP', '4/5 testing ZegCLIP')
-        datasets = build_datasets(trained)
+        found = configs(out, weights, steps, scenes)
+        split = next(cfg for cfg in found if trains(cfg))
+        datasets = build_datasets(split)
         report = Report(
             out,
             weights,
             datasets['test'],
             list(datasets['test'].metainfo['classes']),
-            load_unseen(trained.model.decode_head.unseen),
-            {split: len(dataset) for split, dataset in datasets.items()},
+            load_unseen(split.model.decode_head.unseen),
+            {name: len(dataset) for name, dataset in datasets.items()},
             stages=Stages(),
         )
         report.stages.do('drawing the scenes', lambda: draw(datasets))
-        report.methods.append(
-            report.stages.do(
-                'testing MaskCLIP',
-                lambda: test('MaskCLIP', free, None, out / 'predictions' / 'maskclip'),
-            )
-        )
-        say(scores(report.methods[-1].metrics))
-        report.training = report.stages.do(
-            'training ZegCLIP', lambda: finish_training(copy.deepcopy(trained), full_steps)
-        )
-        report.methods.append(
-            report.stages.do(
-                'testing ZegCLIP',
-                lambda: test(
-                    'ZegCLIP', trained, report.training.checkpoint, out / 'predictions' / 'zegclip'
-                ),
-            )
-        )
-        say(scores(report.methods[-1].metrics))
-        report.curves = read_curves(report.training.folder)
-    if report.training.reused:
-        report.stages[2].note = 'trained by an earlier call' + (
-            '' if report.training.seconds is None else f', in {duration(report.training.seconds)}'
-        )
-    elif report.training.seconds is None:
-        report.stages[2].note = 'the rest of a training that was cut off'
-    add_commands(report, trained, steps, scenes)
+        for step, cfg in zip(STORY, found, strict=True):
+            report.methods.append(run_step(step, cfg, report))
+            add_commands(report, cfg, steps, scenes)
+            say(scores(report.methods[-1].metrics))
     return report
 
 
-def add_commands(report: Report, trained: Config, steps: int | None, scenes: int | None) -> None:
-    """Gives each stage the command that does it alone."""
+def run_step(step: Step, cfg: Config, report: Report) -> Method:
+    """Trains the step's model, if it trains, and tests it."""
+    stage, training = len(report.stages) + 1, None
+    train_label, test_label = f'{number(stage)} training', f'{number(stage + trains(cfg))} testing'
+    cfg.custom_hooks[-1].update(
+        train_label=f'{train_label} {step.name}', test_label=f'{test_label} {step.name}'
+    )
+    if trains(cfg):
+        training = report.stages.do(f'training {step.name}', lambda: finish_training(cfg, step))
+        if training.reused:
+            report.stages[-1].note = 'trained by an earlier call' + (
+                '' if training.seconds is None else f', in {duration(training.seconds)}'
+            )
+        elif training.seconds is None:
+            report.stages[-1].note = 'the rest of a training that was cut off'
+    method = report.stages.do(
+        f'testing {step.name}',
+        lambda: test(
+            step,
+            cfg,
+            training and training.checkpoint,
+            report.out / 'predictions' / Path(step.config).name,
+        ),
+    )
+    method.training = training
+    if training:
+        method.curves = read_curves(training.folder)
+    return method
+
+
+def add_commands(report: Report, cfg: Config, steps: int | None, scenes: int | None) -> None:
+    """Gives the last method's stages the commands that do them alone."""
+    method = report.methods[-1]
+    config = Path(method.step.config).name
     weights = f'--weights {shlex.quote(report.weights)}'
     length = f' --cfg-options test_dataloader.dataset.length={scenes}' if scenes else ''
-    folder = shlex.quote(str(report.training.folder))
-    checkpoint = shlex.quote(str(report.training.checkpoint))
+    if method.training is None:
+        report.stages[-1].command = f'zsclip test {config} {weights}{length}'
+        return
+    folder = shlex.quote(str(method.training.folder))
+    checkpoint = shlex.quote(str(method.training.checkpoint))
     if steps is None:
-        options = ' '.join(f'{key}={value}' for key, value in validation(trained).items())
-        config, options = Path(TRAINED).name, f' --cfg-options {options}'
+        options = ' '.join(f'{key}={value}' for key, value in validation(cfg).items())
+        options = f' --cfg-options {options}'
     else:  # its schedule is another one: the run's own copy
-        config, options = f'{folder}/{Path(TRAINED).name}.py', ''
-    report.stages[1].command = f'zsclip test {Path(TRAINING_FREE).name} {weights}{length}'
-    report.stages[2].command = f'zsclip train {config} {weights} --work-dir {folder}{options}'
-    report.stages[3].command = f'zsclip test {config} {checkpoint} {weights}{length}'
+        config, options = f'{folder}/{config}.py', ''
+    report.stages[-2].command = f'zsclip train {config} {weights} --work-dir {folder}{options}'
+    report.stages[-1].command = f'zsclip test {config} {checkpoint} {weights}{length}'
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from mmseg_zsclip.datasets.label_files import write_label_file
 from mmseg_zsclip.experiments.report import page
 from mmseg_zsclip.experiments.report.curves import Curves
-from mmseg_zsclip.experiments.report.stages import Method, Report, Stage, Training
+from mmseg_zsclip.experiments.report.stages import STORY, Method, Report, Stage, Step, Training
 from mmseg_zsclip.registry import DATASETS
 
 UNSEEN = ['boat', 'flower', 'umbrella', 'sand', 'cloud']
@@ -24,7 +24,7 @@ UNSEEN = ['boat', 'flower', 'umbrella', 'sand', 'cloud']
 
 @pytest.fixture
 def report(tmp_path):
-    """Made-up results of two methods on two scenes; the predictions are the truth."""
+    """Made-up results of three methods on two scenes; the predictions are the truth."""
     init_default_scope('mmseg')
     dataset = DATASETS.build(
         dict(type='mmseg_zsclip.ToyDataset', split='test', length=2, size=32, pipeline=[])
@@ -38,6 +38,9 @@ def report(tmp_path):
     ]
     rows[-1]['IoU'] = None
     metrics = {'mIoU': 41.26, 'mIoU(S)': 45.0, 'mIoU(U)': 30.0, 'hIoU': 36.0}
+    training = Training(tmp_path, tmp_path / 'iter_400.pth', 400, 400, 90.0)
+    curves = Curves([(10, 9.0), (20, 8.0)], {'hIoU': [(20, 30.0)]})
+    made_up = Step('Zeg<CLIP>', 'zegclip/toy_inductive', 'masks', 'few <steps>')
     return Report(
         tmp_path,
         'toy-dense',
@@ -45,9 +48,13 @@ def report(tmp_path):
         classes,
         UNSEEN,
         dict(train=4000, val=100, test=2),
-        [Method('MaskCLIP', metrics, rows, tmp_path), Method('Zeg<CLIP>', metrics, rows, tmp_path)],
-        Training(tmp_path, tmp_path / 'iter_400.pth', 400, 400, 90.0),
-        Curves([(10, 9.0), (20, 8.0)], {'hIoU': [(20, 30.0)]}),
+        [
+            Method(STORY[0], metrics, rows, tmp_path),
+            *(
+                Method(one, metrics, rows, tmp_path, training, curves)
+                for one in (STORY[1], made_up)
+            ),
+        ],
         [Stage('drawing', 2.0), Stage('training', 125.0, 'zsclip train toy_inductive --x "a&b"')],
     )
 
@@ -84,7 +91,7 @@ def test_page_is_one_file_that_fetches_nothing(report):
     assert checker.fetched
     assert all(link.startswith('data:image/png;base64,') for link in checker.fetched)
     assert not re.search(r'https?:|url\(|@import|<script|<link', text)
-    assert len(checker.images) == 2 * 4 + 20  # pictures and the legend
+    assert len(checker.images) == 2 * 5 + 20  # pictures and the legend
     assert all('alt' in image for image in checker.images)
 
 
@@ -98,7 +105,7 @@ def test_every_picture_keeps_its_natural_aspect(report):
     checker = Checker()
     checker.feed(text)
     pictures = [image for image in checker.images if image['alt']]
-    assert len(pictures) == 2 * 4
+    assert len(pictures) == 2 * 5
     for image in pictures:
         wide, high = stored_size(image['src'])
         assert (int(image['width']), int(image['height'])) == (wide, high)
@@ -144,31 +151,30 @@ def test_a_browser_draws_every_picture_at_its_natural_aspect(report, width):
         check=True,
     )
     sizes = json.loads(html.unescape(re.search('measured="(.*?)"', run.stdout)[1]))
-    assert len(sizes) == 2 * 4 + 20
+    assert len(sizes) == 2 * 5 + 20
     for drawn_wide, drawn_high, wide, high in sizes:
         assert drawn_wide / drawn_high == pytest.approx(wide / high, rel=0.02)
 
 
-def change(report, seen, unseen):
-    method = report.methods[1]
-    method.metrics = {**method.metrics, 'mIoU(S)': 45.0 + seen, 'mIoU(U)': 30.0 + unseen}
-    return page.build_page(report)
+def test_page_says_what_each_method_gains_and_why_it_loses(report):
+    last = report.methods[-1]
+    assert '+0.0 on seen classes, +0.0 on unseen classes to the row above.' in page.story(report)
+    assert 'few' not in page.story(report)
+    last.metrics = {**last.metrics, 'mIoU(S)': 50.0, 'mIoU(U)': 27.5}
+    text = page.story(report)
+    assert (
+        '<b>Zeg&lt;CLIP&gt;</b>: +5.0 on seen classes, -2.5 on unseen classes to the row above: '
+        'few &lt;steps&gt;.' in text
+    )
+    assert text.count('<li>') == 2
 
 
-def test_page_says_why_zegclip_stands_below_maskclip(report):
-    assert 'stands below' not in change(report, 0.0, 0.01)
-    text = change(report, 5.0, -2.5)
-    assert (
-        'below MaskCLIP by 2.5 points on unseen classes: it learned from masks of the seen' in text
-    )
-    assert 'It gains 5.0 on seen classes.' in text
-    assert 'patches of all 20 classes' in text
-    text = change(report, -1.5, -2.5)
-    assert (
-        '1.5 points on seen classes and 2.5 points on unseen classes: 400 steps are short' in text
-    )
-    report.weights = 'toy'
-    assert 'patches of all' not in change(report, -1.5, -2.5)
+def test_page_says_what_a_training_cost(report):
+    text = page.score_table(report)
+    assert '<td>none</td>' in text
+    assert text.count('<td>400 steps, 1 min 30 s</td>') == 2
+    report.methods[-1].training.seconds = None
+    assert '<td>400 steps, time not known</td>' in page.score_table(report)
 
 
 def test_page_has_every_class_every_score_and_marks_unseen_classes(report):
@@ -179,9 +185,9 @@ def test_page_has_every_class_every_score_and_marks_unseen_classes(report):
         assert f'<th scope="row">{marked}</th><td>{group}</td>' in text
         assert f'{marked}</li>' in text
     for score in ('41.3', '45.0', '30.0', '36.0'):
-        assert text.count(f'<td class="number">{score}</td>') == 2
+        assert text.count(f'<td class="number">{score}</td>') == 3
     assert '<td class="number">-</td>' in text
-    assert text.count('100 % of pixels right') == 2 * 2 * 2  # alternative text and caption
+    assert text.count('100 % of pixels right') == 2 * 3 * 2  # alternative text and caption
     assert '2 min 05 s' in text
 
 
@@ -195,7 +201,7 @@ def test_names_and_commands_are_escaped(report):
 @pytest.mark.parametrize(
     ('weights', 'said'),
     [
-        ('toy-dense', 'claims of the papers are therefore measured on <code>toy</code>'),
+        ('toy-dense', 'claims of the papers are measured on <code>toy</code>'),
         ('toy', 'trained by the contrastive loss alone'),
         ('my<.pt', 'my&lt;.pt'),
     ],
@@ -207,8 +213,8 @@ def test_page_says_what_the_clip_was_trained_with(report, weights, said):
 
 def test_a_shortened_training_is_said_to_be_no_score_of_the_method(report):
     assert 'not the' not in page.training_text(report)
-    report.training.steps = 20
-    assert 'not the 400 of the config' in page.training_text(report)
+    report.methods[-1].training.steps = 20
+    assert '20, not the 400 of its config, for Zeg&lt;CLIP&gt;' in page.training_text(report)
 
 
 def test_page_is_written_whole_and_follows_dark_mode_and_small_screens(report):

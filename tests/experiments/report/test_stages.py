@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from mmengine.config import Config
 
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.clip.archs import get_arch
@@ -44,81 +43,94 @@ def test_wrong_arguments_are_named_before_anything_is_written(
 
 
 def test_a_changed_config_never_finds_the_training_of_another(clip, tmp_path):
-    def folder(**changes):
+    def folders(**changes):
         arguments = dict(out=tmp_path, weights=str(clip), steps=None, scenes=None)
-        return stages.configs(**{**arguments, **changes})[1].work_dir
+        return [cfg.work_dir for cfg in stages.configs(**{**arguments, **changes})]
 
-    assert folder() == folder()
-    assert folder(scenes=3) == folder()  # only the test is another
-    assert folder(steps=20) != folder()
-
-
-def test_commands_of_a_shortened_run_name_the_runs_own_config(clip, tmp_path):
-    trained = Config(dict(train_cfg=dict(max_iters=80)))
-    report = stages.Report(tmp_path, 'toy', None, [], [], {}, stages=[stages.Stage('', 0)] * 0)
-    report.stages = [stages.Stage(name, 0.0) for name in 'abcd']
-    report.training = stages.Training(tmp_path / 'a b', tmp_path / 'a b/iter_80.pth', 80, 400)
-    stages.add_commands(report, trained, 80, 5)
-    _, free, train, test = (stage.command for stage in report.stages)
-    assert free.endswith(
-        'toy_maskclip --weights toy --cfg-options test_dataloader.dataset.length=5'
-    )
-    assert train == (
-        f"zsclip train '{tmp_path}/a b'/toy_inductive.py --weights toy --work-dir '{tmp_path}/a b'"
-    )
-    assert test.startswith(
-        f"zsclip test '{tmp_path}/a b'/toy_inductive.py '{tmp_path}/a b/iter_80.pth'"
-    )
-    stages.add_commands(report, trained, None, None)
-    assert report.stages[2].command.endswith(
-        '--cfg-options train_cfg.val_interval=10 val_dataloader.dataset.length=40'
-    )
+    first = folders()
+    assert len(set(first)) == len(stages.STORY)
+    assert folders() == first
+    assert folders(scenes=3) == first  # only the test is another
+    free, *shorter = folders(steps=20)
+    assert free == first[0]
+    assert not set(shorter) & set(first)
 
 
-def test_a_small_demo_from_any_directory_whose_training_is_used_again(
-    clip, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(tmp_path)
+def test_every_method_has_more_supervision_than_the_one_before(clip, tmp_path):
+    settings = [
+        cfg.train_dataloader and cfg.train_dataloader.dataset.get('setting', 'inductive')
+        for cfg in stages.configs(tmp_path, str(clip), None, None)
+    ]
+    assert settings == [None, 'annotation-free', 'inductive', 'transductive']
+
+
+@pytest.fixture
+def smaller(monkeypatch):
+    """Scenes and steps for a test, and one validation."""
     monkeypatch.setattr(stages, 'VALIDATIONS', 1)
-    shipped, used = stages.configs, []
+    shipped = stages.configs
 
-    def smaller(*args):
-        free, trained, full_steps = shipped(*args)
-        for cfg in (free, trained):
+    def configs(*args):
+        found = shipped(*args)
+        for cfg in found:
             for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
                 if loader:
                     loader.update(num_workers=0, persistent_workers=False)
                     loader.dataset.length = 2
-        trained.train_dataloader.batch_size = 2
-        used.append(trained)
-        return free, trained, full_steps
+            if cfg.train_dataloader:
+                cfg.train_dataloader.batch_size = 2
+        return found
 
-    monkeypatch.setattr(stages, 'configs', smaller)
-    assert (
-        main(['report', '--weights', str(clip), '--steps', '20', '--scenes', '2', '--out', 'here'])
-        == 0
-    )
+    monkeypatch.setattr(stages, 'configs', configs)
+
+
+def test_a_small_report_from_any_directory_whose_trainings_are_used_again(
+    clip, tmp_path, monkeypatch, capsys, smaller
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = ['--weights', str(clip), '--steps', '20', '--scenes', '2', '--out', 'here']
+    assert main(['report', *arguments]) == 0
     shown = capsys.readouterr()
     page = tmp_path / 'here/index.html'
+    assert shown.out.startswith('9/9 open this page')
     assert shown.out.rstrip().endswith(str(page))
-    for stage in (
-        '1/5 drawing 6 scenes',
-        '2/5 testing MaskCLIP',
-        '3/5 training ZegCLIP',
-        '4/5 testing ZegCLIP',
-    ):
+    for stage in ('1/9 drawing 6 scenes', '2/9 testing MaskCLIP', '3/9 training MaskCLIP+'):
         assert stage in shown.err
+    assert '8/9 testing MaskCLIP+, transductive' in shown.err
     text = page.read_text(encoding='utf-8')
     assert 'Test scene 1:' in text
     assert 'Test scene 2:' not in text
-    steps = stages.load_config(stages.TRAINED).train_cfg.max_iters
-    assert f'not the {steps:,} of the config' in text
-    (record,) = (tmp_path / 'here').glob('zegclip-*/training.json')
+    for step in stages.STORY[1:]:
+        full = stages.load_config(step.config).train_cfg.max_iters
+        assert f'20, not the {full:,} of its config, for {step.name}' in text
     monkeypatch.delattr(stages, 'train')
-    again = stages.finish_training(used[0], 400)
-    assert again.reused
-    assert again.seconds == json.loads(record.read_text())['seconds'] > 0
-    assert 'is used again. Delete it to train anew' in capsys.readouterr().err
+    assert main(['report', *arguments]) == 0
+    assert capsys.readouterr().err.count('is used again. Delete it to train anew') == 3
+    again = page.read_text(encoding='utf-8')
+    assert again.count('trained by an earlier call, in') == 3
+    for record in (tmp_path / 'here').glob('*/training.json'):
+        assert json.loads(record.read_text())['seconds'] > 0
+    assert f'zsclip test {tmp_path}/here/toy_inductive-' in text  # the run's own, shortened copy
+
+
+def test_commands_of_a_whole_run_name_the_shipped_configs(clip, tmp_path):
+    found = stages.configs(tmp_path, str(clip), None, None)
+    training = stages.Training(tmp_path / 'a b', tmp_path / 'a b/iter_80.pth', 80, 80)
+    report = stages.Report(tmp_path, 'toy', None, [], [], {})
+    for step, cfg in zip(stages.STORY[:2], found, strict=False):
+        report.methods.append(stages.Method(step, {}, [], tmp_path, cfg.train_cfg and training))
+        report.stages += [stages.Stage('train', 0.0), stages.Stage('test', 0.0)]
+        stages.add_commands(report, cfg, None, 5)
+    _, free, train, test = (stage.command for stage in report.stages)
+    length = '--cfg-options test_dataloader.dataset.length=5'
+    assert free == f'zsclip test toy_maskclip --weights toy {length}'
+    assert train == (
+        f"zsclip train toy_maskclip_plus --weights toy --work-dir '{tmp_path}/a b' --cfg-options "
+        'train_cfg.val_interval=75 val_dataloader.dataset.length=40'
+    )
+    assert test == (
+        f"zsclip test toy_maskclip_plus '{tmp_path}/a b/iter_80.pth' --weights toy {length}"
+    )
 
 
 @pytest.mark.parametrize(
