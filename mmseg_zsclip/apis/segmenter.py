@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ from .words import Classes, Prompts, listed, prompts_of
 
 Photo = str | Path | np.ndarray | Image.Image
 LONGEST = 16  # times its width, of a photo as the model sees it
+LEAST = 32  # pixels of a side, of photos that the pipeline does not resize: a patch of any tower
 
 
 def batches(items: Iterable, size: int) -> Iterator[list]:
@@ -173,9 +175,10 @@ class ZeroShotSegmenter:
 
     def check_call(self, threshold: float, tasks: Sequence[str]) -> None:
         """Raises: see `__call__`."""
-        if not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
+        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise ValueError(f'threshold is {threshold!r}; legal values: a probability, 0 to 1.')
-        if isinstance(tasks, str) or not tasks or set(tasks) - set(self.tasks):
+        named = isinstance(tasks, list | tuple | set) and all(one in self.tasks for one in tasks)
+        if not (tasks and named):
             raise ValueError(
                 f'tasks is {tasks!r}; this model ({type(self.model).__name__}) gives '
                 f'{", ".join(self.tasks)}. `zsclip models` lists what others give.'
@@ -274,9 +277,11 @@ class ZeroShotSegmenter:
 
     def prepared(self, pixels: np.ndarray) -> tuple[torch.Tensor, SegDataSample]:
         """A photo (H, W, 3), BGR -> (3, h, w) as the test pipeline makes it, and its sample. One
-        that is longer than `LONGEST` times its width is shown wider than it is."""
+        that is longer than `LONGEST` times its width, or smaller than a patch, is shown larger than
+        it is."""
         shape = pixels.shape[:2]
-        least = max(shape) // LONGEST
+        resizes = any('Resize' in type(step).__name__ for step in self.pipeline.transforms)
+        least = max(max(shape) // LONGEST, 1 if resizes else LEAST)
         if min(shape) < least:  # or a Resize that keeps the aspect would leave no pixel
             size = max(shape[1], least), max(shape[0], least)
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)

@@ -258,3 +258,14 @@ def test_a_larger_short_side_shows_the_model_more():
     assert line.labels.shape == (1, 5000)
     with pytest.raises(ValueError, match='short_side is 0'):
         ZeroShotSegmenter('toy', short_side=0)
+
+
+def test_a_photo_of_one_pixel_is_enlarged_for_a_pipeline_that_resizes_none(tmp_path):
+    seg = ZeroShotSegmenter('toy_maft', checkpoint_of('toy_maft', tmp_path / 'a.pth'), device='cpu')
+    assert seg(np.zeros((1, 1, 3), np.uint8), 'sky; tree').labels.shape == (1, 1)
+
+
+def test_a_threshold_may_be_a_number_of_numpy(seg):
+    photo = np.zeros((8, 8, 3), np.uint8)
+    found = [seg(photo, 'sky; tree', threshold=one).labels for one in (0.5, np.float32(0.5))]
+    assert (found[0] == found[1]).all()

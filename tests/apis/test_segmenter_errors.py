@@ -41,6 +41,8 @@ def test_wrong_classes(seg, classes, message):
         (dict(tasks=['instance']), r'OneStageSegmentor\) gives semantic'),
         (dict(tasks='semantic'), "tasks is 'semantic'"),
         (dict(tasks=[]), 'tasks is'),
+        (dict(tasks=5), 'tasks is 5; this model'),
+        (dict(tasks=[['semantic']]), 'tasks is'),
         (dict(background=['sea']), "'sea' is a class, and a word for everything else"),
         (dict(background=[]), 'holds no class'),
     ],

@@ -113,6 +113,7 @@ CASES = {
         'nowhere',
         "no config 'nowhere'",
     ),
+    'fuzz.py': ('', '--seedz', '--seed', '--calls 0', 'calls is 0; legal values: a whole'),
     'test.py': ('x', '--showdir', '--show-dir', 'nowhere', "no config 'nowhere'"),
     'train.py': ('x', '--workdir', '--work-dir', 'nowhere', "no config 'nowhere'"),
     'version_matrix.py': ('', '--keeps', '--keep', '--row nowhere', "invalid choice: 'nowhere'"),
