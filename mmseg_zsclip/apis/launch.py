@@ -21,8 +21,8 @@ from ..engine.hooks import bare_model
 from ..engine.output_names_hook import OutputNamesHook
 from ..engine.resuming import checkpoint_place, find_resumable
 from ..engine.run_identity import run_config
-from ..engine.runner import ResumableRunner
 from ..files import write_json
+from ..registry import RUNNERS
 from ..visualization.class_maps import ClassMapsHook
 from ..visualization.overlays import OverlayHook
 from .configs import find_config, what_is_missing
@@ -102,7 +102,11 @@ def set_steps(cfg: Config, steps: int) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """The Runner of `cfg`, distributed on CPUs too, where mmengine asks for a GPU twice: to start
-    the processes and to wrap the model."""
+    the processes and to wrap the model.
+
+    Raises:
+        ValueError: its `runner_type` is not registered.
+    """
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         if not dist.is_initialized():
             dist.init_process_group('gloo')
@@ -119,7 +123,13 @@ def build_runner(cfg: Config) -> Runner:
         cfg.experiment_name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{next(_runs)}'
         if isinstance(cfg.get('visualizer'), dict):  # or its curves would go to the first's folder
             cfg.visualizer.name = cfg.experiment_name
-    runner = ResumableRunner.from_cfg(cfg)
+    kind = RUNNERS.get(cfg.get('runner_type', 'mmseg_zsclip.ResumableRunner'))
+    if kind is None:
+        raise ValueError(
+            f'runner_type {cfg.runner_type!r} is no runner. Ours: mmseg_zsclip.ResumableRunner, '
+            'mmseg_zsclip.ShardedRunner; one of your own must be registered (custom_imports).'
+        )
+    runner = kind.from_cfg(cfg)
     runner.register_hook(OutputNamesHook())
     return runner
 

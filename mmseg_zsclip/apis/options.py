@@ -17,6 +17,8 @@ READ = {
     'find_unused_parameters',
     'made_by',
     'model_wrapper_cfg',
+    'runner_type',
+    'sharding',
     'tta',
     'tta_model',
     'tta_pipeline',

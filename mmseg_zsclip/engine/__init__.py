@@ -11,6 +11,7 @@ from .run_identity import RunError
 from .runner import ResumableRunner
 from .self_training_hook import SelfTrainingHook
 from .set_classes_hook import SetClassesHook
+from .sharding import ShardedRunner
 from .stopping import FiniteLossHook, StopHook, TrainingStopped
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     'RunError',
     'SelfTrainingHook',
     'SetClassesHook',
+    'ShardedRunner',
     'StopHook',
     'StrictLoadHook',
     'StrictOptimWrapperConstructor',

@@ -201,6 +201,8 @@ class WholeCheckpointHook(CheckpointHook):
 
     def write(self, runner: Runner, name: str, **how) -> None:
         """Writes the runner's state to `name` in the folder of checkpoints."""
+        if hasattr(runner, 'gather'):
+            runner.gather()  # of `ShardedRunner`
         if not is_main_process():
             return
         with whole_file(Path(self.out_dir) / name, lambda: self.bytes) as partial:
