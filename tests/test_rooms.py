@@ -25,6 +25,7 @@ ARROWS = {
     'toy': GROUND | {'datasets'},
     'models': GROUND | {'clip', 'datasets', 'losses'},
     'engine': GROUND | {'datasets', 'checkpoints'},
+    'web': GROUND | {'annotations', 'apis', 'datasets', 'toy'},
     'visualization': GROUND | {'datasets', 'engine'},
 }
 
