@@ -10,7 +10,7 @@ PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: install demo test matrix lint docs clean
+.PHONY: install demo test test-web matrix lint docs clean
 
 install: $(STAMP)
 
@@ -34,6 +34,12 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 test: $(STAMP)
 	@# A file at a time for each process, each with one thread: the two cores are then both busy.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
+
+# The page in Chromium, in an environment of its own, since Gradio moves pillow.
+test-web:
+	$(PYTHON) -m venv .venv-web
+	.venv-web/bin/python -m pip install -e '.[lite,tests,web]' playwright
+	.venv-web/bin/python -m pytest tests/web tests/cli/test_demo.py -rs
 
 # The suite on every row of versions, each in an environment of its own. ARGS='--row oldest'
 matrix:

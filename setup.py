@@ -75,7 +75,13 @@ setup(
     package_dir={'': '.'},
     packages=find_packages(include=['mmseg_zsclip', 'mmseg_zsclip.*']),
     package_data={
-        'mmseg_zsclip': ['vocabulary/names/*.txt', 'experiments/report/*.html', 'toy/weights/*.pt']
+        'mmseg_zsclip': [
+            'vocabulary/names/*.txt',
+            'experiments/report/*.html',
+            'toy/weights/*.pt',
+            'web/*.css',
+            'web/*.js',
+        ]
     },
     install_requires=requirements('runtime'),
     extras_require={
@@ -85,6 +91,7 @@ setup(
         'onnx': requirements('onnx'),
         'ray': requirements('ray'),
         'demo': requirements('demo'),
+        'web': requirements('web'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),
     },

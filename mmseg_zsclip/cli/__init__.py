@@ -23,6 +23,7 @@ COMMANDS = {
     ),
     'models': ('.models', 'the models by name: what each gives, costs and needs'),
     'export': ('.export_onnx', 'write a model as an ONNX file that needs neither torch nor mmseg'),
+    'demo': ('.demo', 'a page to try photos and words on, in a browser'),
     'report': (
         '..experiments.report.command',
         'draw a world, train and test four methods on it, and show them on a web page',
