@@ -19,6 +19,7 @@ READ = {
     'model_wrapper_cfg',
     'runner_type',
     'sharding',
+    'sync_bn',
     'tta',
     'tta_model',
     'tta_pipeline',
