@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from PIL import Image
 
 from mmseg_zsclip.apis.configs import environment_variables, find_config
 from mmseg_zsclip.apis.launch import evaluate, load_config, set_weights, train
+from mmseg_zsclip.cli import main
 
 NAMES = ['road', 'grass, lawn', 'red car', 'dog']
+ENDINGS = ('.jpg', '.JPG', '.png', '.webp', '.tif', '.TIFF', '.bmp', '.jpeg', '.ppm')
+QUICK = ('num_workers', 'persistent_workers', 'max_iters', 'val_interval')
 SMALL = {  # the same config on a CLIP and crops that a CPU trains in a second
     'model.backbone.arch': 'ViT-XS-8',
     'model.decode_head.text.arch': 'ViT-XS-8',
@@ -109,6 +113,47 @@ def test_maskclip_is_tested_on_label_maps_of_ones_own_without_training(folder):
     cfg = load_config('own_maskclip', work_dir='run', options=own)
     set_weights(cfg, None)
     assert 0 < evaluate(cfg, None)['mIoU'] < 100
+
+
+def mixed(folder):
+    """The folder with photos of every ending, and words of the toy world."""
+    for photos in (folder / 'images').iterdir():
+        for photo, ending in zip(sorted(photos.iterdir()), cycle(ENDINGS), strict=False):
+            Image.open(photo).save(photo.with_suffix(ending))
+            if ending != '.jpg':
+                photo.unlink()
+    (folder / 'classes.txt').write_text('sky\ngrass, lawn\nhouse\ntree\n')
+    (folder / 'unseen.txt').write_text('tree\n')
+
+
+@pytest.mark.parametrize('name', ['own_toy_maskclip', 'own_toy_inductive', 'own_toy_maskclip_plus'])
+def test_the_small_forms_run_offline_on_photos_of_every_ending(folder, name, capsys):
+    mixed(folder)
+    assert main(['check', name, '--split', 'val']) == 0
+    assert 'val: 6 of 6 photos are whole' in capsys.readouterr().out
+    options = {key: value for key, value in SMALL.items() if key.rpartition('.')[2] in QUICK}
+    if name == 'own_toy_maskclip':
+        options = {key: value for key, value in options.items() if key.startswith('test_dat')}
+    cfg = load_config(name, work_dir='run', options=options)
+    if name != 'own_toy_maskclip':
+        train(cfg)
+    weights = None if name == 'own_toy_maskclip' else 'run/iter_2.pth'
+    assert 0 <= evaluate(cfg, weights)['mIoU'] <= 100
+
+
+def test_check_names_the_variable_that_is_not_set(tmp_path, monkeypatch):
+    monkeypatch.delenv('ZSCLIP_DATA', raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(['check', 'own_toy_inductive'])
+    assert 'ZSCLIP_DATA is not set and stands for data/own: export' in str(ended.value)
+
+
+def test_toy_weights_of_a_large_tower_say_which_towers_have_them(folder):
+    with pytest.raises(SystemExit) as ended:
+        main(['test', 'own_maskclip', '--weights', 'toy'])
+    assert "no embedded weights 'toy' of architecture 'ViT-B-16'" in str(ended.value)
+    assert "'toy' of 'ViT-T-8'" in str(ended.value)
 
 
 def test_a_folder_without_its_list_of_names_is_named(folder):

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from .. import compat
-from ..apis.configs import find_config
+from ..apis.configs import find_config, what_is_missing
 
 SPLITS = ('train', 'val', 'test')
 
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             if loader is None:
                 raise ValueError(f'the config has no {split}_dataloader')
-            report = check_dataset(DATASETS.build(loader.dataset), args.max_files, whole=True)
+            with what_is_missing(config):
+                report = check_dataset(DATASETS.build(loader.dataset), args.max_files, whole=True)
             print(f'{split}: {report}')
         except (FileNotFoundError, ValueError) as error:
             wrong.append(f'{split}: {error}')
