@@ -7,7 +7,18 @@ from pathlib import Path
 
 from ..vocabulary.lists import read_text
 
-IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+IMAGE_ENDINGS = (
+    '.bmp',
+    '.heic',
+    '.heif',
+    '.jpeg',
+    '.jpg',
+    '.png',
+    '.ppm',
+    '.tif',
+    '.tiff',
+    '.webp',
+)
 
 
 def files_below(folder: str) -> list[str]:

@@ -22,6 +22,7 @@ DECODE_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
+HEIF_BRANDS = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
 ORIENTATION = 0x0112  # the tag of EXIF
 # Orientation -> quarter turns against the clock, after a mirroring of left and right.
 TURNS = {
@@ -63,12 +64,7 @@ def read_photo(
         if image.format != 'TIFF':  # which the decoder itself turns, whatever it is told
             orientation = _orientation(image)
         _check_whole(path, content, image)
-    try:
-        pixels = cv2.imdecode(
-            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
-    except cv2.error as error:
-        raise ValueError(f'photo {path} cannot be decoded ({_first_line(error)}).') from error
+    pixels = _decoded(path, content, image)
     if pixels is None:
         raise ValueError(
             f'photo {path} cannot be decoded: damaged, or of no known format. Remove or repair it.'
@@ -78,6 +74,18 @@ def read_photo(
         pixels = pixels[:, ::-1]
     pixels = np.rot90(pixels, turns)
     return np.ascontiguousarray(pixels if channel_order == 'bgr' else pixels[..., ::-1])
+
+
+def _decoded(path: str, content: bytes, image: Image.Image | None) -> np.ndarray | None:
+    """(H, W, 3) uint8, BGR, as stored; None where no decoder can."""
+    if image is not None and image.format == 'HEIF':  # which OpenCV does not know
+        return np.asarray(image.convert('RGB'))[..., ::-1]
+    try:
+        return cv2.imdecode(
+            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise ValueError(f'photo {path} cannot be decoded ({_first_line(error)}).') from error
 
 
 def photo_bytes(path: str, backend_args: dict | None = None) -> bytes:
@@ -132,6 +140,15 @@ def check_finite(path: str, pixels: np.ndarray) -> None:
 
 
 def _opened(path: str, content: bytes) -> Image.Image | None:
+    if content[4:8] == b'ftyp' and content[8:12] in HEIF_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError as error:
+            raise ValueError(
+                f'photo {path} is HEIC, which Pillow reads with an extra ({error}): pip install '
+                '"mmseg_zsclip[heic]"'
+            ) from error
+        pillow_heif.register_heif_opener()
     try:
         return Image.open(io.BytesIO(content))
     except Image.DecompressionBombError as error:
