@@ -90,6 +90,8 @@ setup(
         'optional': requirements('optional'),
         'onnx': requirements('onnx'),
         'ray': requirements('ray'),
+        'geo': requirements('geo'),
+        'heic': requirements('heic'),
         'demo': requirements('demo'),
         'web': requirements('web'),
         'tests': requirements('tests'),

@@ -11,6 +11,7 @@ from ..vocabulary.class_names import split_names
 from .launching import add_segmenter_arguments
 
 ENGINES = ('local', 'ray')
+RASTERS = 'geotiff'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=formats,
         default=['png'],
         metavar='NAME,...',
-        help=f'{", ".join(FORMATS)}; label maps (png) are always written (default: png)',
+        help=f'{", ".join(FORMATS)}; label maps (png) are always written (default: png). Or '
+        f'{RASTERS} alone: rasters of any size, with their coordinates (extra `geo`)',
     )
     parser.add_argument(
         '--background', action='store_true', help='a last class for everything else'
@@ -55,8 +57,10 @@ def formats(text: str) -> list[str]:
     """`'png,coco'` -> `['png', 'coco']`."""
     names = split_names(text)
     unknown = [name for name in names if name not in FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f'{unknown[0]!r} is none of {", ".join(FORMATS)}')
+    if unknown and names != [RASTERS]:
+        raise argparse.ArgumentTypeError(
+            f'{unknown[0]!r} is none of {", ".join(FORMATS)}, and {RASTERS} stands alone'
+        )
     return names
 
 
@@ -86,7 +90,14 @@ def run(args: argparse.Namespace) -> int:
         from ..apis.ray_engine import RayEngine
 
         engine = RayEngine(partial(job_of, args), args.workers)
-    outcome = segment_photos(photos, args.out, job_of(args), engine)
+    if args.format == [RASTERS]:
+        from ..apis.geo_tiff import segment_geotiffs
+
+        if args.engine == 'ray':
+            raise ValueError(f'--format {RASTERS} has no --engine ray. Leave --engine out.')
+        outcome = segment_geotiffs(photos, args.out, job_of(args))
+    else:
+        outcome = segment_photos(photos, args.out, job_of(args), engine)
     before = len(photos) - outcome.segmented - len(outcome.failed)
     print(f'{args.out}: {outcome.segmented} segmented, {before} done before')
     if outcome.repeated:
