@@ -45,31 +45,34 @@ def uploaded(path: str | Path) -> Chosen:
 
     Raises:
         ValueError: no image, a damaged one, or one of more than `MOST_PIXELS`, which is seen
-            before its pixels are read. The file has its own name in the message, and no folder.
+            before its pixels are read where Pillow knows the format. The message has the file's
+            name without its folder.
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except Image.DecompressionBombError as error:
-        raise ValueError(too_large(path.name, 'too many')) from error
-    except DECODE_ERRORS as error:
-        raise ValueError(
-            f'{path.name} is not an image that can be read. Choose a JPEG, PNG, WebP or TIFF file.'
-        ) from error
-    if width * height > MOST_PIXELS:
-        raise ValueError(too_large(path.name, f'{width} x {height}'))
-    try:
-        return Chosen(path.name, photo_pixels(path)[..., ::-1].copy())
+        check_size(path)
+        pixels = photo_pixels(path)[..., ::-1]
     except (ValueError, OSError) as error:
         raise ValueError(str(error).replace(str(path), path.name)) from error
+    return Chosen(path.name, np.ascontiguousarray(pixels))
 
 
-def too_large(name: str, pixels: str) -> str:
-    return (
-        f'{name} has {pixels} pixels; the page takes {MOST_PIXELS // 10**6} million at most (6000 '
-        'x 4000). Make it smaller, or use `zsclip segment`.'
-    )
+def check_size(path: Path) -> None:
+    """Refuses a header of more than `MOST_PIXELS`.
+
+    Raises:
+        ValueError: with the size.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except DECODE_ERRORS:  # `photo_pixels` says what is wrong, or knows the format
+        return
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f'{path} has {width} x {height} pixels; the page takes {MOST_PIXELS // 10**6} million '
+            'at most (6000 x 4000). Make it smaller, or use `zsclip segment`.'
+        )
 
 
 def words_of(text: str) -> list[str]:

@@ -1,38 +1,34 @@
 """The page on an address of this machine; a browser fetches nothing from elsewhere."""
 
+import logging
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from .inputs import MOST_BYTES
 from .offers import Offers
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 # What a browser may load: this page's own files. Gradio makes functions and styles at run time.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-FONTS = ('system-ui', 'sans-serif')  # names of ours, as Gradio's defaults come from the network
+FONTS = ('system-ui', 'sans-serif')  # the bold of Gradio's own lacks letters
 
 
-def application(offers: Offers, host: str):
-    """The page as an ASGI app, each of whose answers tells the browser to load nothing from
-    elsewhere."""
+def application(offers: Offers, host: str) -> 'FastAPI':
+    """The page as an ASGI app."""
     import gradio as gr
     from fastapi import FastAPI
 
     from .layout import HERE, Page
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware('http')
-    async def guarded(request, call_next):
-        response = await call_next(request)
-        response.headers['Content-Security-Policy'] = POLICY
-        return response
-
     return gr.mount_gradio_app(
-        app,
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         Page(offers).blocks,
         path='/',
         server_name=host,
@@ -41,7 +37,7 @@ def application(offers: Offers, host: str):
         max_file_size=MOST_BYTES,
         ssr_mode=False,
         mcp_server=False,
-        theme=gr.themes.Base(font=FONTS, font_mono=('ui-monospace', 'monospace')),
+        theme=gr.themes.Base(font=FONTS),
     )
 
 
@@ -72,8 +68,14 @@ def serve(offers: Offers, host: str, port: int) -> None:
 
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as uvicorn raises it again
         config = uvicorn.Config(
-            application(offers, host), log_level='warning', timeout_graceful_shutdown=2
+            application(offers, host),
+            log_level='warning',
+            headers=[('Content-Security-Policy', POLICY)],
+            timeout_graceful_shutdown=2,
         )
+        server = uvicorn.Server(config)
+        # pages that are open at the end are cut off, which is no error
+        logging.getLogger('uvicorn.error').addFilter(lambda _: not server.should_exit)
         shown = f'[{host}]' if ':' in host else host
         print(f'http://{shown}:{listening.getsockname()[1]}  (Ctrl-C ends it)', flush=True)
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])

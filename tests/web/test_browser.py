@@ -187,7 +187,7 @@ def test_what_is_wrong_is_told_in_words(visitor, photo, tmp_path):
     assert 'there is no photo' in visitor.alert()
     (tmp_path / 'notes.txt').write_text('no image')
     visitor.upload(tmp_path / 'notes.txt')
-    visitor.at('#said').get_by_text('notes.txt is not an image').wait_for()
+    visitor.at('#said').get_by_text('notes.txt cannot be decoded').wait_for()
     visitor.choose(photo)
     visitor.at('#segment').click()
     visitor.at('#said').get_by_text('there is no class').wait_for()
@@ -251,7 +251,7 @@ def test_the_process_asks_nobody_and_leaves_nothing(served, visitor, photo):
     (own,) = (served.root / 'tmp').glob('*')
     assert own.name.startswith('zsclip_demo_')
     assert list(own.rglob('wide.png'))
-    visitor.page.goto('about:blank')
     assert served.stop() == 143
+    assert 'Traceback' not in (served.root / 'log').read_text()
     assert served.files() == []
     assert [line for line in served.connected() if '127.0.0.1' not in line] == []

@@ -26,7 +26,9 @@ def test_too_many_classes_are_told_with_both_numbers():
 
 def test_what_is_no_image_is_told_without_the_folder(tmp_path):
     (tmp_path / 'notes.png').write_text('no image')
-    with pytest.raises(ValueError, match='^notes.png is not an image that can be read') as error:
+    with pytest.raises(
+        ValueError, match='^photo notes.png cannot be decoded: damaged, or of no known format'
+    ) as error:
         uploaded(tmp_path / 'notes.png')
     assert str(tmp_path) not in str(error.value)
 
@@ -44,7 +46,7 @@ def test_a_damaged_image_is_told_without_the_folder(tmp_path):
 def test_too_many_pixels_are_told_before_they_are_read(tmp_path, monkeypatch):
     Image.new('L', (60, 50)).save(tmp_path / 'a.png')
     monkeypatch.setattr(inputs, 'MOST_PIXELS', 2000)
-    monkeypatch.setattr(inputs, 'photo_pixels', None)
+    monkeypatch.setattr(inputs, 'photo_pixels', lambda path: pytest.fail('it was read'))
     with pytest.raises(ValueError, match='a.png has 60 x 50 pixels; the page takes'):
         uploaded(tmp_path / 'a.png')
 
