@@ -151,7 +151,7 @@ def runs(words: list[str]) -> bool:
     return (
         name == 'models'
         or (name == 'config' and NAME.fullmatch(of))
-        or (name == 'segment' and 'ray' not in words)
+        or (name == 'segment' and not {'ray', 'geotiff'} & {*words})
         or (name == 'check' and of.startswith('toy_'))
         or (name == 'train' and of in TRAINED)
         or (name == 'test' and of in (*TRAINED, 'toy_maskclip'))
