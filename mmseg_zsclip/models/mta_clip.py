@@ -14,6 +14,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
 from torch import Tensor, nn
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from ..losses.mask_text import check_choice
 from ..registry import MODELS
@@ -30,6 +31,29 @@ def mlp(*widths: int) -> nn.Sequential:
     for one, other in pairwise(widths):
         layers += [nn.Linear(one, other), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
+
+
+def attend(
+    attention: nn.Module, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor, x: Tensor
+) -> Tensor:
+    """mmcv's attention of x (B, R, c), with positions `query`, to `value` (B, L, c), with positions
+    `key`. What is hidden, (B * heads, N, L) and the same for each head, is so from the last N
+    alone: the others have no mask, which would cost as much as their attention.
+    """
+    inner = attention.attn
+    weights, biases = inner.in_proj_weight.chunk(3), inner.in_proj_bias.chunk(3)
+    q, k, v = (
+        linear(one, weight, bias).unflatten(-1, (inner.num_heads, -1)).transpose(1, 2)
+        for one, weight, bias in zip((query, key, value), weights, biases, strict=True)
+    )
+    shown = ~hidden.unflatten(0, (-1, inner.num_heads))[:, :1]
+    free = q.shape[2] - shown.shape[2]
+    drop = inner.dropout if attention.training else 0.0
+    out = [scaled_dot_product_attention(q[:, :, free:], k, v, shown, drop)]
+    if free:
+        out.insert(0, scaled_dot_product_attention(q[:, :, :free], k, v, None, drop))
+    out = inner.out_proj(torch.cat(out, dim=2).transpose(1, 2).flatten(2))
+    return x + attention.dropout_layer(attention.proj_drop(out))
 
 
 class TextQueries(nn.Module):
@@ -219,15 +243,17 @@ class MTACLIPHead(Mask2FormerHead):
                 out.aligned[step] = self.alignment(normed, text, step)
             if step < self.num_transformer_decoder_layers:
                 key, places = pixels[level]
-                query = self.transformer_decoder.layers[step](  # Eq. 3, 4
-                    query=query,
-                    key=key,
-                    value=key,
-                    query_pos=position,
-                    key_pos=places,
-                    self_attn_mask=unseen,
-                    cross_attn_mask=hidden & ~hidden.all(dim=-1, keepdim=True),
+                layer = self.transformer_decoder.layers[step]
+                hidden = hidden & ~hidden.all(dim=-1, keepdim=True)
+                if text is None:
+                    query = layer(query, key, key, position, places, cross_attn_mask=hidden)
+                    continue
+                query = attend(layer.cross_attn, query + position, key + places, key, hidden, query)
+                query = layer.norms[0](query)  # Eq. 3, 4
+                seen = layer.self_attn(
+                    query, query_pos=position, key_pos=position, attn_mask=unseen
                 )
+                query = layer.norms[2](layer.ffn(layer.norms[1](seen)))
         return out
 
     def level(self, i: int, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -238,14 +264,13 @@ class MTACLIPHead(Mask2FormerHead):
         return keys + self.level_embed.weight[i], places
 
     def _forward_head(self, query: Tensor, mask_features: Tensor, size: Sequence[int]) -> tuple:
-        """mmdet's, of the mask queries; what is hidden from text queries stands before."""
+        """mmdet's, of the mask queries; what is hidden from each, and from text queries before them
+        where anything is."""
         count = 0 if self.text_queries is None else self.text_queries.count
         if count and self.text_queries.mask == 'predicted':
             logits, masks, hidden = super()._forward_head(query, mask_features, size)
             return logits[:, count:], masks[:, count:], hidden
-        logits, masks, hidden = super()._forward_head(query[:, count:], mask_features, size)
-        shown = hidden.new_zeros((hidden.shape[0], count, hidden.shape[2]))
-        return logits, masks, torch.cat([shown, hidden], dim=1)
+        return super()._forward_head(query[:, count:], mask_features, size)
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence, train_cfg: dict) -> dict:
         """mmseg's losses, and L_sim of every layer that aligns, on the matches of its masks."""

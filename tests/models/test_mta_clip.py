@@ -4,11 +4,13 @@ from copy import deepcopy
 
 import pytest
 import torch
+from mmcv.cnn.bricks.transformer import MultiheadAttention
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from mmseg_zsclip.models.mta_clip import attend
 from mmseg_zsclip.registry import MODELS
 
 NAMES = ['sky', 'road', 'tree', 'car', 'dog']
@@ -126,11 +128,22 @@ def test_text_queries_change_with_the_image_and_masks_with_the_text(model):
     assert not torch.allclose(aligned[0][1], aligned[1][1])
 
 
+@pytest.mark.parametrize('free', [0, 3])
+def test_attention_is_mmcvs_with_nothing_hidden_from_the_first_queries(free):
+    attention = MultiheadAttention(16, 2, batch_first=True).eval()
+    (query, x), (key, value) = torch.randn(2, 2, 5, 16), torch.randn(2, 2, 7, 16)
+    hidden = torch.rand(2, 5 - free, 7).repeat_interleave(2, 0) > 0.5
+    hidden[..., 0] = False
+    all_rows = torch.cat([hidden.new_zeros(4, free, 7), hidden], dim=1)
+    expected = attention(query, key, value, identity=x, attn_mask=all_rows)
+    torch.testing.assert_close(attend(attention, query, key, value, hidden, x), expected)
+
+
 def test_aligned_queries_are_those_of_equation_5(model):
     one = model(**WHOLE).train()
     head, met = one.decode_head, []
     for layer in head.transformer_decoder.layers:
-        layer.register_forward_hook(lambda *args: met.append(args[2]))
+        layer.norms[2].register_forward_hook(lambda *args: met.append(args[2]))
     aligned = head.decode(one.extract_feat(torch.randn(2, 3, 64, 64)), align=True).aligned
     assert list(aligned) == [1, 2]
     t0 = head.text_queries.prompts()
