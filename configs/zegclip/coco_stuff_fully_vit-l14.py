@@ -20,6 +20,6 @@ train_dataloader = dict(
         pipeline=[
             dict(step, crop_size=crop_size) if 'crop_size' in step else step
             for step in _base_.train_pipeline
-        ]
+        ],
     )
 )
