@@ -97,6 +97,11 @@ def test_the_first_page_counts_the_claims_that_hold_as_the_results_do():
         assert (name, claims, held) in measured
 
 
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_no_page_has_the_marks_of_a_merge(page):
+    assert not re.search(r'^(<{7}|={7}|>{7})( |$)', page.read_text(), re.MULTILINE)
+
+
 def test_methods_were_found():
     assert len(METHODS) >= 3
 
