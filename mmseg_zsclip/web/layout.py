@@ -1,8 +1,12 @@
 """The page itself: components of Gradio, and what happens when they are used."""
 
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from .answers import Panel, answers, files_of
 from .inputs import MOST_CLASSES, Chosen, examples, uploaded
@@ -33,6 +37,9 @@ class Page:
                     self.view = gr.HTML(js_on_load=script('hover.js'), elem_id='view')
                     self.scores = gr.HTML(elem_id='scores')
             self.connect()
+        for block in self.blocks.blocks.values():
+            move = block.async_move_resource_to_block_cache
+            block.async_move_resource_to_block_cache = partial(uploads_only, move)
 
     def place_questions(self) -> None:
         self.file = gr.File(label='Photo', height=130, elem_id='file')
@@ -104,6 +111,19 @@ class Page:
 
     def point(self, panels: list[Panel], event: gr.EventData) -> str:
         return scores_view(panels, int(event.x), int(event.y)) if panels else ''
+
+
+async def uploads_only(move: Callable, path: str | None) -> str | None:
+    """Gradio's `move` of a file that a visitor's message names, for what was uploaded alone: in an
+    app that is mounted Gradio takes any file of the machine, and fetches addresses.
+
+    Raises:
+        gr.Error: another path, or an address.
+    """
+    folder = os.path.realpath(get_upload_folder())
+    if path is not None and not Path(os.path.realpath(path)).is_relative_to(folder):
+        raise gr.Error('this file was not uploaded. Choose it again.')
+    return await move(path)
 
 
 def script(name: str) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mmseg_zsclip.web.inputs import MOST_BYTES
 from mmseg_zsclip.web.own_folder import own_folder
@@ -60,3 +61,24 @@ def test_files_of_the_machine_are_not_served(served):
     for place in (Path(__file__).resolve(), Path('/etc/passwd'), served.root / 'log'):
         answer = httpx.get(f'{served.url}/gradio_api/file={place}', trust_env=False)
         assert answer.status_code in (403, 404), place
+
+
+def test_a_photo_of_the_machine_is_not_shown_whatever_path_is_sent(served):
+    """As an upload sends it, but with a path that nobody uploaded."""
+    httpx = pytest.importorskip('httpx')
+    Image.new('RGB', (31, 17)).save(served.root / 'work' / 'secret.png')
+    before = len(served.connected())
+    for place in (served.root / 'work' / 'secret.png', served.root / 'log', 'http://192.0.2.1/a'):
+        sent = dict(
+            data=[dict(path=str(place), meta=dict(_type='gradio.FileData'))],
+            fn_index=0,
+            session_hash='one',
+        )
+        answer = httpx.post(
+            f'{served.url}/gradio_api/run/predict', json=sent, timeout=60, trust_env=False
+        )
+        assert answer.status_code == 500
+        assert 'was not uploaded' in answer.text
+        assert '31 x 17' not in answer.text
+        assert 'decoded' not in answer.text
+    assert len(served.connected()) == before
