@@ -183,13 +183,15 @@ def trained(report: Report) -> list[Method]:
 def charts(report: Report) -> str:
     names = {'mIoU(S)': 'seen', 'mIoU(U)': 'unseen', 'hIoU': 'hIoU'}
     return '\n'.join(
-        line_chart(
-            {names[key]: points for key, points in method.curves.validated.items()},
-            f'{method.step.name}: seen, unseen and hIoU by step',
-            'IoU, %',
-        )
+        f'<figure>{curves_of(method, names)}'
+        f'<figcaption>{escape(method.step.name)}</figcaption></figure>'
         for method in trained(report)
     )
+
+
+def curves_of(method: Method, names: dict[str, str]) -> str:
+    lines = {names[key]: points for key, points in method.curves.validated.items()}
+    return line_chart(lines, f'{method.step.name}: seen, unseen and hIoU by step', 'IoU, %')
 
 
 def legend(report: Report) -> str:

@@ -191,6 +191,12 @@ def test_page_has_every_class_every_score_and_marks_unseen_classes(report):
     assert '2 min 05 s' in text
 
 
+def test_every_curve_has_its_methods_name(report):
+    text = page.charts(report)
+    assert text.count('<svg') == text.count('<figcaption>') == 2
+    assert '<figcaption>MaskCLIP+</figcaption>' in text
+
+
 def test_names_and_commands_are_escaped(report):
     text = page.build_page(report)
     assert 'Zeg&lt;CLIP&gt;' in text
