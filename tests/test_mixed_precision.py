@@ -28,6 +28,7 @@ def toy_config(work_dir):
         options={
             **here,
             'test_dataloader.dataset.length': 2,
+            'val_dataloader.dataset.length': 2,  # the last step validates
             'train_cfg.val_interval': 10 * STEPS,
             'optim_wrapper.optimizer.lr': 0.01,
         },

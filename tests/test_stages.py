@@ -10,6 +10,7 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 SMALL = """
 train_cfg = dict(max_iters=1, val_interval=2)
 train_dataloader = dict(batch_size=1, num_workers=0, persistent_workers=False)
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(length=2))
 """
 
 

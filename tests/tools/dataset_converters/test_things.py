@@ -1,5 +1,6 @@
 """Converters of data sets with things one by one, on fixtures in the format of their sources."""
 
+import functools
 import json
 
 import numpy as np
@@ -17,17 +18,19 @@ from .conftest import files, load, read, save
 STUFF = ['wall-brick', 'tree-merged', 'sky-other-merged']
 
 
-def coco_names():
+@functools.cache
+def spellings():
     """COCO's own spelling of the 133 categories, three of its stuff at their places."""
     names = [canonical(name) for name in load_classes('coco_panoptic133')]
+    words = load('coco_panoptic').words
     for given in STUFF:
         place = next(i for i, name in enumerate(names) if words(name) == words(given))
         names[place] = given
     return names
 
 
-def words(name):
-    return load('coco_panoptic').words(name)
+def coco_names():
+    return list(spellings())
 
 
 def ids_of(*rows):
