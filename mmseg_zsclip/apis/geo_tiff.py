@@ -9,11 +9,10 @@ import numpy as np
 
 from ..annotations.writers import made
 from ..datasets.photo_pixels import array_pixels
-from ..engine.folder_lock import LOCK_FILE, in_use
 from ..engine.progress import ProgressBar
 from ..files import whole_file
 from ..vocabulary.labels import ignore_index
-from .segment_photos import Job, Outcome, noted, remove_partial
+from .segment_photos import Job, Outcome, noted, results_folder
 
 FORMAT = 'geotiff'
 WINDOW = 1024  # pixels of a side
@@ -44,20 +43,16 @@ def segment_geotiffs(paths: Sequence[str], out: str | os.PathLike, job: Job) -> 
         ) from error
     out, outcome, start = Path(out).absolute(), Outcome(), time.perf_counter()
     asked = set(paths)
-    with in_use(out):
-        try:
-            remove_partial(out)
-            for photo in noted(paths, out, job):
-                target = out / FORMAT / f'{photo.name}.tif'
-                if photo.path not in asked or target.exists():
-                    continue
-                try:
-                    outcome.model_seconds += segmented(photo.path, made(target), job)
-                    outcome.segmented += 1
-                except (rasterio.errors.RasterioIOError, ValueError) as error:
-                    outcome.failed[photo.path] = str(error)
-        finally:
-            (out / LOCK_FILE).unlink()
+    with results_folder(out):
+        for photo in noted(paths, out, job):
+            target = out / FORMAT / f'{photo.name}.tif'
+            if photo.path not in asked or target.exists():
+                continue
+            try:
+                outcome.model_seconds += segmented(photo.path, made(target), job)
+                outcome.segmented += 1
+            except (rasterio.errors.RasterioIOError, ValueError) as error:
+                outcome.failed[photo.path] = str(error)
     outcome.seconds = time.perf_counter() - start
     return outcome
 

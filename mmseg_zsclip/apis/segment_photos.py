@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -140,9 +141,22 @@ def segment_photos(
         WriteError: a full disk, a closed folder.
     """
     out = Path(out).absolute()
+    with results_folder(out):
+        return _segmented(paths, out, job, engine)
+
+
+@contextmanager
+def results_folder(out: Path) -> Iterator[None]:
+    """Keeps other runs out of `out`, which is made; what a killed run left in part is gone first,
+    and the lock's file at the end.
+
+    Raises:
+        RunError: another run uses `out`.
+    """
     with in_use(out):
         try:
-            return _segmented(paths, out, job, engine)
+            remove_partial(out)
+            yield
         finally:
             (out / LOCK_FILE).unlink()
 
@@ -154,7 +168,6 @@ def remove_partial(out: Path) -> None:
 
 
 def _segmented(paths: Sequence[str], out: Path, job: Job, engine: Callable) -> Outcome:
-    remove_partial(out)
     writers = job.writers(out)
     photos, asked = noted(paths, out, job), set(paths)
     outcome, start = Outcome(), time.perf_counter()
