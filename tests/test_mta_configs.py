@@ -175,7 +175,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     config.model.decode_head.classes = config.classes
     config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=5)
     config.default_hooks.checkpoint.interval = 1
-    config.train_dataloader.update(batch_size=1, num_workers=0, persistent_workers=False)
+    for loader in (config.train_dataloader, config.val_dataloader):
+        loader.update(batch_size=1, num_workers=0, persistent_workers=False)
+    config.val_dataloader.dataset.length = 2
     config.update(log_level='ERROR', randomness=dict(seed=0), launcher='none')
     after = WholeCheckpointHook.after_train_iter
 
