@@ -1,5 +1,6 @@
 """What several tests need: small photos with label maps, the development data, tools as modules."""
 
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -12,6 +13,13 @@ from PIL import Image
 from mmseg_zsclip.clip.archs import CLIPArch
 
 TOOLS = Path(__file__).parents[1] / 'tools'
+
+
+def pytest_collection_finish():
+    """What the imports made stays to the end: every data set that is built collects garbage, and
+    would look through all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')
