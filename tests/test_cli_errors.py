@@ -1,5 +1,6 @@
 """Wrong usage and wrong input of `zsclip`: one line that names the nearest legal word."""
 
+import ast
 import inspect
 import os
 import subprocess
@@ -14,7 +15,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmseg_zsclip.apis.launch import load_config
-from mmseg_zsclip.apis.options import arguments_of, merge_options
+from mmseg_zsclip.apis.options import arguments_of, check_options, merge_options
 from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli import main
 from mmseg_zsclip.cli.errors import guarded, origin
@@ -170,6 +171,31 @@ def test_arguments_are_read_from_the_source_as_python_sees_them():
         (DataLoader, ('torch', 'utils/data/dataloader.py', 'DataLoader')),
     ):
         assert arguments_of(*place) == set(inspect.signature(kind.__init__).parameters) - {'self'}
+
+
+def keys_read(source: str) -> set[str]:
+    """Of a config's first level: 'a' of `cfg.get('a')`, `self.cfg.get('a')` and `cfg['a']`."""
+    out = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=cfg, attr='get'), args=[ast.Constant(key), *_]):
+                pass
+            case ast.Subscript(value=cfg, slice=ast.Constant(key)):
+                pass
+            case _:
+                continue
+        if getattr(cfg, 'id', getattr(cfg, 'attr', None)) == 'cfg':
+            out.add(key)
+    return out
+
+
+def test_every_key_that_mmengine_reads_of_a_config_passes():
+    root = Path(inspect.getfile(Runner)).parents[1]
+    parts = ('runner/*runner.py', '_strategy/*.py', 'hooks/*.py')
+    files = [path for part in parts for path in sorted(root.glob(part))]
+    found = {key for path in files for key in keys_read(path.read_text(encoding='utf-8'))}
+    assert found > {'work_dir', 'tta_model', 'activation_checkpointing', 'efficient_conv_bn_eval'}
+    check_options(Config(), dict.fromkeys(found))
 
 
 def test_options_with_an_effect_pass():

@@ -10,15 +10,20 @@ from mmengine.config import Config
 
 from .. import compat
 
-# Read from the config's first level beside the Runner's own arguments.
+# Read from the config's first level beside the Runner's own arguments; `strategy` and
+# `init_weights_for_test_or_val` by MMEngine's FlexibleRunner alone.
 READ = {
+    'activation_checkpointing',
     'auto_scale_lr',
     'compile',
+    'efficient_conv_bn_eval',
     'find_unused_parameters',
+    'init_weights_for_test_or_val',
     'made_by',
     'model_wrapper_cfg',
     'runner_type',
     'sharding',
+    'strategy',
     'sync_bn',
     'tta',
     'tta_model',
