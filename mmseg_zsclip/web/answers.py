@@ -69,7 +69,7 @@ def files_of(panel: Panel, photo: Chosen) -> dict[str, bytes]:
         out = Path(folder)
         saved = found.save(out, 'photo')
         writer = WRITERS['coco'](out, found.classes, found.palette)
-        named = Photo(str(out / photo.name), stem, 1)
+        named = Photo(photo.name, stem, 1)  # no folder: a visitor's is not ours to name
         writer.write(named, found.labels, list)
         writer.finish([named], lambda _: found.labels)
         return {

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 
 import numpy as np
 import pytest
@@ -75,6 +76,9 @@ def test_files_hold_the_labels_exactly(panel, expected):
     assert (np.asarray(Image.open(io.BytesIO(labels))) == expected.labels).all()
     assert Image.open(io.BytesIO(overlay)).size == expected.overlay().size
     data = json.loads(coco)
+    assert data['info']['image_folder'] == '.'
+    assert [row['file_name'] for row in data['images']] == [PHOTO.name]
+    assert tempfile.gettempdir() not in coco.decode()
     assert [row['name'] for row in data['categories']] == list(expected.classes)
     assert len(data['annotations']) == len(np.unique(expected.labels))
     for row in data['annotations']:
