@@ -1,4 +1,4 @@
-# Everything from a fresh clone: `make demo` and `make test` need only Python (3.10 to 3.13, with venv)
+# Everything from a fresh clone: `make report` and `make test` need only Python (3.10 to 3.13, with venv)
 # and make.
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +10,7 @@ PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: install demo test test-web matrix lint docs clean
+.PHONY: install report demo test test-web matrix lint docs clean
 
 install: $(STAMP)
 
@@ -27,9 +27,12 @@ $(STAMP) $(DEMO_STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
 	$(BIN)/zsclip doctor
 	touch $@
 
-# What the tests installed has all that the demo needs. ARGS='--out DIR' and so on reach the program.
-demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
+# What the tests installed has all that it needs. ARGS='--out DIR' and so on reach the program.
+report: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	$(BIN)/zsclip report $(ARGS)
+
+# Its first name. The web page, `zsclip demo`, is another thing.
+demo: report
 
 test: $(STAMP)
 	@# A file at a time for each process, each with one thread: the two cores are then both busy.

@@ -98,6 +98,15 @@ def test_the_first_page_counts_the_claims_that_hold_as_the_results_do():
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name)
+def test_make_has_every_target_that_a_page_names(page):
+    text = (ROOT / 'Makefile').read_text()
+    targets = re.search(r'^\.PHONY: (.+)$', text, re.MULTILINE).group(1).split()
+    assert {'install', 'report', 'demo', 'test'} <= {*targets}
+    named = re.findall(r'^    make ([a-z-]+)|`make ([a-z-]+)', page.read_text(), re.MULTILINE)
+    assert {first or second for first, second in named} <= {*targets}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
 def test_no_page_has_the_marks_of_a_merge(page):
     assert not re.search(r'^(<{7}|={7}|>{7})( |$)', page.read_text(), re.MULTILINE)
 
