@@ -82,7 +82,7 @@ def rows_of(paths):
     return dict(zip(Photo._fields, map(np.array, columns), strict=True))
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def begun(cluster):
     return cluster.remote(num_cpus=0)(Begun).remote()
 
