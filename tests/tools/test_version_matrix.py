@@ -1,6 +1,7 @@
 """tools/version_matrix.py, without building an environment."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -74,6 +75,28 @@ def test_a_shim_that_runs_nothing_is_no_python(tool, tmp_path, monkeypatch):
         FileNotFoundError, match='no Python 3.10 or 3.11 with venv runs here; tried'
     ):
         tool.find_python(('3.10', '3.11'))
+
+
+@pytest.mark.parametrize('stage', ['build', 'run_tests'])
+def test_the_environment_of_a_row_that_fails_is_removed(tool, tmp_path, monkeypatch, stage):
+    """One that stayed filled the disk."""
+    folder = tmp_path / '.venv-torch-2.6'
+
+    def build(row, where):
+        (where / 'bin').mkdir(parents=True)
+        if stage == 'build':
+            raise subprocess.CalledProcessError(1, 'pip')
+        return sys.executable
+
+    def run_tests(python, tests):
+        assert folder.is_dir()
+        return 1, '1 failed'
+
+    for name, value in (('ROOT', tmp_path), ('build', build), ('run_tests', run_tests)):
+        monkeypatch.setattr(tool, name, value)
+    wrong = tool.run_row(tool.ROWS[1], ['tests'], False, [])
+    assert wrong.endswith('non-zero exit status 1.' if stage == 'build' else ': 1 failed')
+    assert not folder.exists()
 
 
 def test_a_red_row_ends_with_1_and_is_named(tool, monkeypatch, capsys):
