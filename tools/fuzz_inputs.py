@@ -245,18 +245,28 @@ def word_lists() -> st.SearchStrategy[Value]:
     )
 
 
-def calls(models: list[str]) -> st.SearchStrategy[CallOf]:
+def backgrounds() -> st.SearchStrategy[Value]:
+    return mostly(
+        legal(None, False, True, 'toy', ['wall', 'floor, ground'], 'wall, floor'),
+        wrong(5, [], '', [''], [3], {'a': 'b'}),
+        unsure(st.one_of(st.text(max_size=4), st.just(['sky']))),
+    )
+
+
+def calls(models: dict[str, bool]) -> st.SearchStrategy[CallOf]:
+    """Of models by name, and whether each has classes of its own alone, which are left out."""
+    return st.sampled_from(list(models)).flatmap(lambda name: calls_of(name, models[name]))
+
+
+def calls_of(model: str, closed: bool) -> st.SearchStrategy[CallOf]:
+    words, rest = word_lists(), backgrounds()
     return st.builds(
         CallOf,
-        model=st.sampled_from(models),
+        model=st.just(model),
         photos=st.lists(photos(), min_size=1, max_size=2).map(tuple),
         several=st.booleans(),
-        classes=word_lists(),
-        background=mostly(
-            legal(None, False, True, 'toy', ['wall', 'floor, ground'], 'wall, floor'),
-            wrong(5, [], '', [''], [3], {'a': 'b'}),
-            unsure(st.one_of(st.text(max_size=4), st.just(['sky']))),
-        ),
+        classes=mostly(legal(None), words, times=8) if closed else words,
+        background=mostly(legal(None, False), rest, times=8) if closed else rest,
         threshold=mostly(
             legal(0.0, 0, 0.3, 1, 1.0, np.float32(0.5)),
             wrong(-1, 1.01, float('nan'), float('inf'), '0.5', None, [0.5], 1j),

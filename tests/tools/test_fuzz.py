@@ -29,8 +29,9 @@ def test_200_random_calls_are_answered_or_refused_with_a_reason(fuzz, tmp_path):
     became = fuzz.fuzz(200, 0, tmp_path)
     assert sum(became.values()) == 200
     assert {name.partition(':')[0] for name in became} > {'line', 'toy'}
-    answers = sum(count for what, count in became.items() if what.endswith('answer'))
-    assert 40 < answers < 180
+    answers = {what: count for what, count in became.items() if what.endswith('answer')}
+    assert 40 < sum(answers.values()) < 180
+    assert {*answers} == {f'{name}: answer' for name in ('line', *fuzz.toy_names())}
 
 
 @pytest.fixture(scope='module')
