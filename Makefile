@@ -14,7 +14,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 
 install: $(STAMP)
 
-$(STAMP): EXTRAS := lite,tests,docs,onnx,geo,heic,ray
+$(STAMP): EXTRAS := lite,tests,docs,onnx,geo,heic
 $(DEMO_STAMP): EXTRAS := lite,demo
 
 $(STAMP) $(DEMO_STAMP): setup.py pyproject.toml $(wildcard requirements/*.txt)
