@@ -79,6 +79,8 @@ def job_of(args: argparse.Namespace):
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.format == [RASTERS] and args.engine == 'ray':
+        sys.exit(f'zsclip: --format {RASTERS} has no --engine ray. Leave --engine out.')
     compat.setup(now=True)
     from ..apis.photo_arguments import named_photos
 
@@ -93,8 +95,6 @@ def run(args: argparse.Namespace) -> int:
     if args.format == [RASTERS]:
         from ..apis.geo_tiff import segment_geotiffs
 
-        if args.engine == 'ray':
-            raise ValueError(f'--format {RASTERS} has no --engine ray. Leave --engine out.')
         outcome = segment_geotiffs(photos, args.out, job_of(args))
     else:
         outcome = segment_photos(photos, args.out, job_of(args), engine)
