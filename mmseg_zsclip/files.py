@@ -89,6 +89,47 @@ def explained(path: Path, needed: Callable[[], int | None] = lambda: None) -> It
         ) from error
 
 
+def check_folder(path: 'str | os.PathLike') -> None:
+    """That `path` is a folder that may be written to, or can be made one; makes nothing.
+
+    Raises:
+        WriteError: a file is in its place, or in that of a folder above it; no right to write.
+    """
+    there = next(
+        place
+        for place in (Path(path).absolute(), *Path(path).absolute().parents)
+        if os.path.lexists(place)
+    )
+    if not there.is_dir():
+        raise WriteError(
+            f'{path} cannot be a folder: {there} is none. Name another folder, or move it away.',
+            errno.ENOTDIR,
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise WriteError(
+            f'{path} cannot be written to: {os.strerror(errno.EACCES)}. Make {there} writable, or '
+            'name another folder.',
+            errno.EACCES,
+        )
+
+
+def made_folder(path: 'str | os.PathLike') -> Path:
+    """The folder, made with those above it.
+
+    Raises:
+        WriteError: see `check_folder`; the system refuses.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        check_folder(path)
+        raise WriteError(
+            f'the folder {path} cannot be made: {error.strerror}. Name another folder.', error.errno
+        ) from error
+    return path
+
+
 def _torch_number(error: RuntimeError) -> int | None:
     # torch.save to a path says this of a disk that is full, and keeps no errno
     text = str(error)
@@ -121,7 +162,7 @@ def write_json(path: 'str | os.PathLike', content: dict) -> Path:
     NumPy and torch numbers and arrays become JSON's.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     with whole_file(path) as partial:
         partial.write_text(
             json.dumps(content, indent=2, default=lambda value: value.tolist()) + '\n'

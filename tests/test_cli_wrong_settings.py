@@ -107,3 +107,16 @@ def test_photos_without_labels_are_written_and_shown_but_not_scored(loader, fold
     )
     assert len(list((folder / 'out').rglob('*.png'))) == 2
     assert len(list((folder / 'shown').rglob('*.png'))) == 2
+
+
+@pytest.mark.parametrize('option', ['--work-dir', '--show-dir', '--maps-dir'])
+def test_a_file_in_the_place_of_a_folder_is_named_before_anything_is_built(folder, option):
+    (folder / 'a.txt').touch()
+    with pytest.raises(SystemExit, match='a.txt/new cannot be a folder: .*a.txt is none'):
+        main(['test', 'toy_maskclip', option, 'a.txt/new'])
+
+
+def test_of_a_missing_checkpoint_the_nearest_are_named(folder):
+    (folder / 'iter_20.pth').touch()
+    with pytest.raises(SystemExit, match='In .: iter_20.pth'):
+        main(['test', 'toy_maskclip', 'iter_2.pth'])

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmseg_zsclip.files import WriteError, whole_file, write_json
+from mmseg_zsclip.files import WriteError, check_folder, made_folder, whole_file, write_json
 
 
 def write_half(path):
@@ -32,6 +32,24 @@ def test_a_missing_folder_is_named(tmp_path):
         whole_file(tmp_path / 'nowhere' / 'a.txt') as partial,
     ):
         partial.write_text('x')
+
+
+@pytest.mark.parametrize('below', ['', 'deep/down'])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, below):
+    file = tmp_path / 'a.txt'
+    file.write_text('x')
+    for make in (check_folder, made_folder):
+        with pytest.raises(WriteError, match=f'cannot be a folder: {file} is none. Name another'):
+            make(file / below)
+    check_folder(tmp_path / 'new' / below)
+    assert list(tmp_path.iterdir()) == [file]
+    assert made_folder(tmp_path / 'new' / below).is_dir()
+
+
+def test_a_folder_without_the_right_to_write_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr('os.access', lambda place, mode: False)  # root may write everywhere
+    with pytest.raises(WriteError, match=f'Make {tmp_path} writable, or name another folder'):
+        check_folder(tmp_path / 'new')
 
 
 def test_json_takes_numpy_and_makes_its_folder(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..datasets.converting import write_names
 from ..datasets.label_files import read_label_file
-from ..files import whole_file
+from ..files import made_folder, whole_file
 from .coco import coco_annotations, coco_categories
 from .cvat import CVATMasks, write_cvat_zip
 from .label_maps import write_label_map
@@ -205,7 +205,7 @@ def seen_from(folder: str | os.PathLike, path: str) -> str:
 
 def made(path: Path) -> Path:
     """`path`, its folder made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     return path
 
 

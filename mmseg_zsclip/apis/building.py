@@ -50,7 +50,8 @@ def built(cfg: Config, checkpoint: str | None, name: str, made: str | None) -> O
             made = made or f'zsclip train {name}'
             raise ValueError(
                 f'{name} needs a checkpoint: {trained:,} of its parameters come from training. '
-                f"Make one ({made}), and give it: ZeroShotSegmenter({name!r}, weights='FILE')."
+                f'Make one ({made}), and give it: --weights FILE, in Python '
+                f"ZeroShotSegmenter({name!r}, weights='FILE')."
             )
         for part in vocabularies(model).values():
             part.handed_in = True  # or the texts of a hundred names were embedded, and never used

@@ -32,15 +32,12 @@ def segment_geotiffs(paths: Sequence[str], out: str | os.PathLike, job: Job) -> 
             is grey. Pixels without data are of no class.
 
     Raises:
-        ImportError: rasterio is not installed; says how to install it.
+        ImportError: see `check_rasterio`.
         ValueError, RunError, WriteError: see `segment_photos`.
     """
-    try:
-        import rasterio
-    except ImportError as error:
-        raise ImportError(
-            f'GeoTIFFs need rasterio ({error}): pip install "mmseg_zsclip[geo]"'
-        ) from error
+    check_rasterio()
+    import rasterio
+
     out, outcome, start = Path(out).absolute(), Outcome(), time.perf_counter()
     asked = set(paths)
     with results_folder(out):
@@ -55,6 +52,20 @@ def segment_geotiffs(paths: Sequence[str], out: str | os.PathLike, job: Job) -> 
                 outcome.failed[photo.path] = str(error)
     outcome.seconds = time.perf_counter() - start
     return outcome
+
+
+def check_rasterio() -> None:
+    """To be called before a model is fetched.
+
+    Raises:
+        ImportError: rasterio is not installed; says how to install it.
+    """
+    try:
+        import rasterio  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'GeoTIFFs need rasterio ({error}): pip install "mmseg_zsclip[geo]"'
+        ) from error
 
 
 def segmented(source: str, target: Path, job: Job) -> float:

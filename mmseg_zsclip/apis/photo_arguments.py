@@ -8,6 +8,11 @@ from pathlib import Path
 from ..datasets.listing import IMAGE_ENDINGS, files_below, is_image
 from ..vocabulary.lists import read_text
 
+LEGAL = (
+    f'Legal: a file, a folder with images ({", ".join(IMAGE_ENDINGS)}), a pattern such as '
+    '"photos/*.jpg", or @LIST, a text file with one of these a line.'
+)
+
 
 def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> list[str]:
     """Absolute paths of photos, each once, in the order given; those of a folder by name.
@@ -30,11 +35,7 @@ def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> 
             if out is None or not path.startswith(out + os.sep)
         ]
         if not paths:
-            raise ValueError(
-                f'{word!r} names no photo. Legal: a file, a folder with images '
-                f'({", ".join(IMAGE_ENDINGS)}), a pattern such as "photos/*.jpg", or @LIST, a text '
-                'file with one of these a line.'
-            )
+            raise ValueError(f'{word!r} names no photo. {LEGAL}')
         found |= dict.fromkeys(paths)
     return list(found)
 
@@ -63,5 +64,5 @@ def photos_of(word: str) -> list[str]:
     if os.path.exists(word):
         return [word]
     if not glob.has_magic(word):
-        raise FileNotFoundError(f'there is no photo {word!r} (from {Path.cwd()}).')
+        raise FileNotFoundError(f'there is no photo {word!r} (from {Path.cwd()}). {LEGAL}')
     return sorted(path for path in glob.glob(word, recursive=True) if os.path.isfile(path))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..annotations.label_maps import write_label_map
 from ..datasets.base import distinct_colours
-from ..files import whole_file, write_json
+from ..files import made_folder, whole_file, write_json
 from ..visualization.overlays import Shown, legend, legend_entries
 from ..visualization.paint import paint
 from ..vocabulary.labels import OFFSET
@@ -157,8 +157,7 @@ class Segmentation:
             `labels`: `NAME.png`, see `write_label_map`; `overlay`: `NAME_overlay.png`; `summary`:
             `NAME.json`, see `summary`.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made_folder(folder)
         name = name or (Path(self.source).stem if self.source else 'photo')
         places = dict(
             labels=folder / f'{name}.png',

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import compat
 from ..apis.configs import ConfigNotFoundError, find_config
-from ..files import whole_file
+from ..files import check_folder, made_folder, whole_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,8 @@ def flattened(config: str | Path) -> str:
 def run(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.exists() and not args.force:
         sys.exit(f'zsclip: {args.out} exists. Give another --out, or --force to overwrite it.')
+    if args.out is not None:
+        check_folder(args.out.parent)
     try:
         text = flattened(args.config)
     except ConfigNotFoundError as error:
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         print(text)
         return 0
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(args.out.parent)
     with whole_file(args.out) as partial:
         partial.write_text(text)
     print(f'{args.out}: zsclip train {args.out}')

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from .. import compat
+from ..files import check_folder, made_folder
 from .launching import add_cfg_options, add_segmenter_arguments, parse_options
 
 SUFFIXES = ('.onnx', '.npz')
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.out, words):
         if path.exists() and not args.force:
             sys.exit(f'zsclip: {path} exists. Give another --out, or --force to overwrite it.')
+    check_folder(args.out.parent)
     compat.setup(now=True)
     from ..apis import onnx_files
     from ..apis.segmenter import ZeroShotSegmenter
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     onnx_files.check_exportable(args.model, options)
     segmenter = ZeroShotSegmenter(args.model, args.weights, device='cpu', options=options)
     graph = graph_of(onnx_files.with_words(segmenter, args.classes))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(args.out.parent)
     if args.out != words:
         difference = onnx_files.write_graph(args.out, graph, onnx_files.about(segmenter, graph))
         print(

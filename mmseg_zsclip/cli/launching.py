@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import compat
 from ..apis.configs import ConfigNotFoundError, find_config
-from ..files import names_a_file
+from ..files import check_folder, names_a_file
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -43,7 +43,10 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of the commands that call a `ZeroShotSegmenter`, beside the model's name."""
-    parser.add_argument('--weights', help='checkpoint of a model that is trained')
+    parser.add_argument(
+        '--weights',
+        help="checkpoint of a model that is trained; of MaskCLIP, a file of CLIP's weights",
+    )
     parser.add_argument(
         '--classes',
         help='"road; car, automobile": classes by semicolon, synonyms by comma; or a .txt file '
@@ -71,6 +74,9 @@ def launch_config(args: argparse.Namespace):
         path = find_config(args.config)
     except ConfigNotFoundError as error:
         sys.exit(f'zsclip: {error}')
+    for folder in ('work_dir', 'show_dir', 'maps_dir'):
+        if getattr(args, folder, None):
+            check_folder(getattr(args, folder))
     options = parse_options(args.cfg_options)
     check_words(path, options, args.weights)
     compat.setup(now=True)
@@ -89,7 +95,10 @@ def launch_config(args: argparse.Namespace):
 def check_words(config: Path, options: dict, weights: str | None) -> None:
     """Ends the program for keys and files that can be seen to be wrong without torch."""
     if weights and names_a_file(weights) and not Path(weights).expanduser().exists():
-        sys.exit(f"zsclip: there are no weights '{weights}' (from {Path.cwd()})")
+        sys.exit(
+            f"zsclip: there are no weights '{weights}' (from {Path.cwd()}). Give a file of CLIP's "
+            'weights, a published tag (openai), hf-hub:org/name, or toy for a toy config.'
+        )
     if options.get('load_from'):
         checkpoint_path(str(options['load_from']))
     if options:
@@ -114,4 +123,14 @@ def checkpoint_path(given: str) -> str:
     """`given` when it is a file or a URL; otherwise the program ends and says so."""
     if '://' in given or Path(given).is_file():
         return given
-    sys.exit(f"zsclip: there is no checkpoint '{given}' (from {Path.cwd()})")
+    sys.exit(
+        f"zsclip: there is no checkpoint '{given}' (from {Path.cwd()}). {_nearest(Path(given))}"
+    )
+
+
+def _nearest(missing: Path) -> str:
+    """The checkpoints of its folder, where there are some."""
+    there = sorted(path.name for path in missing.parent.glob('*.pth')) if missing.name else []
+    if there:
+        return f'In {missing.parent}: {", ".join(there)}.'
+    return '`zsclip train CONFIG` writes them to work_dirs/CONFIG; or give a URL.'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import compat
 from ..annotations import FORMATS
+from ..files import check_folder
 from ..vocabulary.class_names import split_names
 from .launching import add_segmenter_arguments
 
@@ -24,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_segmenter_arguments(parser)
     parser.add_argument('--out', required=True, type=Path, help='folder of the results; made')
     parser.add_argument(
-        '--model', default='maskclip-vit-b16', help="a name of `zsclip models`, or a config's"
+        '--model',
+        default='maskclip-vit-b16',
+        help="a name of `zsclip models`, or a config's (default: %(default)s, which fetches "
+        "OpenAI's CLIP once; toy needs no network)",
     )
     parser.add_argument(
         '--format',
@@ -81,6 +85,7 @@ def job_of(args: argparse.Namespace):
 def run(args: argparse.Namespace) -> int:
     if args.format == [RASTERS] and args.engine == 'ray':
         sys.exit(f'zsclip: --format {RASTERS} has no --engine ray. Leave --engine out.')
+    check_folder(args.out)
     compat.setup(now=True)
     from ..apis.photo_arguments import named_photos
 
@@ -93,8 +98,9 @@ def run(args: argparse.Namespace) -> int:
 
         engine = RayEngine(partial(job_of, args), args.workers)
     if args.format == [RASTERS]:
-        from ..apis.geo_tiff import segment_geotiffs
+        from ..apis.geo_tiff import check_rasterio, segment_geotiffs
 
+        check_rasterio()
         outcome = segment_geotiffs(photos, args.out, job_of(args))
     else:
         outcome = segment_photos(photos, args.out, job_of(args), engine)

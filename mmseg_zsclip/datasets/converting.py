@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import whole_file
+from ..files import made_folder, whole_file
 from ..vocabulary.lists import read_text
 from .label_files import check_sizes
 from .photo_files import photo_header
@@ -41,7 +41,7 @@ def convert_all(function: Callable, jobs: Sequence[tuple], nproc: int, what: str
 def make_folders(paths: Iterable[Path]) -> None:
     """The folders of files that are to be written: of none where there is no job."""
     for folder in {path.parent for path in paths}:
-        folder.mkdir(parents=True, exist_ok=True)
+        made_folder(folder)
 
 
 def check_targets(jobs: Iterable[tuple]) -> None:
@@ -80,6 +80,6 @@ def read_names(path: Path) -> list[str]:
 
 def write_names(names: Iterable[str], path: Path) -> None:
     """One name a line in UTF-8, whole or not at all; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     with whole_file(path) as partial:
         partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
+from ..files import made_folder
+
 
 class OutputNames:
     """A name for every photo of a data set, which no other photo has.
@@ -57,7 +59,7 @@ class OutputNames:
                     f"'{path}' is a file of the data set itself and would be overwritten. Name "
                     f"another folder than '{folder}' for what is made from it."
                 )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(path.parent)
         return path
 
 

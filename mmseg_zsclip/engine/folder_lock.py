@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files import explained
+from ..files import explained, made_folder
 from .run_identity import RunError
 
 LOCK_FILE = '.in_use'
@@ -31,7 +31,7 @@ def in_use(folder: 'str | os.PathLike') -> Iterator[None]:
         yield
         return
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(handle, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import whole_file
+from ..files import made_folder, whole_file
 from .scores import summarise
 
 
@@ -80,7 +80,7 @@ def read_areas(path: str | Path) -> ImageAreas:
 def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
     """Writes arrays as .npz, whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     with whole_file(path) as partial, open(partial, 'wb') as file:
         np.savez_compressed(file, **arrays)
 

@@ -92,7 +92,8 @@ def test_photos_that_cannot_be_read_are_listed_at_the_end(scenes, tmp_path, caps
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['nowhere.jpg', '--out', 'out'], "zsclip: there is no photo 'nowhere.jpg'"),
+        (['nowhere.jpg', '--out', 'out'], '. Legal: a file, a folder with images (.bmp, '),
+        (['{scenes}', '--out', '{scenes}/test_000000.jpg/out'], 'test_000000.jpg is none. Name'),
         (['{scenes}', '--out', 'out', '--threshold', '2'], 'threshold is 2.0; legal values: a pro'),
         (['{scenes}', '--out', 'out', '--classes', 'sky; Sky'], "'Sky' names both class 0 and"),
     ],
