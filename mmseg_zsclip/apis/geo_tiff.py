@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -32,12 +33,10 @@ def segment_geotiffs(paths: Sequence[str], out: str | os.PathLike, job: Job) -> 
             is grey. Pixels without data are of no class.
 
     Raises:
-        ImportError: see `check_rasterio`.
+        ImportError: see `needed_rasterio`.
         ValueError, RunError, WriteError: see `segment_photos`.
     """
-    check_rasterio()
-    import rasterio
-
+    rasterio = needed_rasterio()
     out, outcome, start = Path(out).absolute(), Outcome(), time.perf_counter()
     asked = set(paths)
     with results_folder(out):
@@ -54,18 +53,19 @@ def segment_geotiffs(paths: Sequence[str], out: str | os.PathLike, job: Job) -> 
     return outcome
 
 
-def check_rasterio() -> None:
-    """To be called before a model is fetched.
+def needed_rasterio() -> ModuleType:
+    """rasterio; to be asked for before a model is fetched.
 
     Raises:
         ImportError: rasterio is not installed; says how to install it.
     """
     try:
-        import rasterio  # noqa: F401
+        import rasterio
     except ImportError as error:
         raise ImportError(
             f'GeoTIFFs need rasterio ({error}): pip install "mmseg_zsclip[geo]"'
         ) from error
+    return rasterio
 
 
 def segmented(source: str, target: Path, job: Job) -> float:

@@ -98,9 +98,9 @@ def run(args: argparse.Namespace) -> int:
 
         engine = RayEngine(partial(job_of, args), args.workers)
     if args.format == [RASTERS]:
-        from ..apis.geo_tiff import check_rasterio, segment_geotiffs
+        from ..apis.geo_tiff import needed_rasterio, segment_geotiffs
 
-        check_rasterio()
+        needed_rasterio()
         outcome = segment_geotiffs(photos, args.out, job_of(args))
     else:
         outcome = segment_photos(photos, args.out, job_of(args), engine)
