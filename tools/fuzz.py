@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from mmengine.registry import DefaultScope
 
 from mmseg_zsclip.apis.launch import load_config
+from mmseg_zsclip.apis.model_list import CLOSED
 from mmseg_zsclip.apis.model_list import MODELS as NAMED
 from mmseg_zsclip.apis.photo_arguments import named_photos
 from mmseg_zsclip.apis.segment_photos import zero_shot_job
@@ -56,7 +57,7 @@ def toy_segmenters(folder: Path) -> dict[str, ZeroShotSegmenter]:
 
 def is_closed(name: str) -> bool:
     """Whether a model has classes of its own alone."""
-    return 'own classes' in NAMED[name].gives
+    return NAMED[name].gives == CLOSED['gives']
 
 
 def random_weights(config: str, path: Path) -> Path:
