@@ -24,7 +24,7 @@ from mmseg_zsclip.experiments.claims.report import as_json, console
 from mmseg_zsclip.experiments.claims.results_page import markdown
 from mmseg_zsclip.experiments.claims.suite import shipped_suites
 from mmseg_zsclip.experiments.provenance import machine
-from mmseg_zsclip.files import write_json
+from mmseg_zsclip.files import made_folder, write_json
 
 
 def parse() -> argparse.Namespace:
@@ -78,7 +78,7 @@ def main() -> int:
     )
     write_json(args.out / 'claims.json', as_json(measured, about))
     page = args.markdown or args.out / 'results_toy.md'
-    page.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(page.parent)
     page.write_text(markdown(measured, about))
     print(console(measured))
     print(f'\nwritten: {args.out / "claims.json"}, {page}')

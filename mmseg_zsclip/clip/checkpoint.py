@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..files import names_a_file, whole_file
+from ..files import made_folder, names_a_file, whole_file
 from .archs import (
     CLIP_MEAN,
     CLIP_STD,
@@ -273,6 +273,6 @@ def save_clip(
     # clone: a view would drag its whole storage into the file
     content['state_dict'] = {key: value.clone().contiguous() for key, value in state.items()}
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     with whole_file(path) as partial:
         torch.save(content, partial)

@@ -21,7 +21,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from ..files import whole_file
+from ..files import made_folder, whole_file
 from .archs import Published
 from .file_kinds import describe
 from .layouts import (
@@ -241,7 +241,7 @@ def fetch(url: str, target: Path, expected: str = '') -> Path:
         )
     from filelock import FileLock
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(target.parent)
     # one download for all processes of a distributed run
     with FileLock(target.with_name(f'.{target.name}.lock')):
         if target.is_file():

@@ -18,7 +18,7 @@ from PIL import Image
 
 from ..datasets.base import distinct_colours
 from ..datasets.converting import write_names
-from ..files import whole_file
+from ..files import made_folder, whole_file
 from ..vocabulary.lists import load_classes, load_unseen
 from .world import NO_CLASS, Scene, World
 
@@ -67,7 +67,7 @@ def export(
     }
     for kind in formats:
         for folder in folders[kind]:
-            folder.mkdir(parents=True, exist_ok=True)
+            made_folder(folder)
     job = partial(
         _write_scene, world, split, [folders[kind] for kind in FORMATS], tuple(formats), border
     )

@@ -17,6 +17,7 @@ from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.model_list import named_model
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
+from mmseg_zsclip.files import made_folder
 from mmseg_zsclip.visualization.class_maps import COLUMNS, SIDE, grid, tile
 from mmseg_zsclip.visualization.overlays import read_photo
 from mmseg_zsclip.visualization.paint import paint
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     models = {title: ZeroShotSegmenter(*which) for title, *which in args.model}
     tiles = [one for index in args.photos for one in row(models, dataset, index)]
     path = Path(args.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     grid(tiles, args.columns).quantize(COLOURS).save(path, optimize=True)
     print(f'written to {path}')
 

@@ -23,6 +23,7 @@ from mmseg_zsclip.checkpoints import read_checkpoint
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
+from mmseg_zsclip.files import made_folder
 from mmseg_zsclip.losses.mask_text import mask_text_similarity
 from mmseg_zsclip.visualization.class_maps import COLUMNS, grid, tile
 from mmseg_zsclip.visualization.overlays import read_photo
@@ -151,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         tiles = [one for i in args.photos for one in query_tiles(model, dataset, i, args.masks)]
     path = Path(args.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     grid(tiles).save(path)
     print(f'written to {path}')
 

@@ -19,6 +19,7 @@ from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
+from mmseg_zsclip.files import made_folder
 from mmseg_zsclip.models.segments import OFFSET
 from mmseg_zsclip.visualization.class_maps import grid, tile
 from mmseg_zsclip.visualization.overlays import read_photo
@@ -106,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
         model = model.with_classes(args.classes, things=things)
     dataset = runner.build_dataloader(cfg.test_dataloader).dataset
     path = Path(args.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     grid([one for index in args.photos for one in row(model, dataset, index)]).save(path)
     print(f'written to {path}')
 

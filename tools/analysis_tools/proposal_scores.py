@@ -20,6 +20,7 @@ from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
+from mmseg_zsclip.files import made_folder
 from mmseg_zsclip.masks import class_maps, mask_iou
 from mmseg_zsclip.models.mask_ops import THRESHOLD, photo_masks
 from mmseg_zsclip.visualization.class_maps import COLUMNS, grid, heat, tile
@@ -94,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
     dataset = runner.build_dataloader(cfg.test_dataloader).dataset
     tiles = [one for index in args.photos for one in row(model, dataset, index)]
     path = Path(args.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     grid(tiles).save(path)
     print(f'written to {path}; titles: IoU, score of frozen CLIP to score after MAFT')
 

@@ -27,7 +27,7 @@ from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.layouts import read_state
 from mmseg_zsclip.clip.model import build_text
 from mmseg_zsclip.clip.prompts import class_embeddings
-from mmseg_zsclip.files import whole_file
+from mmseg_zsclip.files import made_folder, whole_file
 from mmseg_zsclip.models import released
 from mmseg_zsclip.models.vocabulary import Vocabulary
 from mmseg_zsclip.registry import MODELS
@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
         ours, config = CONVERTERS[args.method](state, args.config)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'official: {error}')
-    args.target.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(args.target.parent)
     with whole_file(args.target) as partial:
         torch.save(dict(state_dict=ours), partial)
     print(

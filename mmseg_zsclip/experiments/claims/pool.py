@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from ...files import made_folder
 from ..provenance import PACKAGE
 from .jobs import Job
 from .worker import command
@@ -116,7 +117,7 @@ def next_job(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
 
 def start(job: Job, threads: int) -> subprocess.Popen:
     """Starts a job; it ends when this process does, because its standard input then closes."""
-    job.out.mkdir(parents=True, exist_ok=True)
+    made_folder(job.out)
     words = [sys.executable, *command(job)]
     paths = [str(PACKAGE.parent), os.environ.get('PYTHONPATH', '')]
     environment = {

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...checkpoints import read_checkpoint
 from ...clip.checkpoint import save_clip
 from ...clip.model import CLIP
-from ...files import whole_file
+from ...files import made_folder, whole_file
 from . import forward
 from .batches import Batch
 from .loss import contrastive_loss, patch_tag_loss
@@ -138,7 +138,7 @@ class Trainer:
 
     def run(self, save_minutes: float = 3.0, log_every: int = 50) -> None:
         """Train to the end, saving the state every `save_minutes`."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        made_folder(self.out)
         self.model.train()
         began = saved = logged = time.time()
         before, records = self.elapsed, []
