@@ -5,10 +5,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from .fonts import font_for
 from .overlays import PictureHook, Shown, label_maps, read_photo
-from .paint import SCALE, elide, paint, star
+from .paint import SCALE, elide, paint, short_name
 
 SIDE = 384  # of a tile, pixels
 TITLE = 30
@@ -21,7 +22,7 @@ def tile(image: np.ndarray | Image.Image, title: str) -> Image.Image:
     image = ImageOps.contain(image, (SIDE, SIDE))
     out = Image.new('RGB', (image.width, image.height + TITLE), 'white')
     out.paste(image, (0, TITLE))
-    font = ImageFont.load_default(20)
+    font = font_for(title, 20)
     ImageDraw.Draw(out).text(
         (4, TITLE // 2), elide(title, font, out.width - 8), 'black', font, anchor='lm'
     )
@@ -88,7 +89,7 @@ class ClassMapsHook(PictureHook):
         backdrop = shrink(image, SIDE)
         for i, one in zip(most, scores, strict=True):
             level = cv2.resize(one, backdrop.shape[1::-1])
-            title = f'{star(classes[i], unseen)}  {one.min():.2f} to {one.max():.2f}'
+            title = f'{short_name(classes, i, unseen)}  {one.min():.2f} to {one.max():.2f}'
             tiles.append(tile(heat(backdrop, level, scores.min(), scores.max()), title))
         return grid(tiles)
 

@@ -18,7 +18,8 @@ from ..datasets.pipelines import pipelines
 from ..engine.hooks import bare_model, vocabulary_of
 from ..files import whole_file
 from ..vocabulary.lists import canonical
-from .paint import elide, paint, star
+from .fonts import font_for
+from .paint import elide, paint, short_name
 
 SMALLEST, LARGEST = 320, 768  # longer side of a panel, pixels
 TITLE, ROW, GAP = 30, 24, 8
@@ -124,14 +125,16 @@ def legend_entries(maps: Mapping[str, np.ndarray], shown: Shown) -> tuple[list[i
 
 def legend(entries: Sequence[int], note: str, shown: Shown, width: int) -> Image.Image:
     """Swatches and names in columns of one width, names too long for theirs elided."""
-    font = ImageFont.load_default(15)
-    names = [star(shown.classes[i], shown.unseen) for i in entries]
-    column = min(max((font.getlength(name) for name in names), default=0) + 44, LEGEND_WIDTH / 2)
+    names = [short_name(shown.classes, i, shown.unseen) for i in entries]
+    fonts = [font_for(name, 15) for name in names]
+    widest = max((font.getlength(name) for font, name in zip(fonts, names, strict=True)), default=0)
+    column = min(widest + 44, LEGEND_WIDTH / 2)
     per_row = max(int(width // column), 1)
     rows = -(-len(names) // per_row) + bool(note)
     out = Image.new('RGB', (width, rows * ROW + 2 * GAP), 'white')
     draw = ImageDraw.Draw(out)
     for at, (label, name) in enumerate(zip(entries, names, strict=True)):
+        font = fonts[at]
         x, y = round(at % per_row * column), GAP + at // per_row * ROW
         swatch = paint(np.full((16, 24), label), *shown, names=False, scale=1)
         out.paste(swatch, (x + 4, y + 4))
@@ -139,6 +142,7 @@ def legend(entries: Sequence[int], note: str, shown: Shown, width: int) -> Image
             (x + 34, y + ROW // 2), elide(name, font, column - 40), 'black', font, anchor='lm'
         )
     if note:
+        font = font_for(note, 15)
         draw.text((4, (rows - 1) * ROW + GAP + ROW // 2), note, (90, 90, 90), font, anchor='lm')
     return out
 

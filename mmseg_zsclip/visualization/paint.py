@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .fonts import font_for, legible
+
 SCALE = 3
 HATCH = 9  # pixels from stripe to stripe
 OPAQUE = 0.6  # of colours over a photo
@@ -56,9 +58,10 @@ def paint(
 
 def write_names(image: Image.Image, regions: Sequence[tuple[str, tuple[float, float]]]) -> None:
     """Names inside the picture, elided to its width; one that would cover another is left out."""
-    draw, font, taken = ImageDraw.Draw(image), ImageFont.load_default(7 * SCALE), []
+    draw, taken = ImageDraw.Draw(image), []
     high = 5 * SCALE
     for name, (x, y) in regions:
+        font = font_for(name, 7 * SCALE)
         name = elide(name, font, image.width - 6)
         half = draw.textlength(name, font=font) / 2 + 3
         if not name or image.height < 2 * high:
@@ -108,13 +111,19 @@ def named_regions(
             inside = np.pad((regions == region).astype(np.uint8), 1)
             depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
             y, x = np.unravel_index(depth.argmax(), depth.shape)
-            out.append((star(classes[label], unseen), (float(x), float(y))))
+            out.append((short_name(classes, int(label), unseen), (float(x), float(y))))
     return out
 
 
 def star(name: str, unseen: Collection[str]) -> str:
     """The name, with a star when its class is unseen."""
     return f'{name}*' if name in unseen else name
+
+
+def short_name(classes: Sequence[str], label: int, unseen: Collection[str]) -> str:
+    """What a picture calls a class, see `legible`; with a star when it is unseen."""
+    name = legible(classes[label], label)
+    return f'{name}*' if classes[label] in unseen else name
 
 
 def data_uri(image: Image.Image) -> str:
