@@ -131,6 +131,12 @@ class SegDataset(BaseSegDataset):
                 raise ValueError(f"{cls.__name__}, metainfo['unseen']: {error}") from None
         return super()._load_metainfo(metainfo)
 
+    def _update_palette(self) -> list:
+        """As mmseg's; where no colours are given, those of `zsclip segment`, not random ones."""
+        if self._metainfo.get('palette') or not self._metainfo.get('classes'):
+            return super()._update_palette()
+        return distinct_colours(len(self._metainfo['classes']))
+
     def load_data_list(self) -> list[dict]:
         """One dict an image, sorted by path: `img_path`, `seg_map_path`, `label_map`,
         `reduce_zero_label`, `seg_fields`."""

@@ -125,6 +125,7 @@ def test_own_data_set_by_classes_alone(folder):
     )
     assert dataset[0]['gt_seg_map'].tolist() == [[0, 1], [2, 3]]
     assert isinstance(dataset, SegDataset)
+    assert dataset.metainfo['palette'] == distinct_colours(4)  # as `zsclip segment` draws them
 
 
 def test_drives(folder):
