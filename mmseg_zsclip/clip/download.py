@@ -213,7 +213,7 @@ def _download(url: str, target: Path, expected: str) -> None:
 def _by_hand(url: str, target: Path) -> str:
     return (
         f'Fetch {url} on a machine that can and put it at {target}, or give the path of the '
-        'file as weights.'
+        'file as weights (--weights FILE).'
     )
 
 

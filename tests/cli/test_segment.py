@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,13 @@ def test_wrong_words_are_errors_of_one_line_that_leave_nothing(
         segment(*given, classes=classes)
     assert message in str(ended.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rasterio_is_asked_for_before_a_model_is_made(scenes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'rasterio', None)
+    monkeypatch.setattr('mmseg_zsclip.cli.segment.job_of', lambda args: pytest.fail('made'))
+    with pytest.raises(SystemExit, match=r'GeoTIFFs need rasterio .*mmseg_zsclip\[geo\]'):
+        segment(scenes, '--out', tmp_path / 'out', '--format', 'geotiff')
 
 
 def test_an_unknown_format_is_wrong_usage(capsys):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ... import compat
+from ...files import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_folder(args.out.expanduser())
     print('loading PyTorch and MMSegmentation', file=sys.stderr, flush=True)
     compat.setup(now=True)
     from .page import write_page
