@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ from mmengine.runner import Runner
 from ..registry import HOOKS
 from .checkpoint_hook import WholeCheckpointHook
 from .run_identity import RunError, few
+
+TOGETHER = 1.0  # seconds: a launcher passes on the signal that its processes have had already
 
 
 class TrainingStopped(KeyboardInterrupt):
@@ -31,7 +34,8 @@ class TrainingStopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Listens to SIGINT and SIGTERM: the first is remembered, a second one stops at once.
+    """Listens to SIGINT and SIGTERM: the first is remembered, a second one, that does not come
+    together with it, stops at once.
 
     Attributes:
         number: of the signal that came, None before.
@@ -39,7 +43,7 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self.number, self.armed = None, False
+        self.number, self.armed, self.since = None, False, 0.0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -58,9 +62,11 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _hear(self, number: int, frame) -> None:
+        if self.number == number and time.monotonic() - self.since < TOGETHER:
+            return
         if not self.armed or self.number is not None:
             raise TrainingStopped(number, 'stopped at once; nothing was saved by this')
-        self.number = number
+        self.number, self.since = number, time.monotonic()
         if is_main_process():
             # not print: the signal may have come inside of one
             os.write(

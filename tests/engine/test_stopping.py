@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 import mmseg_zsclip  # noqa: F401
 from mmseg_zsclip.apis.launch import build_runner, train
 from mmseg_zsclip.engine import RunError, TrainingStopped
+from mmseg_zsclip.engine.stopping import TOGETHER
 
 CALL = """
 import sys
@@ -31,6 +32,7 @@ def start(cfg, tmp_path):
         stdout=subprocess.DEVNULL,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
         text=True,
+        start_new_session=True,
     )
 
 
@@ -42,10 +44,17 @@ def wait_for(found, process, seconds=120):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_saves_says_so_in_three_lines_and_goes_on(training, tmp_path, number, status):
+@pytest.mark.parametrize(
+    ('number', 'status', 'to_all'),
+    [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True)],
+)
+def test_a_stopped_run_saves_says_so_in_three_lines_and_goes_on(
+    training, tmp_path, number, status, to_all
+):
+    """`to_all`: as schedulers and `timeout` do, to the processes that load data too."""
     cfg = training(steps=100000, every=100000)
     cfg.train_cfg.val_interval = 100000
+    cfg.train_dataloader.num_workers = int(to_all)
     cfg.log_level = 'INFO'
     process = start(cfg, tmp_path)
     wait_for(
@@ -58,7 +67,7 @@ def test_a_stopped_run_saves_says_so_in_three_lines_and_goes_on(training, tmp_pa
         ),
         process,
     )
-    process.send_signal(number)
+    (os.killpg if to_all else os.kill)(process.pid, number)
     error = process.communicate(timeout=120)[1]
     said = [line for line in error.splitlines() if line.startswith((number.name, 'saved', 'go on'))]
     assert process.returncode == status, error
@@ -78,6 +87,8 @@ def test_a_second_signal_stops_at_once(training):
         request.armed = True
         os.kill(os.getpid(), signal.SIGINT)
         assert request.number == signal.SIGINT
+        os.kill(os.getpid(), signal.SIGINT)  # a launcher's, of what the whole job has heard
+        request.since -= TOGETHER
         with pytest.raises(TrainingStopped, match='stopped at once'):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
