@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from logging import FileHandler
 from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -337,6 +338,11 @@ def copy_of_modules(module: Module) -> Module:
 
 class OpenVocabulary(HasVocabulary):
     """A segmentor whose vocabulary is an argument."""
+
+    def _dump_init_info(self) -> None:
+        """MMEngine's two lines of each parameter, for a log file; a terminal gets none."""
+        if any(isinstance(one, FileHandler) for one in MMLogger.get_current_instance().handlers):
+            super()._dump_init_info()
 
     def follow_vocabulary(self) -> None:
         super().follow_vocabulary()

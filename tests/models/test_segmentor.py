@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -32,6 +33,26 @@ def model():
     )
     model.init_weights()
     return model.eval()
+
+
+def anew(model):
+    """A copy that was not initialised."""
+    model = copy.deepcopy(model)
+    for module in model.modules():
+        module._is_init = False
+    return model
+
+
+def test_a_script_sees_no_two_lines_of_each_parameter(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(MMLogger, '_instance_dict', {})  # the logs of other tests
+    anew(model).init_weights()
+    shown = ''.join(capsys.readouterr())
+    assert 'text embeddings of 4 names' in shown
+    assert 'Initialized by' not in shown
+    logger = MMLogger.get_instance('with_a_file', log_file=str(tmp_path / 'log'))
+    anew(model).init_weights()
+    logger.handlers[-1].flush()
+    assert 'Initialized by' in (tmp_path / 'log').read_text()
 
 
 @pytest.fixture
