@@ -306,16 +306,6 @@ def test_a_missing_checkpoint_is_named_before_anything_is_built(tiny):
     with pytest.raises(SystemExit, match="there is no checkpoint 'nowhere.pth'.*zsclip train CON"):
         main(['train', str(tiny), '--resume', 'nowhere.pth'])
     assert not list(Path.cwd().iterdir())
-    Path('iter_20.pth').touch()
-    with pytest.raises(SystemExit, match='In .: iter_20.pth'):
-        main(['test', str(tiny), 'iter_2.pth'])
-
-
-@pytest.mark.parametrize('option', ['--work-dir', '--show-dir', '--maps-dir'])
-def test_a_file_in_the_place_of_a_folder_is_named_before_anything_is_built(tiny, option):
-    Path('a.txt').touch()
-    with pytest.raises(SystemExit, match='a.txt/new cannot be a folder: .*a.txt is none'):
-        main(['test', str(tiny), option, 'a.txt/new'])
 
 
 def test_options_are_read_as_mmengine_reads_them():

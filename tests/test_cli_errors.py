@@ -61,9 +61,24 @@ def test_help_and_wrong_names_do_not_import_torch(words, status):
     assert 'Traceback' not in run.stderr
 
 
+@pytest.mark.parametrize('option', ['--work-dir', '--show-dir', '--maps-dir'])
+def test_a_file_in_the_place_of_a_folder_is_named_first(option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('a.txt').touch()
+    with pytest.raises(SystemExit, match=r'a.txt/new cannot be a folder: .*a.txt is none'):
+        main(['test', 'toy_maskclip', option, 'a.txt/new'])
+
+
+def test_a_missing_checkpoint_is_answered_with_those_of_its_folder(tmp_path):
+    (tmp_path / 'iter_20.pth').touch()
+    with pytest.raises(SystemExit, match=f'In {tmp_path}: iter_20.pth'):
+        main(['test', 'toy_inductive', str(tmp_path / 'iter_2.pth')])
+
+
 @pytest.mark.parametrize(
     ('argv', 'nearest', 'usage'),
     [
+        (['segment', 'a.jpg', '--ot', 'y', '--classes', 'sky'], '--out', 'zsclip segment'),
         (['train', 'toy_inductive', '--workdir', 'y'], '--work-dir', 'zsclip train'),
         (['test', 'toy_maskclip', '--showdir', 'y'], '--show-dir', 'zsclip test'),
         (['trian', 'toy_inductive'], 'train', 'zsclip'),

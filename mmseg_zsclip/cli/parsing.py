@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,6 +17,10 @@ class Parser(argparse.ArgumentParser):
             self._subparser(parsed).error(f'unrecognized arguments: {" ".join(unknown)}')
         return parsed
 
+    def parse_known_args(self, args=None, namespace=None):
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str):
         super().error(message + self._hint(message))
 
@@ -26,14 +31,17 @@ class Parser(argparse.ArgumentParser):
         return self
 
     def _hint(self, message: str) -> str:
-        if message.startswith('unrecognized arguments:'):
-            words = re.findall(r'--?[\w-]+', message.partition(':')[2])
+        if message.startswith(('unrecognized arguments:', 'the following arguments are required:')):
             legal = [
                 text
                 for action in self._actions
                 for text in action.option_strings
                 if action.help != argparse.SUPPRESS
             ]
+            words = re.findall(r'--?[\w-]+', message.partition(':')[2])
+            if 'required' in message:  # of which one may have been mistyped
+                words = [word.partition('=')[0] for word in self._given if word.startswith('--')]
+                words = [word for word in words if not any(text.startswith(word) for text in legal)]
         else:
             words = re.findall(r"invalid choice: '([^']*)'", message)
             legal = [str(choice) for action in self._actions for choice in action.choices or ()]
