@@ -63,6 +63,14 @@ def zsclip_test(config, *words, options=()):
             ['model.decode_head.nonsense=1'],
             r"with type 'MaskCLIPHead' cannot be built: .*'nonsense'",
         ),
+        (
+            ['model.decode_head.num_classes=20'],
+            'num_classes=20 is given, but this head takes it from `classes`',
+        ),
+        (
+            ['model.decode_head.loss_decode.type=CrossEntropyLoss'],
+            "with type 'MaskCLIPHead' cannot be built: .*multiple values .*'loss_decode'",
+        ),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line(options, message):

@@ -13,7 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HOMES = (PACKAGE, PACKAGE.parent / 'tools')
 # where MMEngine calls what an entry of a config names: its keys and its type are the user's
 BUILDERS = ('mmengine/registry/build_functions.py', 'mmengine/utils/manager.py')
-WRONG_KEY = re.compile(r'__init__\(\) (got an unexpected keyword|missing \d+ required)')
+WRONG_KEY = re.compile(
+    r'__init__\(\) (got (an unexpected|multiple values for) keyword|missing \d+ required)'
+)
 WORKER = re.compile(r'Caught \w+ in [^\n]*\nOriginal Traceback')  # as torch passes it on
 DEBUG = 'ZSCLIP_DEBUG'
 

@@ -27,7 +27,7 @@ from ..clip.resnet import AttentionPool2d
 from ..registry import MODELS
 from .dense_attention import Tokens, build_attention, check_attention, kept_parts
 from .encoders import FrozenTower
-from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
+from .vocabulary import HasVocabulary, Vocabulary, check_not_given, check_one_clip
 
 DROPPED = -1e4  # score of a class that prompt denoising removed: 0 after any softmax
 
@@ -238,6 +238,7 @@ class MaskCLIPHead(HasVocabulary, BaseDecodeHead):
         released_refinement: bool = False,
         **kwargs,
     ) -> None:
+        check_not_given(kwargs, 'num_classes', 'in_channels', 'channels')
         for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
             if not 0 <= value <= 1:
                 raise ValueError(

@@ -20,6 +20,7 @@ from ..losses.mask_text import check_choice
 from ..registry import MODELS
 from ..vocabulary.lists import load_classes
 from .learned_prompts import LearnedPrompts
+from .vocabulary import check_not_given
 
 MAPS = 4  # of the backbone, which Mask2Former's pixel decoder takes
 NO_OBJECT_WEIGHT = 0.1  # Mask2Former's
@@ -178,6 +179,7 @@ class MTACLIPHead(Mask2FormerHead):
         loss_cls: dict,
         **kwargs,
     ) -> None:
+        check_not_given(kwargs, 'num_classes')
         count = len(load_classes(classes))
         loss_cls = ConfigDict(loss_cls)
         loss_cls.setdefault('class_weight', [1.0] * count + [NO_OBJECT_WEIGHT])

@@ -16,6 +16,7 @@ from ..registry import MODELS
 from ..vocabulary.lists import load_classes
 from .encoders import CLIPResNet, CLIPVisionTransformer
 from .learned_prompts import LearnedPrompts
+from .vocabulary import check_not_given
 
 
 @MODELS.register_module()
@@ -134,6 +135,7 @@ class PixelTextHead(FPNHead):
     ) -> None:
         if not tau > 0:
             raise ValueError(f'tau is {tau}; a temperature is above 0, 0.07 by default.')
+        check_not_given(kwargs, 'num_classes')
         count = len(load_classes(classes))
         super().__init__(num_classes=count, **kwargs)
         self.prompts = self.context = None

@@ -22,6 +22,20 @@ from .text_source import check_text_source, text_source
 Module = TypeVar('Module', bound=nn.Module)
 
 
+def check_not_given(options: Mapping, *names: str) -> None:
+    """That a head's config leaves out what follows from its words and its CLIP.
+
+    Raises:
+        ValueError: it is given, as other heads of mmseg want it.
+    """
+    for name in names:
+        if name in options:
+            raise ValueError(
+                f'{name}={options[name]!r} is given, but this head takes it from `classes` and its '
+                'CLIP. Leave it out.'
+            )
+
+
 def check_one_clip(image: int, text: int) -> None:
     """That features of the image tower and text embeddings have one width.
 

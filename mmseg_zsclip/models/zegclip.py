@@ -22,7 +22,7 @@ from ..registry import MODELS
 from ..vocabulary.labels import UNLABELLED, check_labels, legal_ignore
 from .attention import multi_head_attention
 from .deep_prompts import DeepPromptedViT
-from .vocabulary import HasVocabulary, Vocabulary, check_one_clip
+from .vocabulary import HasVocabulary, Vocabulary, check_not_given, check_one_clip
 
 QUERY_TERMS = {
     't': lambda t, g: t.expand(g.shape[0], -1, -1),
@@ -161,6 +161,7 @@ class ZegCLIPHead(HasVocabulary, BaseDecodeHead):
         loss_decode: dict | Sequence[dict] | None = None,
         **kwargs,
     ) -> None:
+        check_not_given(kwargs, 'num_classes', 'channels')
         terms = query_terms(query)
         if scores not in SCORES:
             raise ValueError(

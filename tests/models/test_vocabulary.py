@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmseg_zsclip import models
 from mmseg_zsclip.models.vocabulary import Vocabulary
 from mmseg_zsclip.models.zegclip import ZegCLIPHead
 
@@ -16,6 +17,18 @@ def words():
 
 def rows(count):
     return torch.randn(count, 192)
+
+
+@pytest.mark.parametrize('head', ['MaskCLIPHead', 'ZegCLIPHead', 'PixelTextHead', 'MTACLIPHead'])
+def test_a_number_of_classes_as_other_heads_want_it_is_refused(head):
+    required = dict(
+        MaskCLIPHead=dict(text=dict(arch='ViT-XS-8')),
+        ZegCLIPHead=dict(text=dict(arch='ViT-XS-8')),
+        PixelTextHead=dict(fpn={}),
+        MTACLIPHead=dict(loss_cls={}),
+    )[head]
+    with pytest.raises(ValueError, match='num_classes=3 is given, but .*Leave it out'):
+        getattr(models, head)(NAMES, num_classes=3, **required)
 
 
 def test_names_seen_and_unseen_are_facts_of_one_object(words):
