@@ -130,16 +130,11 @@ class Silence(io.TextIOBase):
         return len(text)
 
 
-def check_arguments(out: Path, weights: str, steps: int | None, scenes: int | None) -> None:
+def check_arguments(weights: str, steps: int | None, scenes: int | None) -> None:
     """Raises ReportError: before anything is read or written."""
     for name, value, least in (('--steps', steps, LEAST_STEPS), ('--scenes', scenes, 1)):
         if value is not None and value < least:
             raise ReportError(f'{name} is {value}; give {least} or more, or leave it out.')
-    at = out
-    while not at.exists() and at != at.parent:
-        at = at.parent
-    if not at.is_dir():
-        raise ReportError(f'--out is {out}, but {at} is a file. Name a folder, new or old.')
     try:
         clip = weights_path(ARCH, weights)
     except FileNotFoundError as error:
@@ -308,7 +303,7 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
         ReportError: see `check_arguments`; the configs and `load_clip` raise their own.
         SystemExit: Ctrl-C.
     """
-    check_arguments(out, weights, steps, scenes)
+    check_arguments(weights, steps, scenes)
     with stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # mmseg's, of its own deprecated functions
         found = configs(out, weights, steps, scenes)

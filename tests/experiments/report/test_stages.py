@@ -25,7 +25,7 @@ def clip(tmp_path_factory):
     [
         (['--steps', '0'], '--steps is 0; give 20 or more'),
         (['--scenes', '-3'], '--scenes is -3; give 1 or more'),
-        (['--out', 'file/below'], r'--out is .*below, but .*file is a file\. Name a folder'),
+        (['--out', 'file/below'], r'file/below cannot be a folder: .*file is none\. Name another'),
         (
             ['--weights', 'openai'],
             "--weights is 'openai', which is no file; give toy-dense, toy, or",
