@@ -22,6 +22,24 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def each_config_is_laid_out_once():
+    """A runner writes its config's text some six times, and yapf takes seconds for a long one."""
+    from mmengine.config import config
+
+    whole, seen = config.FormatCode, {}
+
+    def once(text, **style):
+        key = text, repr(style)
+        if key not in seen:
+            seen[key] = whole(text, **style)
+        return seen[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, 'FormatCode', once)
+        yield
+
+
 @pytest.fixture(scope='session')
 def load_tool():
     """A script below `tools`, by its path there, as a fresh module;
