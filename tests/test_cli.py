@@ -24,7 +24,6 @@ from mmseg_zsclip.apis.launch import (
     write_metrics,
 )
 from mmseg_zsclip.cli import main
-from mmseg_zsclip.cli.launching import parse_options
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = """
@@ -306,13 +305,6 @@ def test_a_missing_checkpoint_is_named_before_anything_is_built(tiny):
     with pytest.raises(SystemExit, match="there is no checkpoint 'nowhere.pth'.*zsclip train CON"):
         main(['train', str(tiny), '--resume', 'nowhere.pth'])
     assert not list(Path.cwd().iterdir())
-
-
-def test_options_are_read_as_mmengine_reads_them():
-    assert parse_options(['a.b=1', 'c=[x,2]', 'd=None']) == {'a.b': 1, 'c': ['x', 2], 'd': None}
-    assert parse_options([]) == {}
-    with pytest.raises(SystemExit, match="KEY=VALUE, got 'a.b'"):
-        parse_options(['a.b'])
 
 
 def test_weights_replace_those_of_every_tower():

@@ -19,7 +19,7 @@ from mmseg_zsclip import cli
 from mmseg_zsclip.apis.configs import find_config
 from mmseg_zsclip.apis.model_list import named_model
 from mmseg_zsclip.apis.options import check_options, read_config
-from mmseg_zsclip.cli.launching import parse_options
+from mmseg_zsclip.cli.cfg_options import parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.toy import World
 

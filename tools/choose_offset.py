@@ -16,8 +16,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.utils import track_iter_progress
 
 from mmseg_zsclip.apis.launch import build_runner, load_config
+from mmseg_zsclip.cli.cfg_options import add_cfg_options, parse_options
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.pipelines import config_parts, config_pipelines
 from mmseg_zsclip.evaluation.offset import offset_table, sweep_offsets

@@ -41,7 +41,7 @@ def merge_options(cfg: Config, options: dict) -> None:
 
     Raises:
         ValueError: an unknown key, naming the nearest; a variable of the file that was used up
-            when it was read, naming the entries that hold its value.
+            when it was read, naming the entries that hold its value; a word in the place of a dict.
     """
     check_options(cfg, options)
     cfg.merge_from_dict({key.removeprefix('+'): value for key, value in options.items()})
@@ -49,9 +49,16 @@ def merge_options(cfg: Config, options: dict) -> None:
 
 def check_options(cfg: Config, options: dict) -> None:
     """The errors of `merge_options`, without a change of `cfg`."""
-    for key in options:
+    for key, value in options.items():
+        above = key.rpartition('.')[0]
+        while above and above not in options:
+            above = above.rpartition('.')[0]
+        if above and not isinstance(options[above], dict):
+            raise ValueError(
+                f'--cfg-options {above}={options[above]} leaves no {key}. Give one of the two.'
+            )
         if not key.startswith('+'):
-            _check(cfg, key)
+            _check_value(key, _check(cfg, key), value)
 
 
 def read_config(path: Path) -> Config:
@@ -82,7 +89,26 @@ def _runner_arguments() -> frozenset[str]:
     return arguments_of('mmengine', 'runner/runner.py', 'Runner') - {'cfg'}
 
 
-def _check(cfg: Config, key: str) -> None:
+def _check_value(key: str, node, value) -> None:
+    """That dicts are not replaced by anything but dicts or None, and lists of them by others."""
+    within, first = key, node
+    if isinstance(node, list) and any(isinstance(one, dict) for one in node):
+        values = value if isinstance(value, list | tuple) else [value]
+        within, first = f'{key}.0', node[0]
+    else:
+        values = [value]
+    if not isinstance(first, dict) or all(isinstance(one, dict | None) for one in values):
+        return
+    what = 'a dict' if within == key else f'a list of {len(node)} dicts'
+    name = next(iter(first), 'NAME')
+    raise ValueError(
+        f'--cfg-options {key}={value}: {key} is {what} in this config. Give an option for each '
+        f'entry of it, as {within}.{name}=VALUE, or write a config.'
+    )
+
+
+def _check(cfg: Config, key: str):
+    """The entry of this key, None where there is none yet."""
     first, *rest = key.split('.')
     arguments = _runner_arguments()
     if first not in arguments | READ:
@@ -101,15 +127,16 @@ def _check(cfg: Config, key: str) -> None:
         elif isinstance(node, dict) and name in node:
             node = node[name]
         elif isinstance(node, dict) and _may_add(node, at, name):
-            return
+            return None
         elif node is None and at not in LOADERS:
-            return  # an entry of the Runner that this config leaves out
+            return None  # an entry of the Runner that this config leaves out
         else:
             legal = (
                 [*node, *(TEST_CFG if _is_test_cfg(at) else ())] if isinstance(node, dict) else ()
             )
             raise ValueError(_unknown(key, name, legal, at))
         at = f'{at}.{name}'
+    return node
 
 
 def _may_add(node: dict, at: str, name: str) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from .. import compat
 from ..files import check_folder, made_folder
-from .launching import add_cfg_options, add_segmenter_arguments, parse_options
+from .cfg_options import add_cfg_options, parse_options
+from .launching import add_segmenter_arguments
 
 SUFFIXES = ('.onnx', '.npz')
 

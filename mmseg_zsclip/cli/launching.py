@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import compat
 from ..apis.configs import ConfigNotFoundError, find_config
 from ..files import check_folder, names_a_file
+from .cfg_options import add_cfg_options, parse_options
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -28,17 +29,6 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher', choices=LAUNCHERS, default='none', help='how the processes were started'
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-
-
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """`parse_options` reads them."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override config entries: model.head.x=1 "list=[a,b]"',
-    )
 
 
 def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,18 +95,6 @@ def check_words(config: Path, options: dict, weights: str | None) -> None:
         from ..apis.options import check_options, read_config
 
         check_options(read_config(config), options)
-
-
-def parse_options(pairs: list[str]) -> dict:
-    """`['a.b=1', 'c=[x,y]']` -> `{'a.b': 1, 'c': ['x', 'y']}`, read as mmengine reads them."""
-    from mmengine.config import DictAction
-
-    for pair in pairs:
-        if '=' not in pair:
-            sys.exit(f"zsclip: --cfg-options takes KEY=VALUE, got '{pair}'")
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='*', action=DictAction)
-    return parser.parse_args(['--options', *pairs]).options if pairs else {}
 
 
 def checkpoint_path(given: str) -> str:

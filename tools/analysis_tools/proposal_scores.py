@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mmseg_zsclip.apis.launch import build_runner, load_config
 from mmseg_zsclip.checkpoints import read_checkpoint
+from mmseg_zsclip.cli.cfg_options import add_cfg_options, parse_options
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import add_cfg_options, parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.engine.hooks import bare_model
 from mmseg_zsclip.files import made_folder

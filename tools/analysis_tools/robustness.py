@@ -21,8 +21,9 @@ from pathlib import Path
 
 from mmseg_zsclip.apis.configs import ConfigNotFoundError
 from mmseg_zsclip.apis.launch import evaluate, load_config
+from mmseg_zsclip.cli.cfg_options import add_cfg_options, parse_options
 from mmseg_zsclip.cli.errors import run_tool
-from mmseg_zsclip.cli.launching import add_cfg_options, checkpoint_path, parse_options
+from mmseg_zsclip.cli.launching import checkpoint_path
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.datasets.pipelines import config_pipelines
 from mmseg_zsclip.datasets.transforms.corrupt import SEVERITIES

@@ -19,7 +19,7 @@ def by_hand(run: Run) -> list[str]:
     mmengine takes the blanks out of lists on a command line and knows no dicts there; such options,
     and a schedule of another length, are lines of Python.
     """
-    from ...cli.launching import parse_options
+    from ...cli.cfg_options import parse_options
 
     flags = [
         name for name in ('tta', 'amp') if getattr(run, name) and not (run.trains and name == 'tta')
