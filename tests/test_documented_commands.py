@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.utils import digit_version
 from PIL import Image
 
@@ -22,6 +23,8 @@ from mmseg_zsclip.apis.options import check_options, read_config
 from mmseg_zsclip.cli.cfg_options import parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.toy import World
+
+from mmseg.apis import init_model  # isort: skip  behind the ops fallback
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -170,10 +173,27 @@ def shortened(words: list[str]) -> list[str]:
     return [*words, '--cfg-options', *options] if options else words
 
 
+def untrained(name: str, checkpoint: Path) -> None:
+    """The weights of a model that begins, under the name that its config gives the trained ones."""
+    config = find_config(named_model(name).config)
+    cfg = Config.fromfile(config)
+    assert checkpoint == Path('work_dirs', config.stem, f'iter_{cfg.train_cfg.max_iters}.pth')
+    cfg.model.get('generator', {}).pop('checkpoint', None)
+    model = init_model(cfg, device='cpu')
+    model.init_weights()
+    checkpoint.parent.mkdir(parents=True)
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+
+
 def stand_in(words: list[str], monkeypatch) -> None:
-    """The checkpoint that a test reads, of as short a training, unless there is one."""
+    """The checkpoint that a command reads, unless there is one: for `test` of as short a training,
+    for `segment` of none."""
     for checkpoint in map(Path, words):
-        if words[1] == 'test' and checkpoint.suffix == '.pth' and not checkpoint.exists():
+        if checkpoint.suffix != '.pth' or checkpoint.exists():
+            continue
+        if words[1] == 'segment':
+            untrained(words[words.index('--model') + 1], checkpoint)
+        if words[1] == 'test':
             made = checkpoint.with_name('iter_2.pth')
             if not made.exists():
                 run(shortened(['zsclip', 'train', words[2]]), monkeypatch)

@@ -1,35 +1,41 @@
-"""JSON of COCO: the mask of each class in each photo, as COCO's run-length code."""
+"""JSON of COCO: the mask of each class or object in each photo, as COCO's run-length code; and of
+its panoptic segments."""
 
 from collections.abc import Sequence
 
-import numpy as np
+from .found import Found
 
 
-def coco_annotations(labels: np.ndarray, num_classes: int, image_id: int) -> list[dict]:
-    """One annotation for each class of a photo, which decodes to its pixels exactly. Its id
-    depends on the photo and the class alone.
+def coco_annotations(found: Found, image_id: int) -> list[dict]:
+    """One annotation for each object of a photo, which decodes to its pixels exactly, with its
+    score if it has one. Its id depends on the photo and the object alone.
 
     Args:
-        labels: (H, W) integers; those outside `0..num_classes-1` are of no class.
         image_id: from 1.
     """
     from pycocotools import mask as codes
 
-    out = []
-    for label in np.unique(labels[(labels >= 0) & (labels < num_classes)]).tolist():
-        code = codes.encode(np.asfortranarray(labels == label, dtype=np.uint8))
-        out.append(
-            dict(
-                id=(image_id - 1) * num_classes + label + 1,
-                image_id=image_id,
-                category_id=label + 1,
-                segmentation=dict(size=code['size'], counts=code['counts'].decode()),
-                area=int(codes.area(code)),
-                bbox=codes.toBbox(code).tolist(),
-                iscrowd=0,
-            )
+    return [
+        dict(
+            id=(image_id - 1) * found.span + one.id,
+            image_id=image_id,
+            category_id=one.label + 1,
+            segmentation=dict(size=one.code['size'], counts=one.code['counts'].decode()),
+            area=int(codes.area(one.code)),
+            bbox=codes.toBbox(one.code).tolist(),
+            iscrowd=0,
+            **({} if one.score is None else dict(score=one.score)),
         )
-    return out
+        for one in found.objects
+    ]
+
+
+def panoptic_annotation(found: Found, image_id: int, file_name: str) -> dict:
+    """The one annotation of a photo, of which `file_name` holds the segments' ids."""
+    fields = ('category_id', 'area', 'bbox', 'iscrowd')
+    rows = zip(found.objects, coco_annotations(found, image_id), strict=True)
+    segments = [dict(id=one.id, **{name: row[name] for name in fields}) for one, row in rows]
+    return dict(image_id=image_id, file_name=file_name, segments_info=segments)
 
 
 def coco_categories(classes: Sequence[str], palette: Sequence[Sequence[int]]) -> list[dict]:

@@ -3,7 +3,7 @@
 labelmap.txt                        a line `name:R,G,B::` for each class
 ImageSets/Segmentation/default.txt  the photos' names, without their endings
 SegmentationClass/<name>.png        the classes' colours
-SegmentationObject/<name>.png       a colour for each object: here, each class of a photo is one
+SegmentationObject/<name>.png       a colour for each object; of label maps each class is one
 
 Layout: docs.cvat.ai, "Segmentation Mask".
 """
@@ -60,15 +60,21 @@ class CVATMasks:
             for colours in (palette, distinct_colours(len(classes)))
         ]
 
-    def pngs(self, labels: np.ndarray) -> list[bytes]:
+    def pngs(self, labels: np.ndarray, places: np.ndarray | None = None) -> list[bytes]:
         """A photo's file in each of `FOLDERS`.
 
         Args:
             labels: (H, W) integers; those outside `0..C-1` are of no class.
+            places: (H, W), the number of each pixel's object from 0, negative where there is none;
+                if left out, each class is an object.
         """
         count = len(self.tables[0]) - 1
         rows = np.where((labels >= 0) & (labels < count), labels, -1) + 1
-        return [_png(table[rows]) for table in self.tables]
+        classes, objects = (table[rows] for table in self.tables)
+        if places is not None:
+            colours = np.array([BLACK, *distinct_colours(int(places.max()) + 1)], np.uint8)
+            objects = colours[np.where(objects.any(axis=2), places, -1) + 1]
+        return [_png(classes), _png(objects)]
 
     def text(self) -> str:
         """labelmap.txt."""

@@ -13,7 +13,7 @@ def labelme_json(
     """What labelme opens.
 
     Args:
-        shapes: see `regions`.
+        shapes: see `regions` and `mask_regions`: the parts of an object have one `group_id`.
         size: (H, W).
         classes: names.
         image_path: the photo, as seen from the JSON's folder.
@@ -26,13 +26,13 @@ def labelme_json(
             dict(
                 label=classes[label],
                 points=points.tolist(),
-                group_id=None,
+                group_id=group,
                 description='',
                 shape_type='polygon',
                 flags={},
                 mask=None,
             )
-            for label, points in shapes
+            for label, points, group in shapes
         ],
         imagePath=image_path,
         imageData=None,

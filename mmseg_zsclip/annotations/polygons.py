@@ -1,6 +1,7 @@
 """The regions of a label map as polygons."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import cv2
@@ -12,10 +13,12 @@ INSIDE = 0.25
 
 
 class Region(NamedTuple):
-    """`label`, and `points` (N, 2) float64, x and y of at least 3 corners, in pixels."""
+    """`label`; `points` (N, 2) float64, x and y of at least 3 corners, in pixels; and `group`, the
+    id of the object that it is a part of, None where only classes are told apart."""
 
     label: int
     points: np.ndarray
+    group: int | None = None
 
 
 def regions(labels: np.ndarray, num_classes: int) -> list[Region]:
@@ -38,6 +41,48 @@ def regions(labels: np.ndarray, num_classes: int) -> list[Region]:
     # A region in another's hole has the smaller outline.
     found.sort(key=lambda one: -cv2.contourArea(one[1]))
     return [Region(label, corners(outline)) for label, outline in found]
+
+
+def mask_regions(mask: np.ndarray, label: int, group: int) -> list[Region]:
+    """Polygons of one object: together they are its mask, whatever else is drawn. Its holes are
+    cut through.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return []
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    corner = (int(columns[0]), int(rows[0]))
+    return [
+        Region(label, corners(outline), group)
+        for outline in outlines(part.astype(np.uint8), ~part, corner)
+    ]
+
+
+def joined(shapes: Sequence[Region]) -> Iterator[Region]:
+    """The parts of an object as one polygon, which goes to each on a line of no width and back, as
+    Ultralytics joins those of COCO; regions without a group as they are."""
+    for group, parts in groupby(shapes, lambda region: region.group):
+        if group is None:
+            yield from parts
+            continue
+        first, *rest = parts
+        points = first.points
+        for other in (part.points for part in rest):
+            there = 0
+            for _ in range(3):  # each time nearer
+                here = nearest(points, other[there])
+                there = nearest(other, points[here])
+            other = np.concatenate([other[there:], other[: there + 1]])
+            points = np.concatenate([points[: here + 1], other, points[here:]])
+        yield first._replace(points=points)
+
+
+def nearest(points: np.ndarray, place: np.ndarray) -> int:
+    """Which of the points (N, 2) is the nearest to a place (2,)."""
+    return int(((points - place) ** 2).sum(axis=1).argmin())
 
 
 def outlines(

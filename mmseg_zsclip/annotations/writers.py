@@ -11,17 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..datasets.converting import write_names
-from ..datasets.label_files import read_label_file
+from ..datasets.label_files import read_colour_labels, read_label_file, write_label_file
 from ..files import made_folder, whole_file
-from .coco import coco_annotations, coco_categories
+from .coco import coco_annotations, coco_categories, panoptic_annotation
 from .cvat import CVATMasks, write_cvat_zip
+from .found import Found, Instances, Labels, Object, Segments
 from .label_maps import write_label_map
 from .labelme import labelme_json
-from .polygons import Region
 from .yolo import data_yaml, yolo_lines
 
 KEPT = 2**28  # bytes of CVAT's masks in memory; of photos beyond, they are made at the end
-Shapes = Callable[[], list[Region]]
 
 
 class Photo(NamedTuple):
@@ -39,26 +38,28 @@ class Writer(ABC):
         out: the folder.
         classes: C names.
         palette: C RGB rows, 0-255.
+        things: the classes of which each thing is an object.
     """
 
-    def __init__(self, out: Path, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> None:
-        self.out, self.classes, self.palette = out, classes, palette
+    def __init__(
+        self,
+        out: Path,
+        classes: Sequence[str],
+        palette: Sequence[Sequence[int]],
+        things: Sequence[int] = (),
+    ) -> None:
+        self.out, self.classes, self.palette, self.things = out, classes, palette, things
 
     def place(self, photo: Photo) -> Path | None:
         """The file of one photo; None where the format has one for all."""
         return None
 
     @abstractmethod
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
-        """What there is to write of one photo, its files each whole or not at all.
-
-        Args:
-            labels: (H, W) integers; those outside `0..C-1` are of no class.
-            shapes: gives the `regions` of the labels; several formats share them.
-        """
+    def write(self, photo: Photo, found: Found) -> None:
+        """What there is to write of one photo, its files each whole or not at all."""
 
     @abstractmethod
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         """The files of all photos, whole or not at all."""
 
     def missing(self, photo: Photo) -> bool:
@@ -68,21 +69,59 @@ class Writer(ABC):
 
 
 class PNGWriter(Writer):
-    """`png/<name>.png`, see `label_maps`, and `png/classes.txt`. The other formats can be made
-    from it."""
+    """`png/<name>.png`, see `label_maps`, and `png/classes.txt`. The other formats of label maps
+    can be made from it."""
 
     def place(self, photo: Photo) -> Path:
         return self.out / 'png' / f'{photo.name}.png'
 
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
-        write_label_map(labels, made(self.place(photo)), self.palette)
+    def write(self, photo: Photo, found: Found) -> None:
+        write_label_map(found.labels, made(self.place(photo)), self.palette)
 
-    def read(self, photo: Photo) -> np.ndarray:
-        """(H, W) uint8 or uint16; no class is 255 or 65535."""
-        return read_label_file(str(self.place(photo)))
+    def read(self, photo: Photo) -> Labels:
+        """As it was found."""
+        return Labels(read_label_file(str(self.place(photo))), len(self.classes))
 
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         write_names(self.classes, self.out / 'png' / 'classes.txt')
+
+
+class IdsWriter(PNGWriter):
+    """`png/<name>.png`, the id of each pixel's object as COCO's panoptic PNGs have it, R + 256 G +
+    65536 B, and `png/classes.txt`. All formats of segments can be made from it."""
+
+    def write(self, photo: Photo, found: Found) -> None:
+        ids = found.ids[..., None] >> (0, 8, 16)
+        write_label_file(ids.astype(np.uint8), made(self.place(photo)))
+
+    def read(self, photo: Photo) -> Segments:
+        colours = read_colour_labels(str(self.place(photo)))
+        return Segments((colours.astype(np.int64) << (0, 8, 16)).sum(axis=2))
+
+
+class ObjectsWriter(Writer):
+    """`objects/<name>.json`: class, score and mask of each object; the other formats of instances
+    can be made from it."""
+
+    def place(self, photo: Photo) -> Path:
+        return self.out / 'objects' / f'{photo.name}.json'
+
+    def write(self, photo: Photo, found: Found) -> None:
+        rows = [
+            dict(id=one.id, label=one.label, score=one.score, counts=one.code['counts'].decode())
+            for one in found.objects
+        ]
+        write_text(made(self.place(photo)), json.dumps(dict(size=found.size, objects=rows)))
+
+    def read(self, photo: Photo) -> Instances:
+        content = json.loads(self.place(photo).read_text(encoding='utf-8'))
+        size, rows = content['size'], content['objects']
+        for row in rows:
+            row['code'] = dict(size=size, counts=row.pop('counts').encode())
+        return Instances([Object(**row) for row in rows], size)
+
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
+        write_names(self.classes, self.out / 'objects' / 'classes.txt')
 
 
 class LabelmeWriter(Writer):
@@ -91,14 +130,14 @@ class LabelmeWriter(Writer):
     def place(self, photo: Photo) -> Path:
         return self.out / 'labelme' / f'{photo.name}.json'
 
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
+    def write(self, photo: Photo, found: Found) -> None:
         place = made(self.place(photo))
         content = labelme_json(
-            shapes(), labels.shape, self.classes, seen_from(place.parent, photo.path)
+            found.shapes, found.size, self.classes, seen_from(place.parent, photo.path)
         )
         write_text(place, json.dumps(content))
 
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         write_names(self.classes, self.out / 'labelme' / 'labels.txt')
 
 
@@ -109,11 +148,11 @@ class YOLOWriter(Writer):
     def place(self, photo: Photo) -> Path:
         return self.out / 'yolo' / 'labels' / f'{photo.name}.txt'
 
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
+    def write(self, photo: Photo, found: Found) -> None:
         link(photo.path, self.out / 'yolo' / 'images' / f'{photo.name}{Path(photo.path).suffix}')
-        write_text(made(self.place(photo)), yolo_lines(shapes(), labels.shape))
+        write_text(made(self.place(photo)), yolo_lines(found.shapes, found.size))
 
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         write_text(made(self.out / 'yolo' / 'data.yaml'), data_yaml(self.classes))
 
 
@@ -121,22 +160,27 @@ class COCOWriter(Writer):
     """`coco.json`. `file_name` is the photo's place below the deepest folder that holds all, which
     `info` names."""
 
-    def __init__(self, out: Path, classes: Sequence[str], palette: Sequence) -> None:
-        super().__init__(out, classes, palette)
+    name = 'coco.json'
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
         self.rows = {}
 
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
-        self.keep(photo, labels)
+    def write(self, photo: Photo, found: Found) -> None:
+        self.rows[photo] = found.size, self.annotations(photo, found)
 
-    def keep(self, photo: Photo, labels: np.ndarray) -> None:
-        self.rows[photo] = labels.shape, coco_annotations(labels, len(self.classes), photo.number)
+    def annotations(self, photo: Photo, found: Found) -> list[dict]:
+        return coco_annotations(found, photo.number)
 
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def categories(self) -> list[dict]:
+        return coco_categories(self.classes, self.palette)
+
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         folder = common_folder([photo.path for photo in photos])
         images, annotations = [], []
         for photo in photos:
             if photo not in self.rows:
-                self.keep(photo, labels_of(photo))
+                self.write(photo, found_of(photo))
             (height, width), rows = self.rows[photo]
             file_name = seen_from(folder, photo.path)
             images.append(dict(id=photo.number, file_name=file_name, height=height, width=width))
@@ -146,9 +190,24 @@ class COCOWriter(Writer):
             licenses=[],
             images=images,
             annotations=annotations,
-            categories=coco_categories(self.classes, self.palette),
+            categories=self.categories(),
         )
-        write_text(self.out / 'coco.json', json.dumps(content))
+        write_text(self.out / self.name, json.dumps(content))
+
+
+class PanopticWriter(COCOWriter):
+    """`panoptic.json`, COCO's of panoptic segments, whose folder of masks is `png`."""
+
+    name = 'panoptic.json'
+
+    def annotations(self, photo: Photo, found: Found) -> list[dict]:
+        return [panoptic_annotation(found, photo.number, f'{photo.name}.png')]
+
+    def categories(self) -> list[dict]:
+        return [
+            row | dict(isthing=int(label in self.things))
+            for label, row in enumerate(super().categories())
+        ]
 
 
 class CVATWriter(Writer):
@@ -158,20 +217,22 @@ class CVATWriter(Writer):
         ValueError: see `CVATMasks`.
     """
 
-    def __init__(self, out: Path, classes: Sequence[str], palette: Sequence) -> None:
-        super().__init__(out, classes, palette)
-        self.masks = CVATMasks(classes, palette)
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.masks = CVATMasks(self.classes, self.palette)
         self.kept, self.room = {}, KEPT
 
-    def write(self, photo: Photo, labels: np.ndarray, shapes: Shapes) -> None:
+    def write(self, photo: Photo, found: Found) -> None:
         if self.room > 0:
-            self.kept[photo] = self.masks.pngs(labels)
+            self.kept[photo] = self.pngs(found)
             self.room -= sum(map(len, self.kept[photo]))
 
-    def finish(self, photos: Sequence[Photo], labels_of: Callable[[Photo], np.ndarray]) -> None:
+    def pngs(self, found: Found) -> list[bytes]:
+        return self.masks.pngs(found.labels, found.places)
+
+    def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         named = (
-            (photo.name, self.kept.get(photo) or self.masks.pngs(labels_of(photo)))
-            for photo in photos
+            (photo.name, self.kept.get(photo) or self.pngs(found_of(photo))) for photo in photos
         )
         write_cvat_zip(self.out / 'cvat.zip', named, self.masks)
         labels = [
@@ -188,6 +249,12 @@ WRITERS = {
     'labelme': LabelmeWriter,
     'yolo': YOLOWriter,
 }
+OF_TASK = {
+    'semantic': WRITERS,
+    'instance': WRITERS | dict(png=IdsWriter, objects=ObjectsWriter),
+    'panoptic': WRITERS | dict(png=IdsWriter, coco=PanopticWriter),
+}
+KEEPERS = dict(semantic='png', instance='objects', panoptic='png')  # of all that was found
 
 
 def common_folder(paths: Sequence[str]) -> Path:

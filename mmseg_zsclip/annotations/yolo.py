@@ -1,20 +1,21 @@
-"""Text of YOLO's segmentation: a line for each region, and `data.yaml`."""
+"""Text of YOLO's segmentation: a line for each region or object, and `data.yaml`."""
 
 import json
 from collections.abc import Sequence
 
-from .polygons import Region
+from .polygons import Region, joined
 
 
 def yolo_lines(shapes: Sequence[Region], size: tuple[int, int]) -> str:
-    """`class x y x y ...` a line, in shares of the width and of the height.
+    """`class x y x y ...` a line, in shares of the width and of the height: a line for each region
+    of a class, or for each object.
 
     Args:
-        shapes: see `regions`.
+        shapes: see `regions` and `mask_regions`.
         size: (H, W).
     """
     lines = []
-    for label, points in shapes:
+    for label, points, _ in joined(shapes):
         shares = ' '.join(f'{share:.8g}' for share in (points / size[::-1]).flat)
         lines.append(f'{label} {shares}\n')
     return ''.join(lines)

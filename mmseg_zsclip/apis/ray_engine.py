@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ..annotations.writers import WRITERS, Photo, Writer
+from ..annotations.writers import OF_TASK, Photo, Writer
 from ..engine.progress import ProgressBar
 from .segment_photos import Job, Outcome, remove_partial, write_missing
 
@@ -130,7 +130,8 @@ class Worker:
     def __init__(self, make_job: Callable[[], Job], out: Path, folder: str, begun) -> None:
         os.chdir(folder)
         self.job, self.begun = make_job(), begun
-        own = [name for name in self.job.formats if WRITERS[name].place is not Writer.place]
+        of_task = OF_TASK[self.job.task]
+        own = [name for name in self.job.formats if of_task[name].place is not Writer.place]
         self.job.formats = own
         self.writers = self.job.writers(out)
 

@@ -31,7 +31,7 @@ from .launch import load_config, set_weights
 from .model_list import named_model
 from .predictions import predict
 from .segmentation import Segmentation, answer
-from .words import Classes, Prompts, listed, prompts_of
+from .words import Classes, Prompts, prompts_of, read_names
 
 Photo = str | Path | np.ndarray | Image.Image
 LONGEST = 16  # times its width, of a photo as the model sees it
@@ -142,8 +142,8 @@ class ZeroShotSegmenter:
                 for it; or the words; False for none. If left out, only a single class gets one.
             threshold: pixels whose class has a smaller probability are ignored.
             tasks: 'instance' and 'panoptic' too, where `self.tasks` has them.
-            things: classes of which each thing is a segment of its own; if left out as the config
-                says, all if it says none.
+            things: classes of which each thing is a segment of its own, named as `classes` are; if
+                left out as the config says, all if it says none.
 
         Raises:
             ValueError, TypeError: wrong classes (none, duplicate, longer than 77 tokens), photos
@@ -200,7 +200,7 @@ class ZeroShotSegmenter:
 
     def view(self, prompts: Prompts, things: str | Sequence[str] | None = None) -> OpenVocabulary:
         """The model with other words, which shares its weights; of the last lists it is kept."""
-        things = None if things is None else tuple(listed(things))
+        things = None if things is None else tuple(read_names(things))
         key = prompts.texts, prompts.owner, things
         with self._lock:
             if key not in self._views:

@@ -35,16 +35,19 @@ def read_classes(classes: Classes) -> list[tuple[str, list[str]]]:
         texts = [load_classes(listed(value)) for value in classes.values()]
         load_classes([text for some in texts for text in some])  # no text for two classes
         return [(canonical(name), some) for name, some in zip(named, texts, strict=True)]
-    if isinstance(classes, Path) or (isinstance(classes, str) and classes.endswith('.txt')):
-        names = load_classes(str(classes))
-    else:
-        names = load_classes(listed(classes))
-    return [(canonical(name), [name]) for name in names]
+    return [(canonical(name), [name]) for name in load_classes(read_names(classes))]
+
+
+def read_names(names: str | Path | Sequence[str]) -> list[str]:
+    """The lines of a `.txt` file; all else as `listed` takes it."""
+    if isinstance(names, Path) or (isinstance(names, str) and names.endswith('.txt')):
+        return load_classes(str(names))
+    return listed(names)
 
 
 def listed(names: str | Sequence[str]) -> list[str]:
     """'cat, kitten; sofa' -> ['cat, kitten', 'sofa'], where a ';' at the end is no class; a list as
-    it is."""
+    it is. It reads no file: what strangers type comes here."""
     if isinstance(names, str):
         return [part for part in names.strip().rstrip(';').split(';') if names.strip(' ;')]
     if not isinstance(names, Sequence):

@@ -9,6 +9,7 @@ from .. import compat
 from ..annotations import FORMATS
 from ..files import check_folder
 from ..vocabulary.class_names import split_names
+from ..vocabulary.labels import TASKS
 from .launching import add_segmenter_arguments
 
 ENGINES = ('local', 'ray')
@@ -44,8 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--threshold',
         type=float,
-        default=0.0,
-        help='pixels whose class is less probable are of no class (0 to 1; default: 0)',
+        help='pixels whose class is less probable are of no class, and less probable objects are '
+        'left out (0 to 1; default: 0, of instances 0.3, of panoptic segments as the config says)',
+    )
+    parser.add_argument(
+        '--task',
+        choices=TASKS,
+        default=TASKS[0],
+        help='what is written: classes, or objects, where the model has them (default: semantic)',
+    )
+    parser.add_argument(
+        '--things',
+        help='classes whose things are objects, as --classes (default: as the config says)',
     )
     parser.add_argument('--batch', type=int, default=4, help='photos at a time (default: 4)')
     parser.add_argument(
@@ -76,7 +87,13 @@ def job_of(args: argparse.Namespace):
 
     segmenter = ZeroShotSegmenter(args.model, args.weights, batch_size=args.batch)
     job = zero_shot_job(
-        segmenter, args.classes, args.background or None, args.threshold, args.format
+        segmenter,
+        args.classes,
+        args.background or None,
+        args.threshold,
+        args.format,
+        args.task,
+        args.things,
     )
     job.settings |= dict(model=args.model, weights=args.weights)
     return job
@@ -85,6 +102,11 @@ def job_of(args: argparse.Namespace):
 def run(args: argparse.Namespace) -> int:
     if args.format == [RASTERS] and args.engine == 'ray':
         sys.exit(f'zsclip: --format {RASTERS} has no --engine ray. Leave --engine out.')
+    if args.format == [RASTERS] and args.task != TASKS[0]:
+        sys.exit(
+            f'zsclip: --format {RASTERS} has no --task {args.task}: things may lie in two windows.'
+            ' Leave --task out.'
+        )
     check_folder(args.out)
     compat.setup(now=True)
     from ..apis.photo_arguments import named_photos

@@ -135,7 +135,7 @@ def write_label_file(labels: np.ndarray, path: str | os.PathLike) -> None:
     """PNG of 8 or 16 bits, whole or not at all (written beside its place, then renamed).
 
     Args:
-        labels: (H, W) uint8 or uint16.
+        labels: (H, W) uint8 or uint16, or colours (H, W, 3) uint8, RGB.
         path: where to; its folder must exist.
     """
     with whole_file(path) as partial:

@@ -9,10 +9,8 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..vocabulary.labels import OFFSET
+from ..vocabulary.labels import OFFSET, TASKS
 from .mask_ops import THRESHOLD, mask_boxes
-
-TASKS = ('semantic', 'instance', 'panoptic')
 
 
 def check_tasks(options: Mapping) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IGNORE = 255
 IGNORE_LARGE = 65535
 UNLABELLED = -1
+TASKS = ('semantic', 'instance', 'panoptic')
 OFFSET = 1000  # a panoptic id is class + OFFSET * number of the thing, as mmdet's
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ..annotations.found import Labels
 from ..annotations.writers import WRITERS, Photo
 from ..apis.model_list import named_model
 from ..apis.segmentation import Segmentation
@@ -70,8 +71,9 @@ def files_of(panel: Panel, photo: Chosen) -> dict[str, bytes]:
         saved = found.save(out, 'photo')
         writer = WRITERS['coco'](out, found.classes, found.palette)
         named = Photo(photo.name, stem, 1)  # no folder: a visitor's is not ours to name
-        writer.write(named, found.labels, list)
-        writer.finish([named], lambda _: found.labels)
+        labels = Labels(found.labels, len(found.classes))
+        writer.write(named, labels)
+        writer.finish([named], lambda _: labels)
         return {
             f'{stem}.png': saved['labels'].read_bytes(),
             f'{stem}_overlay.png': saved['overlay'].read_bytes(),

@@ -49,7 +49,7 @@ def drawn(shapes, size, how):
     """(H, W) labels of (label, points) drawn one over the other, -1 where nothing is: as those do
     who cut fractions off (`'cut'`) or round (`'round'`) and fill by OpenCV, or by Pillow."""
     image = np.full(size, -1, np.int32)
-    for label, points in shapes:
+    for label, points, *_ in shapes:
         if how == 'pillow':
             mask = Image.new('1', size[::-1], 0)
             xy = [tuple(point) for point in np.asarray(points).tolist()]

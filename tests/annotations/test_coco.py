@@ -10,6 +10,7 @@ from pycocotools import mask as codes
 from pycocotools.coco import COCO
 
 from mmseg_zsclip.annotations.coco import coco_annotations, coco_categories
+from mmseg_zsclip.annotations.found import Labels
 
 from .conftest import PALETTE, known, label_map
 
@@ -23,7 +24,7 @@ def exported(tmp_path, classes):
             dict(id=i, file_name=f'{i}.png', height=one.shape[0], width=one.shape[1])
             for i, one in maps.items()
         ],
-        annotations=[row for i, one in maps.items() for row in coco_annotations(one, 4, i)],
+        annotations=[row for i, one in maps.items() for row in coco_annotations(Labels(one, 4), i)],
         categories=coco_categories(classes, PALETTE),
     )
     (tmp_path / 'coco.json').write_text(json.dumps(content))
@@ -53,7 +54,7 @@ def test_pycocotools_decodes_it_to_the_labels_exactly(exported, classes):
 )
 def test_any_labels_decode_to_themselves(labels):
     again = np.full(labels.shape, -1)
-    for row in coco_annotations(labels, 3, 7):
+    for row in coco_annotations(Labels(labels, 3), 7):
         again[codes.decode(row['segmentation']).astype(bool)] = row['category_id'] - 1
     assert (again == known(labels, 3)).all()
 
@@ -62,7 +63,7 @@ def test_ids_depend_on_the_photo_and_the_class_alone(exported):
     maps, path = exported
     ids = [row['id'] for row in json.loads(path.read_text())['annotations']]
     assert len(set(ids)) == len(ids)
-    alone = coco_annotations(np.where(maps[3] == 2, 2, -1), 4, 3)
+    alone = coco_annotations(Labels(np.where(maps[3] == 2, 2, -1), 4), 3)
     assert [row['id'] for row in alone] == [11]
     assert 11 in ids
 

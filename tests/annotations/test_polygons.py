@@ -35,16 +35,16 @@ def test_a_region_that_leaves_anothers_hole_at_a_corner_is_not_covered():
 def test_a_ring_around_pixels_of_no_class_is_cut_and_another_is_not():
     labels = np.zeros((9, 9), int)
     labels[3:6, 3:6] = 1
-    assert [label for label, _ in regions(labels, 2)] == [0, 1]
+    assert [one.label for one in regions(labels, 2)] == [0, 1]
     labels[3:6, 3:6] = -1
-    assert [label for label, _ in regions(labels, 2)] == [0, 0]
+    assert [one.label for one in regions(labels, 2)] == [0, 0]
 
 
 def test_a_polygon_has_three_corners_at_least_and_lies_in_the_picture():
     labels = np.zeros((4, 5), int)
     labels[3, 4] = 1
     labels[0, :2] = 2
-    for _, points in regions(labels, 3):
+    for _, points, _ in regions(labels, 3):
         assert len(points) >= 3
         assert (points > 0).all()
         assert (points < (5, 4)).all()

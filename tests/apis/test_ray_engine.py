@@ -14,8 +14,10 @@ from PIL import Image
 from mmseg_zsclip.annotations import FORMATS
 from mmseg_zsclip.annotations.writers import Photo
 from mmseg_zsclip.apis.ray_engine import MOST, Begun, RayEngine, Worker
-from mmseg_zsclip.apis.segment_photos import Job, Outcome, segment_photos
+from mmseg_zsclip.apis.segment_photos import Job, Outcome, found_of, segment_photos
+from mmseg_zsclip.apis.segmentation import Instance
 from mmseg_zsclip.cli import main
+from mmseg_zsclip.files import WriteError
 
 BATCH = 3
 
@@ -102,12 +104,41 @@ def test_a_photo_that_ends_every_worker_is_named_and_the_others_are_done(
     assert sorted(path.stem for path in tmp_path.rglob('out/png/*')) == ['00', '03']
 
 
+def halves(photos):
+    """Two objects over each other in every photo, whose scores are those of its grey."""
+    out = []
+    for one in photos:
+        left, score = np.arange(one.shape[1]) < 20, one.max() / 255
+        masks = np.broadcast_to(left, one.shape[:2]), np.full(one.shape[:2], True)
+        found = [Instance(i, '', score, None, mask, mask.shape) for i, mask in enumerate(masks)]
+        out.append((found, None, one.shape[:2]))
+    return out
+
+
+def job_of_things():
+    words, palette = ['left', 'whole'], [[9, 9, 9], [200, 100, 50]]
+    found = partial(found_of, 2, 0.1)
+    return Job(halves, words, palette, {}, FORMATS, BATCH, 'instance', [0, 1], found)
+
+
+def test_a_worker_writes_objects_as_the_local_engine_does(begun, tmp_path, photos):
+    out, few = tmp_path / 'out', photos[:4]
+    worker = Worker(job_of_things, out, os.getcwd(), begun)
+    assert worker(rows_of(few))['error'] == [b'']
+    assert {path.name for path in out.iterdir()} == {'objects', 'png', 'labelme', 'yolo'}
+    later = job_of_things()
+    later.segment = None
+    assert segment_photos(few, out, later).segmented == 0
+    segment_photos(few, tmp_path / 'whole', job_of_things())
+    assert content(out) == content(tmp_path / 'whole')
+
+
 def test_an_error_of_a_worker_is_the_one_that_it_raised(begun, tmp_path, photos):
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'labelme').touch()
     worker = Worker(partial(job, formats=['labelme']), tmp_path / 'out', os.getcwd(), begun)
     row = {key: column[0] for key, column in worker(rows_of(photos[:4])).items()}
-    with pytest.raises(FileExistsError, match='labelme'):
+    with pytest.raises(WriteError, match='labelme cannot be a folder'):
         RayEngine(job)._take([row], None, Outcome())
 
 

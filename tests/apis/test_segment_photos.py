@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from mmseg_zsclip.annotations import FORMATS, writers
+from mmseg_zsclip.apis import segment_photos as segmenting
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 from mmseg_zsclip.datasets.label_files import read_label_file
 from mmseg_zsclip.engine.folder_lock import in_use
@@ -126,6 +128,36 @@ def test_unreadable_photos_are_named_and_tried_again(tmp_path, photos):
     assert [image['id'] for image in images] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_batch_of_which_only_unreadable_photos_are_left_asks_no_model(tmp_path, photos):
+    broken = Path(photos[2])
+    broken.write_bytes(broken.read_bytes()[:60])
+    segment_photos(photos, tmp_path / 'out', job())
+    outcome = segment_photos(photos, tmp_path / 'out', job(None, ['coco']))
+    assert (outcome.segmented, list(outcome.failed)) == (0, [str(broken)])
+    assert len(json.loads((tmp_path / 'out' / 'coco.json').read_text())['images']) == 6
+
+
+def test_the_time_of_the_model_is_that_of_the_photos_that_were_missing(
+    tmp_path, photos, monkeypatch
+):
+    """The others of a batch go through the model again, so that every answer stays what it was."""
+    seconds, seen = [0.0], []
+    clock = SimpleNamespace(perf_counter=lambda: seconds[0])
+
+    def model(some):
+        seen.append(len(some))
+        seconds[0] += len(some)
+        return brightness(some)
+
+    out = tmp_path / 'out'
+    monkeypatch.setattr(segmenting, 'time', clock)
+    outcome = segment_photos(photos, out, job(model))
+    assert (outcome.segmented, outcome.model_seconds, seen) == (7, 7.0, [3, 3, 1])
+    (out / 'png' / 'a' / '2.png').unlink()  # the fifth, of the second batch
+    outcome = segment_photos(photos, out, job(model))
+    assert (outcome.segmented, outcome.model_seconds, seen) == (1, 1.0, [3, 3, 1, 3])
+
+
 @pytest.mark.parametrize(
     ('other', 'message'),
     [
@@ -139,6 +171,14 @@ def test_results_of_other_settings_are_not_mixed(tmp_path, photos, other, messag
     with pytest.raises(ValueError, match=message):
         segment_photos(photos, tmp_path / 'out', job(**dict(dict(model='a'), **other)))
     assert content(tmp_path / 'out') == before
+
+
+def test_a_folder_that_names_no_task_holds_label_maps(tmp_path, photos):
+    segment_photos(photos[:1], tmp_path / 'out', job(model='a'))
+    with pytest.raises(ValueError, match="task was 'semantic' and is 'instance'"):
+        segment_photos(photos, tmp_path / 'out', job(model='a', task='instance'))
+    found = segment_photos(photos, tmp_path / 'out', job(model='a', task='semantic'))
+    assert found.segmented == 6
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
@@ -176,35 +216,55 @@ def test_an_error_of_a_writer_ends_the_run(tmp_path, photos):
 
 KILLED = """
 import glob, os, random, signal, sys, threading, time
+from functools import partial
+import numpy as np
 from mmseg_zsclip.annotations import FORMATS
-from mmseg_zsclip.apis.segment_photos import Job, segment_photos
+from mmseg_zsclip.apis.segment_photos import Job, found_of, segment_photos
+from mmseg_zsclip.apis.segmentation import Instance
 
-out, *photos = sys.argv[1:]
+root, *photos = sys.argv[1:]
 
-def run(last=None, delay=0):
+def bright(photos):
+    return [one[..., 0] > 127 for one in photos]
+
+def things(photos):
+    '''Their scores depend on what goes through the model beside.'''
+    score, out = float(np.mean([one.mean() for one in photos])) / 255, []
+    for one in photos:
+        masks = one[..., 0] > 127, one[..., 1] > 90, one[..., 2] < 90
+        found = [Instance(i % 2, '', score - i / 9, None, m, m.shape) for i, m in enumerate(masks)]
+        out.append((found, None, one.shape[:2]))
+    return out
+
+JOBS = dict(semantic=(bright, None), instance=(things, partial(found_of, 2, 0.0)))
+
+def run(task, name, last=None, delay=0, batch=2):
     '''Dies a while after a call of the model, however busy the machine is.'''
-    calls = []
+    calls, (model, found) = [], JOBS[task]
 
     def slow(photos):
         calls.append(1)
         if len(calls) == last:
             threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
         time.sleep(0.01 * len(photos))
-        return [one[..., 0] > 127 for one in photos]
+        return model(photos)
 
-    job = Job(slow, ['dark', 'bright'], [[9, 9, 9], [200, 100, 50]], {}, FORMATS, 2)
-    segment_photos(photos, out, job)
+    palette = [[9, 9, 9], [200, 100, 50]]
+    job = Job(slow, ['dark', 'bright'], palette, {}, FORMATS, batch, task, [0, 1], found)
+    segment_photos(photos[:60 if task == 'semantic' else 24], f'{root}/{task}/{name}', job)
 
 random.seed(0)
-for _ in range(5):
-    when = random.randint(1, 4), random.uniform(0, 0.03)
-    process = os.fork()
-    if not process:
-        run(*when)
-        os._exit(0)
-    os.waitpid(process, 0)
-    print(len(glob.glob(f'{out}/png/*.png')))
-run()
+for task, done, kills in (('semantic', 'png/*.png', 5), ('instance', 'objects/*.json', 3)):
+    for _ in range(kills):
+        when = random.randint(2, 4), random.uniform(0, 0.03)
+        process = os.fork()
+        if not process:
+            run(task, 'killed', *when)
+            os._exit(0)
+        os.waitpid(process, 0)
+        print(task, len(glob.glob(f'{root}/{task}/killed/{done}')))
+    run(task, 'killed')
+    run(task, 'whole', batch=7 if task == 'semantic' else 2)
 """
 
 
@@ -217,22 +277,18 @@ def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path):
         paths.append(str(tmp_path / f'{i}.png'))
         Image.fromarray(pixels).save(paths[-1])
     process = subprocess.run(
-        [sys.executable, '-c', KILLED, str(tmp_path / 'killed'), *paths],
+        [sys.executable, '-c', KILLED, str(tmp_path), *paths],
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
         check=True,
         capture_output=True,
         text=True,
     )
-    done = [int(line) for line in process.stdout.splitlines()]
-    assert done == sorted(done)
-    assert done[0] < 60  # so that a kill came in the middle
-    assert len(set(done)) > 2
-
-    def segment(photos):
-        return [one[..., 0] > 127 for one in photos]
-
-    palette = [[9, 9, 9], [200, 100, 50]]
-    whole = Job(segment, CLASSES, palette, {}, FORMATS, 7)
-    segment_photos(paths, tmp_path / 'whole', whole)
-    assert content(tmp_path / 'killed') == content(tmp_path / 'whole')
-    assert len(content(tmp_path / 'whole')) == 4 * 60 + 7
+    lines = [line.split() for line in process.stdout.splitlines()]
+    for task, count, files in (('semantic', 60, 4 * 60 + 7), ('instance', 24, 5 * 24 + 8)):
+        done = [int(number) for name, number in lines if name == task]
+        assert done == sorted(done)
+        assert done[0] < count  # so that a kill came in the middle
+        assert len(set(done)) > len(done) // 2
+        whole = content(tmp_path / task / 'whole')
+        assert content(tmp_path / task / 'killed') == whole
+        assert len(whole) == files

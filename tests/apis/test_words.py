@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_zsclip.apis.words import prompts_of, read_classes
+from mmseg_zsclip.apis.words import listed, prompts_of, read_classes, read_names
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def test_a_file_holds_a_class_a_line(tmp_path):
     (tmp_path / 'a.txt').write_text('cat, kitten\nsofa\n')
     for path in (tmp_path / 'a.txt', str(tmp_path / 'a.txt')):
         assert read_classes(path) == read_classes('cat, kitten; sofa')
+        assert read_names(path) == ['cat, kitten', 'sofa']  # as things, too
+    assert listed('a.txt') == ['a.txt']
     with pytest.raises(FileNotFoundError, match='none.txt does not exist'):
         read_classes(Path('none.txt'))
 
