@@ -13,6 +13,7 @@ import io
 import linecache
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -22,16 +23,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzz_inputs import CallOf, Line, calls, lines
+from fuzz_inputs import CallOf, Line, calls, lines, pixels_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from mmengine.registry import DefaultScope
 
+from mmseg_zsclip.annotations.writers import Photo, Writer
 from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.model_list import CLOSED
 from mmseg_zsclip.apis.model_list import MODELS as NAMED
 from mmseg_zsclip.apis.photo_arguments import named_photos
-from mmseg_zsclip.apis.segment_photos import zero_shot_job
+from mmseg_zsclip.apis.segment_photos import Job, zero_shot_job
 from mmseg_zsclip.apis.segmentation import Segmentation
 from mmseg_zsclip.apis.segmenter import ZeroShotSegmenter
 from mmseg_zsclip.cli import segment
@@ -152,8 +154,8 @@ def check_segments(one: Segmentation) -> None:
         assert set(np.unique(one.panoptic % OFFSET)) <= {*range(len(one.classes) + 1)}
 
 
-def check_line(line: Line, seg: ZeroShotSegmenter) -> str:
-    """What becomes of the words behind `zsclip segment`, up to the first photo."""
+def check_line(line: Line, models: dict[str, ZeroShotSegmenter], folder: Path) -> str:
+    """What becomes of the words behind `zsclip segment`; what it would write goes to `folder`."""
     parser, said = Parser(prog='zsclip segment'), io.StringIO()
     segment.add_arguments(parser)
     try:
@@ -164,14 +166,42 @@ def check_line(line: Line, seg: ZeroShotSegmenter) -> str:
         return 'usage'
     try:
         photos = named_photos(args.photos, args.out)
-        job = zero_shot_job(seg, args.classes, args.background or None, args.threshold, args.format)
-        job.writers(Path(args.out))
+        job = zero_shot_job(
+            models.get(args.model, models['toy']),
+            args.classes,
+            args.background or None,
+            args.threshold,
+            args.format,
+            args.task,
+            args.things,
+        )
+        writers = job.writers(folder / 'written')
     except Exception as error:  # noqa: BLE001  which is the question
         return refused(error, line.legal)
     assert line.legal is not False, 'a wrong line was taken'
     assert photos
     assert all(Path(photo).is_absolute() for photo in photos)
+    check_files(job, writers, photos[0])
     return 'answer'
+
+
+def check_files(job: Job, writers: list[Writer], path: str) -> None:
+    """That the formats of a photo, here of noise, can be written, and what was found be read."""
+    photo, out = Photo(path, 'photo', 1), writers[-1].out
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    found = job.found_in(job.segment([pixels_of((48, 40), 'noise')])[0])
+    for writer in writers:
+        writer.write(photo, found)
+        writer.finish([photo], lambda photo: found)
+        assert not writer.missing(photo)
+    again = writers[-1].read(photo)
+    assert again.size == found.size == (48, 40)
+    assert again.objects == found.objects
+    assert len(again.objects) <= len(again.shapes)
+    names = ('panoptic.json' if job.task == 'panoptic' else 'coco.json', 'yolo/data.yaml')
+    for name, of in zip(names, ('coco', 'yolo'), strict=True):
+        assert (out / name).exists() == (of in job.formats)
 
 
 def fuzz(count: int, number: int, folder: Path) -> Counter:
@@ -196,7 +226,7 @@ def fuzz(count: int, number: int, folder: Path) -> Counter:
     @given(call=st.one_of(of_models, of_models, lines()))
     def one(call: CallOf | Line) -> None:
         if isinstance(call, Line):
-            became['line: ' + check_line(call, models['toy'])] += 1
+            became['line: ' + check_line(call, models, folder)] += 1
         else:
             became[f'{call.model}: {check_call(call, models, folder)}'] += 1
 

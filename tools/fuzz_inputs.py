@@ -9,6 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmseg_zsclip.vocabulary.labels import TASKS
+
+OBJECTS = ('toy-maft', 'toy-masqclip')  # models of all tasks
 WORDS = ('sky', 'grass', 'tree', 'house', 'red car', 'Straße', '猫', "l'eau", 'a photo of a sea')
 
 
@@ -299,7 +302,7 @@ def lines() -> st.SearchStrategy[Line]:
     they are legal."""
     named = mostly(
         legal(['photos'], ['photos/a.png'], ['photos/*.jpg'], ['photos', 'photos/b.jpg']),
-        wrong(['nowhere'], ['photos/*.gif'], ['@nowhere'], [''], []),
+        wrong(['nowhere'], ['photos/*.gif'], ['@nowhere'], [''], [], ['photos', '--nonsense', 'a']),
         unsure(st.lists(st.text(max_size=5), max_size=2)),
     )
     options = {
@@ -318,12 +321,14 @@ def lines() -> st.SearchStrategy[Line]:
             legal('0', '0.5', '1e-3'), wrong('2', 'nan', 'half', ''), unsure(st.text(max_size=3))
         ),
         '--batch': mostly(legal('1', '16'), wrong('x', '1.5'), unsure(st.text(max_size=2))),
-        '--model': legal('toy'),
+        '--model': legal('toy', *OBJECTS),
         '--background': st.just(Value(None, True)),
+        '--task': mostly(legal(*TASKS), wrong('', 'Instance', 'depth')),
+        '--things': mostly(
+            legal('sky', 'sky;'), wrong('a b c', 'nowhere.txt'), unsure(st.text(max_size=4))
+        ),
     }
-    given = st.fixed_dictionaries(
-        {'--out': options.pop('--out')}, optional={**options, '--nonsense': wrong('a')}
-    )
+    given = st.fixed_dictionaries({'--out': options.pop('--out')}, optional=options)
     return st.builds(line_of, named, given)
 
 
@@ -333,4 +338,17 @@ def line_of(photos: Value, given: dict[str, Value]) -> Line:
         words += [name] if option.value is None else [name, option.value]
     parts = [photos.legal, *(option.legal for option in given.values())]
     unsure = None in parts or ('--background' in given and '--classes' not in given)
-    return Line(words, False if False in parts else None if unsure else True)
+    if unsure or False in parts:
+        return Line(words, False if False in parts else None)
+    return Line(words, legal_objects({name: option.value for name, option in given.items()}))
+
+
+def legal_objects(given: dict[str, str]) -> bool | None:
+    """Whether the model of a line that is legal otherwise has the task, and the task the things."""
+    task, things = given.get('--task', TASKS[0]), given.get('--things')
+    if task == TASKS[0]:
+        return things is None
+    if given.get('--model') not in OBJECTS:
+        return False
+    known = task != 'instance' or things is not None or '--classes' not in given
+    return True if known else None  # the config may name none of the classes

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmseg_zsclip.annotations.found import Labels
+from mmseg_zsclip.annotations.writers import PNGWriter
 from mmseg_zsclip.apis.segmenter import ZeroShotSegmenter
 
 
@@ -26,7 +28,7 @@ def quiet():
 
 
 def test_200_random_calls_are_answered_or_refused_with_a_reason(fuzz, tmp_path):
-    became = fuzz.fuzz(200, 0, tmp_path)
+    became = fuzz.fuzz(200, 5, tmp_path)
     assert sum(became.values()) == 200
     assert {name.partition(':')[0] for name in became} > {'line', 'toy'}
     answers = {what: count for what, count in became.items() if what.endswith('answer')}
@@ -90,3 +92,11 @@ def test_a_wrong_call_that_is_answered_is_found(fuzz, toy, legal_call, tmp_path)
     call = replace(legal_call, classes=legal_call.classes._replace(legal=False))
     with pytest.raises(AssertionError, match='a wrong call was answered'):
         fuzz.check_call(call, toy, tmp_path)
+
+
+def test_a_file_that_says_something_else_is_found(fuzz, toy, tmp_path, monkeypatch):
+    job = fuzz.zero_shot_job(toy['toy'], 'sky; tree', formats=['coco', 'yolo'])
+    fuzz.check_files(job, job.writers(tmp_path / 'out'), 'a.png')
+    monkeypatch.setattr(PNGWriter, 'read', lambda self, photo: Labels(np.zeros((48, 40)), 2))
+    with pytest.raises(AssertionError):
+        fuzz.check_files(job, job.writers(tmp_path / 'out'), 'a.png')
