@@ -226,6 +226,9 @@ def test_options_with_an_effect_pass():
             'sharding.units': ['ViT'],
             'train_dataloader.dataset.pipeline.3.crop_size': (32, 32),
             '+model.test_cfg.mine': 5,
+            'optim_wrapper.type': 'mmseg_zsclip.AmpOptimWrapper',
+            'optim_wrapper.clip_grad.max_norm': 1,
+            'randomness.deterministic': True,
             'model.test_cfg.pamr.steps': 10,
         },
     )

@@ -71,6 +71,12 @@ def zsclip_test(config, *words, options=()):
             ['model.decode_head.loss_decode.type=CrossEntropyLoss'],
             "with type 'MaskCLIPHead' cannot be built: .*multiple values .*'loss_decode'",
         ),
+        (['model.decode_head.classes=3'], 'classes is 3; legal: the name of a shipped list'),
+        (['model.decode_head.classes=[1,2]'], r'class 0 is 1 \(int\), no text'),
+        (['model.decode_head.unseen=3'], "unseen is 3; legal: .*'none': all are seen"),
+        (['model.decode_head.text.templates=3'], 'templates is 3; legal: none, single'),
+        (['model.data_preprocessor.size=[64]'], r'size of .* is \[64\]; legal: \(height, width'),
+        (['default_hooks.logger.ignore_last=3'], "'LoggerHook' cannot be built: .*a boolean"),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line(options, message):

@@ -25,6 +25,7 @@ from ..files import write_json
 from ..registry import RUNNERS
 from ..visualization.class_maps import ClassMapsHook
 from ..visualization.overlays import OverlayHook
+from .config_values import check_values
 from .configs import find_config, what_is_missing
 from .options import merge_options
 
@@ -43,10 +44,12 @@ def load_config(
 ) -> Config:
     """Reads a config (see `find_config`) and settles where its outputs go: `work_dir`, else the
     config's own, else `work_dirs/<file name>` below the current directory. `weights` replaces the
-    CLIP weights of every tower (see `set_weights`); `options` see `merge_options`."""
+    CLIP weights of every tower (see `set_weights`); `options` see `merge_options`, and for wrong
+    numbers `check_values`."""
     path = find_config(config)
     cfg = Config.fromfile(path)
     merge_options(cfg, options or {})
+    check_values(cfg)
     if weights is not None:
         set_weights(cfg, weights)
     cfg.launcher = launcher

@@ -31,6 +31,7 @@ READ = {
 }
 # A segmentor's test_cfg has no constructor that would refuse another key.
 TEST_CFG = ('crop_size', 'keep_scores', 'mode', 'pamr', 'stride', 'window_batch')
+RANDOMNESS = ('seed', 'diff_rank_seed', 'deterministic')  # of Runner.set_randomness
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -144,7 +145,9 @@ def _may_add(node: dict, at: str, name: str) -> bool:
         return name in arguments_of('torch', 'utils/data/dataloader.py', 'DataLoader')
     if _is_test_cfg(at):
         return name in TEST_CFG
-    return 'type' in node or at == 'auto_scale_lr'
+    if at == 'randomness':
+        return name in RANDOMNESS
+    return 'type' in node or at in ('auto_scale_lr', 'optim_wrapper')
 
 
 def _is_test_cfg(at: str) -> bool:

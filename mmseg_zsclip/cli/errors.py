@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HOMES = (PACKAGE, PACKAGE.parent / 'tools')
 # where MMEngine calls what an entry of a config names: its keys and its type are the user's
 BUILDERS = ('mmengine/registry/build_functions.py', 'mmengine/utils/manager.py')
+RUNNER = 'mmengine/runner/runner.py'
 WRONG_KEY = re.compile(
     r'__init__\(\) (got (an unexpected|multiple values for) keyword|missing \d+ required)'
 )
@@ -32,12 +33,25 @@ def origin(error: BaseException) -> BaseException:
 
 
 def built_wrongly(error: BaseException) -> bool:
-    """Whether MMEngine could not build an entry of the config: of no known type, or with keys that
-    its constructor, or one that it passes them on to, does not take."""
-    if isinstance(error, TypeError):
-        return _built(error) is not None and WRONG_KEY.search(text(error)) is not None
-    place, _ = _raised_at(error)
-    return isinstance(error, KeyError) and place.as_posix().endswith(BUILDERS)
+    """Whether MMEngine could not build an entry of the config: of no known type, with keys that its
+    constructor, or one that it passes them on to, does not take, or with values that it refuses
+    in a sentence."""
+    place = _raised_at(error)[0].as_posix()
+    if isinstance(error, KeyError):
+        return place.endswith(BUILDERS)
+    if isinstance(error, TypeError) and WRONG_KEY.search(text(error)):
+        return _built(error) is not None
+    begun = _built(error) is not None or place.endswith(RUNNER)
+    return begun and not raised_here(error) and _refused(error)
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether a statement refuses a value in a sentence; Python's own TypeErrors are bugs."""
+    if not isinstance(error, ValueError | AssertionError | TypeError) or ' ' not in text(error):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    by_statement = bool(frames) and (frames[-1].line or '').startswith('raise')
+    return by_statement or not isinstance(error, TypeError)
 
 
 def _built(error: BaseException) -> str | None:
@@ -103,6 +117,8 @@ def is_users(error: BaseException) -> bool:
         return True
     if built_wrongly(error):
         return True
+    if isinstance(error, TypeError):
+        return raised_here(error) and _refused(error)
     if not isinstance(error, ValueError | KeyError | ImportError) or ' ' not in text(error):
         return False
     return raised_here(error)

@@ -4,6 +4,7 @@ Sources: CLIP (Radford et al. 2021), section 3.1.4; MaskCLIP (Zhou et al. 2022),
 """
 
 import warnings
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +84,11 @@ def get_templates(templates: str | list[str] | tuple[str, ...] = 'single') -> tu
                 "or a list of sentences with '{}' where the name goes"
             )
         return TEMPLATES[templates]()
+    if not isinstance(templates, Iterable) or not all(isinstance(one, str) for one in templates):
+        raise ValueError(
+            f'templates is {templates!r}; legal: {", ".join(TEMPLATES)}, or a list of sentences '
+            "with '{}' where the name goes"
+        )
     if not templates:
         raise ValueError("templates is empty; give at least one, e.g. ['{}'] for the bare name")
     for template in templates:

@@ -47,9 +47,9 @@ class WholeCheckpointHook(CheckpointHook):
 
     def __init__(self, interval: float = -1, **kwargs) -> None:
         share = isinstance(interval, float)
-        if share and not 0 < interval <= 1:
+        if not (0 < interval <= 1 if share else isinstance(interval, int)):
             raise ValueError(
-                f'interval of the checkpoints is {interval}; legal values: an int, or '
+                f'interval of the checkpoints is {interval!r}; legal values: an int, or '
                 'a fraction of the training (a float above 0.0, at most 1.0).'
             )
         self.share = interval if share else None

@@ -1,10 +1,13 @@
 """Optimizer settings that say what they matched, and mixed precision on any device."""
 
+from difflib import get_close_matches
+
 import mmengine.optim
 import torch
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.registry import OPTIMIZERS
 from torch import nn
 from torch.cuda.amp import GradScaler
 
@@ -43,6 +46,9 @@ class StrictOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     A key of `paramwise_cfg.custom_keys` that is part of no trained parameter's name is an error:
     a misspelt one would train that part at the wrong rate, silently. Frozen parameters stay out
     of the optimizer. Counts of trained and frozen parameters are logged.
+
+    Raises:
+        ValueError: a key that matches nothing, nothing to train, or no such optimizer.
     """
 
     def __call__(self, model: nn.Module):
@@ -53,6 +59,14 @@ class StrictOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             raise ValueError(
                 'no parameter of the model is trained: all are frozen. Lower '
                 'frozen_stages, or evaluate without training.'
+            )
+        kind = self.optimizer_cfg.get('type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            names = sorted(OPTIMIZERS.module_dict)
+            near = get_close_matches(kind, names, 3, 0.4)
+            raise ValueError(
+                f'optim_wrapper.optimizer.type is {kind!r}, which is no optimizer. '
+                f'{"Nearest" if near else "Legal"}: {", ".join(near or names)}.'
             )
         custom = (self.paramwise_cfg or {}).get('custom_keys', {})
         dead = [key for key in custom if not any(key in name for name in trained)]

@@ -95,9 +95,9 @@ class LearnedPrompts(WithTeacher, Vocabulary):
         self.contexts = None
         if contexts is not None:
             for name, value in (('contexts', contexts), ('length', length)):
-                if value < 1:
+                if not isinstance(value, int) or value < 1:
                     raise ValueError(
-                        f'{name} is {value}; at least 1 is needed. contexts=None has the fixed '
+                        f'{name} is {value!r}; at least 1 is needed. contexts=None has the fixed '
                         'prompt of `templates`.'
                     )
             self.contexts = nn.Parameter(

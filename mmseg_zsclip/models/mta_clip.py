@@ -27,7 +27,13 @@ NO_OBJECT_WEIGHT = 0.1  # Mask2Former's
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers between these widths, ReLU between them."""
+    """Linear layers between these widths, ReLU between them.
+
+    Raises:
+        ValueError: one width alone.
+    """
+    if len(widths) < 2:
+        raise ValueError('depth is 0; an MLP has at least 1 linear layer, 2 by default.')
     layers = []
     for one, other in pairwise(widths):
         layers += [nn.Linear(one, other), nn.ReLU(inplace=True)]
@@ -165,7 +171,8 @@ class MTACLIPHead(Mask2FormerHead):
         **kwargs: of mmseg's `Mask2FormerHead`, without `num_classes`.
 
     Raises:
-        ValueError: `loss_sim` without `text`; other than four maps, at build or in a pass.
+        ValueError: `loss_sim` without `text`; no mask query; other than four maps, at build
+            or in a pass.
     """
 
     def __init__(
@@ -184,6 +191,8 @@ class MTACLIPHead(Mask2FormerHead):
         loss_cls = ConfigDict(loss_cls)
         loss_cls.setdefault('class_weight', [1.0] * count + [NO_OBJECT_WEIGHT])
         super().__init__(num_classes=count, loss_cls=loss_cls, **kwargs)
+        if self.num_queries < 1:
+            raise ValueError(f'num_queries is {self.num_queries}; at least 1 is needed.')
         self.in_channels = list(kwargs['in_channels'])
         self.check_maps(self.in_channels)
         self.text_queries = self.alignment = self.loss_sim = None

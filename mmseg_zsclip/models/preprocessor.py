@@ -16,7 +16,11 @@ class CLIPDataPreProcessor(SegDataPreProcessor):
         mean: of RGB in [0, 255]; CLIP's by default.
         std: as `mean`.
         bgr_to_rgb: turn the channels round.
-        **kwargs: see mmseg's `SegDataPreProcessor`, such as `size`, (h, w) of the training crops.
+        size: (h, w) of the training crops, which are padded to it.
+        **kwargs: see mmseg's `SegDataPreProcessor`.
+
+    Raises:
+        ValueError: a size that is no pair.
     """
 
     def __init__(
@@ -24,6 +28,9 @@ class CLIPDataPreProcessor(SegDataPreProcessor):
         mean: Sequence[float] = tuple(255 * value for value in CLIP_MEAN),
         std: Sequence[float] = tuple(255 * value for value in CLIP_STD),
         bgr_to_rgb: bool = True,
+        size: tuple[int, int] | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(mean=mean, std=std, bgr_to_rgb=bgr_to_rgb, **kwargs)
+        if size is not None and not (isinstance(size, Sequence) and len(size) == 2):
+            raise ValueError(f'size of the data_preprocessor is {size!r}; legal: (height, width).')
+        super().__init__(mean=mean, std=std, bgr_to_rgb=bgr_to_rgb, size=size, **kwargs)

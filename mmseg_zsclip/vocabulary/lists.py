@@ -15,7 +15,7 @@ a class called background: `background5` of MaskCLIP's web photos (ECCV 2022, ap
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .class_names import canonical, class_synonyms, folded, split_names
@@ -42,11 +42,16 @@ def load_classes(source: str | Path | Sequence[str]) -> list[str]:
             or the list itself.
 
     Raises:
+        TypeError: neither of these.
         ValueError: unknown name, no class, an empty line or synonym, a duplicate whatever its case,
             a file that is not UTF-8; the line of a file is named.
         FileNotFoundError: a path that does not exist.
     """
     if not isinstance(source, str | Path):
+        if not isinstance(source, Iterable):
+            raise TypeError(
+                f'classes is {source!r}; legal: the name of a shipped list, a .txt file, or names.'
+            )
         return _checked(list(source), 'the given list')
     return _checked(_read_lines(source, vocabularies(), '', 'class list'), str(source), lines=True)
 
@@ -71,6 +76,11 @@ def load_unseen(
     if isinstance(source, str | Path):
         lines = _read_lines(source, splits(), '.unseen', 'seen/unseen split')
         source = _checked(lines, str(source), lines=True) if lines != [''] else []
+    if not isinstance(source, Iterable) or not all(isinstance(name, str) for name in source):
+        raise ValueError(
+            f"unseen is {source!r}; legal: the name of a shipped split ('none': all are seen), a "
+            '.txt file, or names.'
+        )
     names = [canonical(name) for name in source]
     if classes is not None:
         _, unseen = split_indices(classes, names)

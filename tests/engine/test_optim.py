@@ -33,6 +33,14 @@ def test_key_of_a_frozen_part_is_an_error(model):
         build(model, custom_keys={'backbone': dict(lr_mult=0.1)})
 
 
+def test_an_unknown_optimizer_is_answered_with_the_nearest(model):
+    wrapper = dict(
+        constructor='mmseg_zsclip.StrictOptimWrapperConstructor', optimizer=dict(type='Adm', lr=1.0)
+    )
+    with pytest.raises(ValueError, match="'Adm', which is no optimizer. Nearest: Adam, "):
+        build_optim_wrapper(model, wrapper)
+
+
 def test_everything_frozen_is_an_error(model):
     with pytest.raises(ValueError, match='no parameter of the model is trained'):
         build(model.requires_grad_(False))

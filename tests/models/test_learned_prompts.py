@@ -158,7 +158,9 @@ def test_predicting_before_anything_was_computed(prompts):
         prompts(read=False).eval()()
 
 
-@pytest.mark.parametrize('options', [dict(contexts=0), dict(contexts=-3), dict(length=0)])
+@pytest.mark.parametrize(
+    'options', [dict(contexts=0), dict(contexts=-3), dict(contexts=1.5), dict(length=0)]
+)
 def test_fewer_than_one_context_or_token(prompts, options):
     ((name, value),) = options.items()
     with pytest.raises(ValueError, match=f'{name} is {value}; at least 1 is needed'):

@@ -268,6 +268,14 @@ def test_loss_sim_without_text(head_config):
         MODELS.build(head_config(loss_sim=LOSS))
 
 
+def test_no_layers_and_no_queries(head_config):
+    for options in (dict(queries=dict(depth=0)), dict(alignment=dict(depth=0), loss_sim=LOSS)):
+        with pytest.raises(ValueError, match='depth is 0; an MLP has at least 1 linear layer'):
+            MODELS.build(head_config(text=TEXT, **options))
+    with pytest.raises(ValueError, match='num_queries is 0; at least 1 is needed'):
+        MODELS.build(head_config(num_queries=0))
+
+
 def test_a_backbone_without_four_maps(head_config):
     with pytest.raises(ValueError, match=r'there are 3 maps of \[8, 16, 32\] channels.*takes 4'):
         MODELS.build(head_config(in_channels=[8, 16, 32]))
