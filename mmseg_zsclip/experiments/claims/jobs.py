@@ -150,7 +150,8 @@ class Job:
                 },
                 'checkpoint': OLD_CHECKPOINTS,
             }
-        files = sorted({item['sha256'] or item['weights'] for item in self.checkpoints})
+        named = {item['sha256'] or item['weights'] for item in self.checkpoints}
+        files = sorted(named, key=str)  # a tower at random has neither
         text = json.dumps([VERSION, resolved, files, *how], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -72,6 +72,7 @@ def test_every_shipped_run_has_its_data_when_it_is_quick(name, tmp_path):
     init_default_scope('mmseg')
     (planned,) = plan([name], 1, True, tmp_path)
     for one in planned:
+        assert len(one.key) == 16  # also where one tower has weights and the other has none
         splits = ['test', 'train'] if one.run.trains else ['test']
         for split in splits:
             assert len(DATASETS.build(one.config[f'{split}_dataloader'].dataset))
