@@ -1,7 +1,7 @@
 """MTA-CLIP, tables 1, 3 and 4, on the toy world with all classes seen.
 
 Give it five seeds, `--seeds 5`: the paper's own effects are half a point. That is 80 trainings of
-2400 steps, each a quarter of an hour of one CPU core, the pixel-text ones half of that.
+2400 steps, each eight or nine minutes of one CPU core.
 """
 
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
