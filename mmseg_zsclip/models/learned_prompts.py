@@ -70,9 +70,8 @@ class LearnedPrompts(WithTeacher, Vocabulary):
         init_std: of the normal distribution that the contexts begin with, each its own. CLIP's
             token embeddings have 0.02 at the start of its training; DenseCLIP takes 1.
         templates: of the fixed prompt, see `Vocabulary`.
-        most: tokens of names in one sequence; the result does not depend on it. The graph of one
-            sequence is kept, and where there are more, each block of the tower is computed again
-            in the backward pass: so memory is bounded by `most`. 512 hold the 150 names of ADE20K.
+        most: tokens of names in one sequence. Memory grows with it, the result does not depend on
+            it; each block of the tower is computed again in the backward pass.
 
     Raises:
         ValueError: K or a length below 1; a name for which the prompt has no room.
@@ -172,8 +171,8 @@ class LearnedPrompts(WithTeacher, Vocabulary):
         start = tower.embed(torch.tensor([self.start], device=contexts.device))
         begin = torch.cat([start.expand(count, -1, -1), contexts], dim=1)
         begin = begin + tower.positional_embedding[: length + 1]
-        packs, out = packed(self.tokens, length + 1, self.most), []
-        for names in packs:
+        out = []
+        for names in packed(self.tokens, length + 1, self.most):
             ids, place, owner, ends = (one.to(contexts.device) for one in names)
             words = tower.embed(ids) + tower.positional_embedding[place]
             x = torch.cat([begin, words.expand(count, -1, -1)], dim=1)
@@ -182,7 +181,7 @@ class LearnedPrompts(WithTeacher, Vocabulary):
             for block in tower.transformer.resblocks:
                 x = (
                     checkpoint(block, x, sees, use_reentrant=False)
-                    if x.requires_grad and len(packs) > 1
+                    if x.requires_grad
                     else block(x, sees)
                 )
             out.append(tower.ln_final(x[:, length + 1 + ends]) @ tower.text_projection)
