@@ -3,6 +3,8 @@
 import gc
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +171,31 @@ def tiny_exportable():
         return model.eval()
 
     return make
+
+
+HOLD = """
+import sys
+from mmseg_zsclip.engine.folder_lock import in_use
+with in_use(sys.argv[1]):
+    print('held', flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def hold():
+    """Starts a process that holds a folder as a run does, to the end of the test."""
+    others = []
+
+    def start(folder):
+        command = [sys.executable, '-c', HOLD, str(folder)]
+        env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        others.append(subprocess.Popen(command, env=env, text=True, **pipes))
+        assert others[-1].stdout.readline() == 'held\n'
+        return others[-1]
+
+    yield start
+    for other in others:
+        other.kill()
+        other.communicate()

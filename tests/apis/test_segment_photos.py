@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import zipfile
@@ -16,7 +15,6 @@ from mmseg_zsclip.annotations import FORMATS, writers
 from mmseg_zsclip.apis import segment_photos as segmenting
 from mmseg_zsclip.apis.segment_photos import Job, segment_photos
 from mmseg_zsclip.datasets.label_files import read_label_file
-from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.engine.run_identity import RunError
 
 CLASSES, PALETTE = ['dark', 'bright'], [[10, 20, 30], [200, 100, 50]]
@@ -181,22 +179,13 @@ def test_a_folder_that_names_no_task_holds_label_maps(tmp_path, photos):
     assert found.segmented == 6
 
 
-@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
-def test_a_folder_is_used_by_one_run(tmp_path, photos):
+def test_a_folder_is_used_by_one_run(tmp_path, photos, hold):
     (tmp_path / 'out').mkdir()
-    told, tell = os.pipe()
-    other = os.fork()
-    if not other:
-        with in_use(tmp_path / 'out'):
-            os.write(tell, b'held')
-            signal.pause()
-    try:
-        assert os.read(told, 4) == b'held'
-        with pytest.raises(RunError, match=f'is in use by another run, process {other} on'):
-            segment_photos(photos, tmp_path / 'out', job())
-    finally:
-        os.kill(other, signal.SIGKILL)
-        os.waitpid(other, 0)
+    other = hold(tmp_path / 'out')
+    with pytest.raises(RunError, match=f'is in use by another run, process {other.pid} on'):
+        segment_photos(photos, tmp_path / 'out', job())
+    other.kill()
+    other.wait()
     assert segment_photos(photos, tmp_path / 'out', job()).segmented == 7
 
 
@@ -239,7 +228,12 @@ def things(photos):
 JOBS = dict(semantic=(bright, None), instance=(things, partial(found_of, 2, 0.0)))
 
 def run(task, name, last=None, delay=0, batch=2):
-    '''Dies a while after a call of the model, however busy the machine is.'''
+    '''In a process of its own, forked of one that has no threads: dies a while after a call of the
+    model, however busy the machine is.'''
+    process = os.fork()
+    if process:
+        os.waitpid(process, 0)
+        return
     calls, (model, found) = [], JOBS[task]
 
     def slow(photos):
@@ -252,16 +246,12 @@ def run(task, name, last=None, delay=0, batch=2):
     palette = [[9, 9, 9], [200, 100, 50]]
     job = Job(slow, ['dark', 'bright'], palette, {}, FORMATS, batch, task, [0, 1], found)
     segment_photos(photos[:60 if task == 'semantic' else 24], f'{root}/{task}/{name}', job)
+    os._exit(0)
 
 random.seed(0)
 for task, done, kills in (('semantic', 'png/*.png', 5), ('instance', 'objects/*.json', 3)):
     for _ in range(kills):
-        when = random.randint(2, 4), random.uniform(0, 0.03)
-        process = os.fork()
-        if not process:
-            run(task, 'killed', *when)
-            os._exit(0)
-        os.waitpid(process, 0)
+        run(task, 'killed', random.randint(2, 4), random.uniform(0, 0.03))
         print(task, len(glob.glob(f'{root}/{task}/killed/{done}')))
     run(task, 'killed')
     run(task, 'whole', batch=7 if task == 'semantic' else 2)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 import sys
 
 import pytest
@@ -11,25 +10,9 @@ from mmseg_zsclip.engine import RunError
 from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.files import WriteError, whole_file
 
-HOLD = """
-import sys
-from mmseg_zsclip.engine.folder_lock import in_use
-with in_use(sys.argv[1]):
-    print('held', flush=True)
-    sys.stdin.read()
-"""
 
-
-def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_killed(tmp_path):
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    first = subprocess.Popen(
-        [sys.executable, '-c', HOLD, str(tmp_path)],
-        env=env,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert first.stdout.readline() == 'held\n'
+def test_a_second_training_in_a_folder_is_refused_until_the_first_ends_or_is_killed(tmp_path, hold):
+    first = hold(tmp_path)
     with pytest.raises(
         RunError, match=f'{tmp_path} is in use by another run, process {first.pid} on'
     ):
