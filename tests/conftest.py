@@ -60,6 +60,31 @@ def load_tool():
 
 
 @pytest.fixture(scope='session')
+def untrained():
+    """Writes the checkpoint of a model that is not trained, of a config's name, to a path."""
+    from mmengine.registry import DefaultScope
+
+    from mmseg_zsclip.apis.launch import load_config
+    from mmseg_zsclip.registry import MODELS
+
+    def write(config, path):
+        torch.manual_seed(0)
+        cfg = load_config(config)
+        if 'generator' in cfg.model:
+            cfg.model.generator.checkpoint = None  # of the stage before
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            model = MODELS.build(cfg.model)
+        model.init_weights()
+        for name, parameter in model.named_parameters():  # or one class is everywhere
+            if any(part in name for part in ('mask_attn', 'query_proj', 'mask_embed')):
+                torch.nn.init.normal_(parameter)
+        torch.save(dict(state_dict=model.state_dict()), path)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(scope='session')
 def whole_graphs():
     """Skips where torch.compile is too old to trace a method whole."""
     if not hasattr(torch.compiler, 'set_stance'):  # came with 2.6

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 
 from mmseg_zsclip.apis import ZeroShotSegmenter, predictions
-from mmseg_zsclip.apis.launch import load_config
-from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.toy import World
 
 TASKS = ('semantic', 'instance', 'panoptic')
@@ -15,16 +12,9 @@ WORDS = ['house', 'sky', 'car', 'grass']
 
 
 @pytest.fixture(scope='module')
-def seg(tmp_path_factory):
+def seg(tmp_path_factory, untrained):
     """MasQCLIP that is not trained; its proposals are cut from noise."""
-    torch.manual_seed(0)
-    cfg = load_config('toy_masqclip')
-    cfg.model.generator.checkpoint = None
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
-    model.init_weights()
-    path = tmp_path_factory.mktemp('checkpoint') / 'a.pth'
-    torch.save(dict(state_dict=model.state_dict()), path)
+    path = untrained('toy_masqclip', tmp_path_factory.mktemp('checkpoint') / 'a.pth')
     out = ZeroShotSegmenter('toy-masqclip', path, device='cpu')
     out.model.test_cfg.score_threshold = out.model.test_cfg.overlap_threshold = 0.0
     return out

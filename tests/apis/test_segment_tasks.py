@@ -6,18 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from mmengine.registry import DefaultScope
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmseg_zsclip.annotations import FORMATS
 from mmseg_zsclip.apis import ZeroShotSegmenter
-from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.segment_photos import segment_photos, zero_shot_job
 from mmseg_zsclip.cli import main
-from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.toy import World
 from mmseg_zsclip.toy.export import export
 
@@ -28,19 +24,9 @@ TASKS = ['instance', 'panoptic']
 
 
 @pytest.fixture(scope='module')
-def seg(tmp_path_factory):
+def seg(tmp_path_factory, untrained):
     """Of proposals that are cut from noise."""
-    torch.manual_seed(0)
-    cfg = load_config('toy_masqclip')
-    cfg.model.generator.checkpoint = None
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
-    model.init_weights()
-    for name, parameter in model.named_parameters():
-        if any(part in name for part in ('mask_attn', 'query_proj', 'mask_embed')):
-            torch.nn.init.normal_(parameter)
-    path = tmp_path_factory.mktemp('checkpoint') / 'a.pth'
-    torch.save(dict(state_dict=model.state_dict()), path)
+    path = untrained('toy_masqclip', tmp_path_factory.mktemp('checkpoint') / 'a.pth')
     out = ZeroShotSegmenter('toy-masqclip', path, device='cpu', batch_size=2)
     out.model.test_cfg['top'] = 8
     return out

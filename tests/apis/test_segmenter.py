@@ -7,12 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmseg_zsclip.apis import ZeroShotSegmenter
 from mmseg_zsclip.apis.launch import _test_runner, load_config
-from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.toy.dataset import toy_path
 from mmseg_zsclip.vocabulary.lists import load_classes
 
@@ -23,25 +21,9 @@ def scene(index):
     return toy_path('toy', 128, 'images', 'test', index)
 
 
-def checkpoint_of(config, path):
-    """A model that is not trained, with heads that do not give one class everywhere."""
-    torch.manual_seed(0)
-    cfg = load_config(config)
-    if 'generator' in cfg.model:
-        cfg.model.generator.checkpoint = None  # of the stage before
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
-    model.init_weights()
-    for name, parameter in model.named_parameters():
-        if any(part in name for part in ('mask_attn', 'query_proj', 'mask_embed')):
-            torch.nn.init.normal_(parameter)
-    torch.save(dict(state_dict=model.state_dict()), path)
-    return str(path)
-
-
 @pytest.mark.parametrize('config', ['toy_maskclip', 'toy_inductive', 'toy_masqclip'])
-def test_labels_are_those_of_zsclip_test_on_the_same_photo(config, tmp_path):
-    weights = None if config == 'toy_maskclip' else checkpoint_of(config, tmp_path / 'a.pth')
+def test_labels_are_those_of_zsclip_test_on_the_same_photo(config, tmp_path, untrained):
+    weights = None if config == 'toy_maskclip' else untrained(config, tmp_path / 'a.pth')
     cfg = load_config(config, work_dir=tmp_path)
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.load_from = weights
@@ -179,8 +161,8 @@ def test_unsure_pixels_are_ignored_below_the_threshold(seg):
     assert np.array_equal(sure < 0.6, ignored)
 
 
-def test_a_model_of_two_stages_gives_instances_and_panoptic_segments(tmp_path):
-    weights = checkpoint_of('toy_masqclip', tmp_path / 'a.pth')
+def test_a_model_of_two_stages_gives_instances_and_panoptic_segments(tmp_path, untrained):
+    weights = untrained('toy_masqclip', tmp_path / 'a.pth')
     seg = ZeroShotSegmenter('toy-masqclip', weights, device='cpu')
     seg.model.test_cfg.score_threshold = seg.model.test_cfg.overlap_threshold = 0.0
     tasks = ('semantic', 'instance', 'panoptic')
@@ -236,9 +218,9 @@ def test_without_words_the_classes_are_the_configs(seg):
     assert np.array_equal(out.labels, seg(scene(0), WORDS).labels)
 
 
-def test_a_model_of_fixed_classes_gives_those_alone(tmp_path):
+def test_a_model_of_fixed_classes_gives_those_alone(tmp_path, untrained):
     seg = ZeroShotSegmenter(
-        'toy-mta-clip', checkpoint_of('toy_mta_clip', tmp_path / 'a.pth'), device='cpu'
+        'toy-mta-clip', untrained('toy_mta_clip', tmp_path / 'a.pth'), device='cpu'
     )
     out = seg(scene(0))
     assert len(out.classes) == 20
@@ -260,8 +242,8 @@ def test_a_larger_short_side_shows_the_model_more():
         ZeroShotSegmenter('toy', short_side=0)
 
 
-def test_a_photo_of_one_pixel_is_enlarged_for_a_pipeline_that_resizes_none(tmp_path):
-    seg = ZeroShotSegmenter('toy_maft', checkpoint_of('toy_maft', tmp_path / 'a.pth'), device='cpu')
+def test_a_photo_of_one_pixel_is_enlarged_for_a_pipeline_that_resizes_none(tmp_path, untrained):
+    seg = ZeroShotSegmenter('toy_maft', untrained('toy_maft', tmp_path / 'a.pth'), device='cpu')
     assert seg(np.zeros((1, 1, 3), np.uint8), 'sky; tree').labels.shape == (1, 1)
 
 

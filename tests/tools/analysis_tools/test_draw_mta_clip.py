@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
 from PIL import Image
-
-from mmseg_zsclip.apis import find_config
-from mmseg_zsclip.registry import MODELS
 
 
 @pytest.fixture(scope='module')
@@ -18,18 +13,10 @@ def tool(load_tool):
 
 
 @pytest.fixture
-def checkpoint(tmp_path, monkeypatch):
+def checkpoint(tmp_path, monkeypatch, untrained):
     """Writes a model of a config, random but for CLIP."""
     monkeypatch.chdir(tmp_path)
-    init_default_scope('mmseg')
-
-    def write(name):
-        model = MODELS.build(Config.fromfile(find_config(name)).model)
-        model.init_weights()
-        torch.save(dict(state_dict=model.state_dict()), f'{name}.pth')
-        return f'{name}.pth'
-
-    return write
+    return lambda name: untrained(name, f'{name}.pth')
 
 
 def test_the_busiest_window_is_where_most_classes_meet(tool):

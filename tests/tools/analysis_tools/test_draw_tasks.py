@@ -2,13 +2,8 @@
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from PIL import Image
-
-from mmseg_zsclip.apis import find_config
-from mmseg_zsclip.registry import MODELS
 
 
 @pytest.fixture(scope='module')
@@ -33,14 +28,9 @@ def test_the_surest_instance_is_on_top_and_unsure_ones_are_left_out(tool):
     assert names == ['dog 0.50', 'cat 0.90']
 
 
-def test_four_tiles_a_photo(tool, tmp_path, monkeypatch):
+def test_four_tiles_a_photo(tool, tmp_path, monkeypatch, untrained):
     monkeypatch.chdir(tmp_path)
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(find_config('toy_masqclip'))
-    cfg.model.generator.pop('checkpoint')
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    torch.save(dict(state_dict=model.state_dict()), 'model.pth')
+    untrained('toy_masqclip', 'model.pth')
     words = ['--classes', 'sky', 'house, home', '--stuff', 'sky']
     tool.main(['toy_masqclip', 'model.pth', '--photos', '2', *words])
     assert Image.open('tasks.png').size == (4 * 384, 414)

@@ -2,12 +2,7 @@
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from PIL import Image
-
-from mmseg_zsclip.apis import find_config
-from mmseg_zsclip.registry import MODELS
 
 
 @pytest.fixture(scope='module')
@@ -16,15 +11,9 @@ def tool(load_tool):
 
 
 @pytest.fixture
-def checkpoint(tmp_path, monkeypatch):
+def checkpoint(tmp_path, monkeypatch, untrained):
     monkeypatch.chdir(tmp_path)
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(find_config('toy_maft'))
-    cfg.model.generator.pop('checkpoint')
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'maft.pth')
-    return 'maft.pth'
+    return untrained('toy_maft', 'maft.pth')
 
 
 def test_a_row_a_photo(tool, checkpoint):
