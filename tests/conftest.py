@@ -61,11 +61,12 @@ def load_tool():
 
 @pytest.fixture(scope='session')
 def untrained():
-    """Writes the checkpoint of a model that is not trained, of a config's name, to a path."""
+    """Writes the checkpoint of a model of the toy world, by its config, that is not trained."""
     from mmengine.registry import DefaultScope
 
     from mmseg_zsclip.apis.launch import load_config
     from mmseg_zsclip.registry import MODELS
+    from mmseg_zsclip.vocabulary.lists import load_classes
 
     def write(config, path):
         torch.manual_seed(0)
@@ -78,7 +79,8 @@ def untrained():
         for name, parameter in model.named_parameters():  # or one class is everywhere
             if any(part in name for part in ('mask_attn', 'query_proj', 'mask_embed')):
                 torch.nn.init.normal_(parameter)
-        torch.save(dict(state_dict=model.state_dict()), path)
+        meta = dict(dataset_meta=dict(classes=load_classes('toy')))
+        torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
         return str(path)
 
     return write

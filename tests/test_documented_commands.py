@@ -7,6 +7,7 @@ import runpy
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,6 @@ from mmseg_zsclip.apis.options import check_options, read_config
 from mmseg_zsclip.cli.cfg_options import parse_options
 from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.toy import World
-
-from mmseg.apis import init_model  # isort: skip  behind the ops fallback
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -173,26 +172,23 @@ def shortened(words: list[str]) -> list[str]:
     return [*words, '--cfg-options', *options] if options else words
 
 
-def untrained(name: str, checkpoint: Path) -> None:
+def begin(name: str, checkpoint: Path, untrained: Callable) -> None:
     """The weights of a model that begins, under the name that its config gives the trained ones."""
     config = find_config(named_model(name).config)
-    cfg = Config.fromfile(config)
-    assert checkpoint == Path('work_dirs', config.stem, f'iter_{cfg.train_cfg.max_iters}.pth')
-    cfg.model.get('generator', {}).pop('checkpoint', None)
-    model = init_model(cfg, device='cpu')
-    model.init_weights()
+    steps = Config.fromfile(config).train_cfg.max_iters
+    assert checkpoint == Path('work_dirs', config.stem, f'iter_{steps}.pth')
     checkpoint.parent.mkdir(parents=True)
-    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    untrained(config, checkpoint)
 
 
-def stand_in(words: list[str], monkeypatch) -> None:
+def stand_in(words: list[str], monkeypatch, untrained: Callable) -> None:
     """The checkpoint that a command reads, unless there is one: for `test` of as short a training,
     for `segment` of none."""
     for checkpoint in map(Path, words):
         if checkpoint.suffix != '.pth' or checkpoint.exists():
             continue
         if words[1] == 'segment':
-            untrained(words[words.index('--model') + 1], checkpoint)
+            begin(words[words.index('--model') + 1], checkpoint, untrained)
         if words[1] == 'test':
             made = checkpoint.with_name('iter_2.pth')
             if not made.exists():
@@ -206,7 +202,7 @@ RUNNING = [
 
 
 @pytest.mark.parametrize('page', RUNNING, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_commands_of_a_page_run_from_an_empty_directory(page, tmp_path, monkeypatch):
+def test_the_commands_of_a_page_run_from_an_empty_directory(page, tmp_path, monkeypatch, untrained):
     monkeypatch.chdir(tmp_path)
     Path('photos').mkdir()
     for i in range(2):  # the reader's own
@@ -217,7 +213,7 @@ def test_the_commands_of_a_page_run_from_an_empty_directory(page, tmp_path, monk
         code = re.findall(r'^```python\n(.*?)^```$', page.read_text(), re.MULTILINE | re.DOTALL)
         exec(compile(code[0], page.name, 'exec'), {})  # noqa: S102
     for words in filter(runs, commands(page)):
-        stand_in(words, monkeypatch)
+        stand_in(words, monkeypatch, untrained)
         run(shortened(words), monkeypatch)
 
 

@@ -33,7 +33,7 @@ from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.model_list import CLOSED
 from mmseg_zsclip.apis.model_list import MODELS as NAMED
 from mmseg_zsclip.apis.photo_arguments import named_photos
-from mmseg_zsclip.apis.segment_photos import Job, zero_shot_job
+from mmseg_zsclip.apis.segment_photos import Job
 from mmseg_zsclip.apis.segmentation import Segmentation
 from mmseg_zsclip.apis.segmenter import ZeroShotSegmenter
 from mmseg_zsclip.cli import segment
@@ -166,15 +166,7 @@ def check_line(line: Line, models: dict[str, ZeroShotSegmenter], folder: Path) -
         return 'usage'
     try:
         photos = named_photos(args.photos, args.out)
-        job = zero_shot_job(
-            models.get(args.model, models['toy']),
-            args.classes,
-            args.background or None,
-            args.threshold,
-            args.format,
-            args.task,
-            args.things,
-        )
+        job = segment.asked_of(models.get(args.model, models['toy']), args)
         writers = job.writers(folder / 'written')
     except Exception as error:  # noqa: BLE001  which is the question
         return refused(error, line.legal)

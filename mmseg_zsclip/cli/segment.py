@@ -82,11 +82,19 @@ def formats(text: str) -> list[str]:
 def job_of(args: argparse.Namespace):
     """The `Job` that the options ask for."""
     compat.setup(now=True)
-    from ..apis.segment_photos import zero_shot_job
     from ..apis.segmenter import ZeroShotSegmenter
 
     segmenter = ZeroShotSegmenter(args.model, args.weights, batch_size=args.batch)
-    job = zero_shot_job(
+    job = asked_of(segmenter, args)
+    job.settings |= dict(model=args.model, weights=args.weights)
+    return job
+
+
+def asked_of(segmenter, args: argparse.Namespace):
+    """The `Job` of a `ZeroShotSegmenter`, whatever model `args` names."""
+    from ..apis.segment_photos import zero_shot_job
+
+    return zero_shot_job(
         segmenter,
         args.classes,
         args.background or None,
@@ -95,8 +103,6 @@ def job_of(args: argparse.Namespace):
         args.task,
         args.things,
     )
-    job.settings |= dict(model=args.model, weights=args.weights)
-    return job
 
 
 def run(args: argparse.Namespace) -> int:
