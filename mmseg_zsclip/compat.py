@@ -1,5 +1,6 @@
 """The only file that adapts to versions of mmcv, mmengine and torch. Standard library at import."""
 
+import functools
 import importlib.metadata
 import importlib.util
 import logging
@@ -91,6 +92,7 @@ def setup(now: bool = False) -> None:
     warn_of_versions()
     install_ops()
     avoid_flash_attention()
+    free_lock_of_failures()
     allow_checkpoints()
     guard_checkpoints()
     setup_configs()
@@ -183,6 +185,31 @@ def avoid_flash_attention() -> None:
 
         if not torch.cuda.is_available():
             torch.backends.cuda.enable_flash_sdp(False)
+
+
+def free_lock_of_failures() -> None:
+    """mmengine 0.10.7 keeps the lock of its global instances (loggers, visualizers, scopes) where
+    one cannot be made or found: every other thread that logs would then wait for ever."""
+    if not importlib.util.find_spec('mmengine'):
+        return
+    from mmengine.utils import manager
+
+    for name in ('get_instance', 'get_current_instance'):
+        inner = getattr(manager.ManagerMixin, name).__func__
+        if '_accquire_lock' in inner.__code__.co_names:
+            setattr(manager.ManagerMixin, name, classmethod(_freed(inner, manager)))
+
+
+def _freed(inner: Callable, manager) -> Callable:
+    @functools.wraps(inner)
+    def call(cls, *args, **kwargs):
+        try:
+            return inner(cls, *args, **kwargs)
+        except BaseException:
+            manager._release_lock()
+            raise
+
+    return call
 
 
 def allow_checkpoints() -> None:

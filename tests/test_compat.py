@@ -5,10 +5,13 @@ import types
 import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
+from mmengine.utils import ManagerMixin
 from torch import nn
 
 from mmseg_zsclip import compat, environment, ops
@@ -313,6 +316,25 @@ def test_mmseg_bases_are_found_without_pkg_resources(tmp_path, monkeypatch):
         ModuleNotFoundError, match="'no_such_package' is not installed.*pip install"
     ):
         compat.get_installed_path('no_such_package')
+
+
+def test_what_mmengine_cannot_make_or_find_lets_other_threads_log():
+    class Broken(ManagerMixin):
+        def __init__(self, name):
+            raise ValueError(f'{name} cannot be made')
+
+    def logs():
+        thread = Thread(target=MMLogger.get_current_instance, daemon=True)
+        thread.start()
+        thread.join(20)
+        return not thread.is_alive()
+
+    with pytest.raises(RuntimeError, match='get_instance'):
+        Broken.get_current_instance()
+    assert logs()
+    with pytest.raises(ValueError, match='a cannot be made'):
+        Broken.get_instance('a')
+    assert logs()
 
 
 def test_attention_in_bfloat16_is_differentiated_by_two_threads():
