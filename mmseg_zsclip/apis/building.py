@@ -1,6 +1,7 @@
 """A config as a model that is ready to predict, and its test pipeline for one photo."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 
 from ..checkpoints import read_checkpoint
 from ..datasets.pipelines import config_pipelines
@@ -16,6 +18,7 @@ from ..engine.logs import quieten
 from ..models.vocabulary import OpenVocabulary
 from ..registry import MODELS
 
+BUILDING = threading.RLock()
 WIDEST = 4  # times the short side that one may give; longer photos are scaled down to it
 
 
@@ -85,6 +88,14 @@ def photo_pipeline(cfg: Config, short_side: int | None = None) -> Compose:
         sizes[0].update(scale=(WIDEST * short_side, short_side), keep_ratio=True)
     steps = Compose(steps).transforms
     return Compose([step for step in steps if not isinstance(step, LoadImageFromFile)])
+
+
+@contextmanager
+def scope(name: str = 'mmseg') -> Iterator[None]:
+    """MMEngine's default scope, and its logger quiet, while a model is built. Both are those of the
+    whole process, so that of several threads one builds at a time."""
+    with BUILDING, DefaultScope.overwrite_default_scope(name), quiet():
+        yield
 
 
 @contextmanager

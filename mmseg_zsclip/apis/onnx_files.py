@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from .. import __version__
@@ -16,6 +15,7 @@ from ..files import whole_file
 from ..models.graphs import Graph, graph_of
 from ..models.vocabulary import OpenVocabulary
 from ..registry import MODELS
+from .building import scope
 from .launch import load_config
 from .model_list import named_model
 from .segmenter import ZeroShotSegmenter
@@ -87,7 +87,7 @@ def check_exportable(model: str, options: dict | None = None) -> None:
     cfg = load_config(named_model(model).config, options=options)
     cfg.model.train_cfg = None
     cfg.model.get('generator', {}).pop('checkpoint', None)
-    with DefaultScope.overwrite_default_scope('mmseg'):
+    with scope():
         graph_of(MODELS.build(cfg.model))
 
 

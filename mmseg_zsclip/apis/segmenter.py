@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.registry import DefaultScope
 from mmseg.structures import SegDataSample
 from PIL import Image
 
@@ -25,7 +24,7 @@ from ..vocabulary.class_names import canonical
 from ..vocabulary.labels import ignore_index
 from ..vocabulary.lists import BACKGROUND
 from ..vocabulary.thing_names import folded_names, load_things, thing_classes
-from .building import built, photo_pipeline, quiet
+from .building import built, photo_pipeline, scope
 from .configs import what_is_missing
 from .launch import load_config, set_weights
 from .model_list import named_model
@@ -98,7 +97,7 @@ class ZeroShotSegmenter:
             clip_weights, checkpoint = clip_weights or checkpoint, None
         if clip_weights is not None:
             set_weights(cfg, clip_weights)
-        with what_is_missing(cfg), DefaultScope.overwrite_default_scope('mmseg'), quiet():
+        with what_is_missing(cfg), scope():
             self.model = built(cfg, checkpoint, str(model), self.named.checkpoint)
             self.pipeline = photo_pipeline(cfg, short_side)
         self.batch_size, self.cached, self.amp = batch_size, cached, amp

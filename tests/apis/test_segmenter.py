@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmseg_zsclip.apis import ZeroShotSegmenter
@@ -251,3 +252,11 @@ def test_a_threshold_may_be_a_number_of_numpy(seg):
     photo = np.zeros((8, 8, 3), np.uint8)
     found = [seg(photo, 'sky; tree', threshold=one).labels for one in (0.5, np.float32(0.5))]
     assert (found[0] == found[1]).all()
+
+
+def test_threads_may_make_segmenters_at_once():
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda name: ZeroShotSegmenter(name, device='cpu'), ['toy'] * 4))
+    first, *others = (one(scene(0), 'sky; grass').labels for one in made)
+    assert all(np.array_equal(one, first) for one in others)
+    assert not any('overwrite' in name for name in DefaultScope._instance_dict)
