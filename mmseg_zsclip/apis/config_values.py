@@ -21,6 +21,8 @@ NUMBERS = ('optim_wrapper.optimizer.lr',)
 WORDS = {
     'log_level': ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'),
     'env_cfg.mp_cfg.mp_start_method': tuple(multiprocessing.get_all_start_methods()),
+    'sync_bn': ('torch', 'mmcv'),
+    'resume': (True, False),
 }
 
 
@@ -43,7 +45,7 @@ def check_values(cfg: Config) -> None:
     for entry, legal in WORDS.items():
         value = value_of(cfg, entry)
         if value is not None and value not in legal:
-            raise ValueError(f'{entry} is {value!r}; legal: {", ".join(legal)}.')
+            raise ValueError(f'{entry} is {value!r}; legal: {", ".join(map(str, legal))}.')
 
 
 def value_of(cfg: Config, entry: str):

@@ -8,6 +8,9 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+
+from .mistyped import mistyped
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOMES = (PACKAGE, PACKAGE.parent / 'tools')
@@ -34,8 +37,10 @@ def origin(error: BaseException) -> BaseException:
 
 def built_wrongly(error: BaseException) -> bool:
     """Whether MMEngine could not build an entry of the config: of no known type, with keys that its
-    constructor, or one that it passes them on to, does not take, or with values that it refuses
-    in a sentence."""
+    constructor, or one that it passes them on to, does not take, with values that it refuses in a
+    sentence, or with values of another kind than it says that it takes."""
+    if _mistyped(error):
+        return True
     place = _raised_at(error)[0].as_posix()
     if isinstance(error, KeyError):
         return place.endswith(BUILDERS)
@@ -54,16 +59,27 @@ def _refused(error: BaseException) -> bool:
     return by_statement or not isinstance(error, TypeError)
 
 
+def _mistyped(error: BaseException) -> str | None:
+    """See `mistyped`; of what MMEngine was making, and of errors that say nothing better."""
+    _, making = _making(error)
+    return None if making is None or raised_here(error) and _refused(error) else mistyped(making)
+
+
 def _built(error: BaseException) -> str | None:
     """Name of what MMEngine was making, the innermost, when the error came."""
-    found, step = None, error.__traceback__
+    return _making(error)[0]
+
+
+def _making(error: BaseException) -> tuple[str | None, TracebackType | None]:
+    found, inside, step = None, None, error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename.replace(os.sep, '/').endswith(BUILDERS):
             known = step.tb_frame.f_locals
             made = known.get('obj_cls', known.get('cls'))
             found = getattr(made, '__name__', found)
+            inside = step.tb_next
         step = step.tb_next
-    return found
+    return found, inside
 
 
 def explained(error: BaseException) -> str:
@@ -72,7 +88,7 @@ def explained(error: BaseException) -> str:
         return text(error)
     kind = _built(error)
     entry = f'the entry of the config with type {kind!r}' if kind else 'an entry of the config'
-    return f'{entry} cannot be built: {text(error)}'
+    return f'{entry} cannot be built: {_mistyped(error) or text(error)}'
 
 
 def raised_here(error: BaseException) -> bool:

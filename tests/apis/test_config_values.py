@@ -41,6 +41,8 @@ def test_what_a_run_can_begin_with_passes():
         ('randomness.seed', 2**32, 'whole numbers from 0 on, below 4294967296'),
         ('log_level', 'LOUD', 'DEBUG, INFO, WARNING, ERROR, CRITICAL'),
         ('env_cfg.mp_cfg.mp_start_method', 'spwn', '.*spawn'),
+        ('sync_bn', 'foo', 'torch, mmcv'),
+        ('resume', 'maybe', 'True, False'),
     ],
 )
 def test_others_are_named_with_the_legal_ones(entry, value, legal):
