@@ -24,7 +24,7 @@ def mistyped(step: TracebackType | None) -> str | None:
         frame = step.tb_frame
         if frame.f_code.co_name == '__init__':
             known = frame.f_locals
-            owner = next(iter(known.values()), None)
+            owner = known.get(frame.f_code.co_varnames[0])
             for name, (hint, default) in _options(type(owner), frame.f_code).items():
                 legal = legal_kinds(hint)
                 value = known.get(name, default)

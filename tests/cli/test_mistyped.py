@@ -24,7 +24,7 @@ class Part:
         count: int | None = None,
         names: Sequence[str] = (),
         make: Callable | str = 'x',
-        depth: int = None,
+        depth: int = None,  # noqa: RUF013  as others have it
         width=3,
     ) -> None:
         if tau > 5 or (count is not None and count < 1):
