@@ -39,30 +39,36 @@ def built_wrongly(error: BaseException) -> bool:
     """Whether MMEngine could not build an entry of the config: of no known type, with keys that its
     constructor, or one that it passes them on to, does not take, with values that it refuses in a
     sentence, or with values of another kind than it says that it takes."""
-    if _mistyped(error):
-        return True
     place = _raised_at(error)[0].as_posix()
     if isinstance(error, KeyError):
         return place.endswith(BUILDERS)
     if isinstance(error, TypeError) and WRONG_KEY.search(text(error)):
         return _built(error) is not None
     begun = _built(error) is not None or place.endswith(RUNNER)
-    return begun and not raised_here(error) and _refused(error)
+    return _mistyped(error) is not None or begun and not raised_here(error) and _refused(error)
 
 
 def _refused(error: BaseException) -> bool:
     """Whether a statement refuses a value in a sentence; Python's own TypeErrors are bugs."""
     if not isinstance(error, ValueError | AssertionError | TypeError) or ' ' not in text(error):
         return False
+    return _line(error).startswith('raise') or not isinstance(error, TypeError)
+
+
+def _line(error: BaseException) -> str:
+    """The line of code that raised it; '' where none is known."""
     frames = traceback.extract_tb(error.__traceback__)
-    by_statement = bool(frames) and (frames[-1].line or '').startswith('raise')
-    return by_statement or not isinstance(error, TypeError)
+    return (frames[-1].line or '') if frames else ''
 
 
 def _mistyped(error: BaseException) -> str | None:
-    """See `mistyped`; of what MMEngine was making, and of errors that say nothing better."""
-    _, making = _making(error)
-    return None if making is None or raised_here(error) and _refused(error) else mistyped(making)
+    """See `mistyped`; of what MMEngine was making, and of errors that say nothing better: of a
+    file, an unknown type, a wrong key, or what a statement refuses in a sentence."""
+    if isinstance(error, OSError | KeyError) or WRONG_KEY.search(text(error)):
+        return None
+    if ' ' in text(error) and _line(error).startswith(('raise', 'assert')):
+        return None
+    return mistyped(_making(error)[1])
 
 
 def _built(error: BaseException) -> str | None:

@@ -54,7 +54,7 @@ def _options(owner: type, code: types.CodeType) -> dict[str, tuple[object, objec
         if getattr(init, '__code__', None) is code:
             try:
                 hints = typing.get_type_hints(init)
-            except (NameError, TypeError):  # of a name that is imported for annotations alone
+            except Exception:  # noqa: BLE001  whatever an annotation of others names
                 return {}
             known = inspect.signature(init).parameters
             return {key: (hint, known[key].default) for key, hint in hints.items() if key in known}

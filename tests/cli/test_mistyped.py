@@ -33,6 +33,12 @@ class Part:
         Inner(width)
 
 
+@PARTS.register_module()
+class Reader:
+    def __init__(self, path: str, text: str) -> None:
+        self.content = open(path).read()  # noqa: SIM115
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -51,7 +57,12 @@ def test_an_option_of_another_kind_is_named_with_the_legal_ones(options, message
 
 def test_what_a_constructor_says_itself_stands():
     with pytest.raises(SystemExit, match='cannot be built: tau is 7, count -1; legal: small'):
-        guarded(lambda: PARTS.build(dict(type='Part', tau=7, count=-1)))
+        guarded(lambda: PARTS.build(dict(type='Part', tau=7, count=-1, names=3)))
+
+
+def test_an_error_of_a_file_stands_whatever_else_is_wrong(tmp_path):
+    with pytest.raises(SystemExit, match='^zsclip: .*No such file or directory: .*gone'):
+        guarded(lambda: PARTS.build(dict(type='Reader', path=tmp_path / 'gone', text=3)))
 
 
 def test_an_error_with_options_of_the_right_kinds_is_ours(tmp_path, monkeypatch):
