@@ -62,19 +62,13 @@ def load_tool():
 @pytest.fixture(scope='session')
 def untrained():
     """Writes the checkpoint of a model of the toy world, by its config, that is not trained."""
-    from mmengine.registry import DefaultScope
-
+    from mmseg_zsclip.apis.building import untrained as begun
     from mmseg_zsclip.apis.launch import load_config
-    from mmseg_zsclip.registry import MODELS
     from mmseg_zsclip.vocabulary.lists import load_classes
 
     def write(config, path):
         torch.manual_seed(0)
-        cfg = load_config(config)
-        if 'generator' in cfg.model:
-            cfg.model.generator.checkpoint = None  # of the stage before
-        with DefaultScope.overwrite_default_scope('mmseg'):
-            model = MODELS.build(cfg.model)
+        model = begun(load_config(config))
         model.init_weights()
         for name, parameter in model.named_parameters():  # or one class is everywhere
             if any(part in name for part in ('mask_attn', 'query_proj', 'mask_embed')):

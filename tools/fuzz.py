@@ -26,9 +26,9 @@ import torch
 from fuzz_inputs import CallOf, Line, calls, lines, pixels_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from mmengine.registry import DefaultScope
 
 from mmseg_zsclip.annotations.writers import Photo, Writer
+from mmseg_zsclip.apis.building import untrained
 from mmseg_zsclip.apis.launch import load_config
 from mmseg_zsclip.apis.model_list import CLOSED
 from mmseg_zsclip.apis.model_list import MODELS as NAMED
@@ -39,7 +39,6 @@ from mmseg_zsclip.apis.segmenter import ZeroShotSegmenter
 from mmseg_zsclip.cli import segment
 from mmseg_zsclip.cli.errors import origin, raised_here, run_tool
 from mmseg_zsclip.cli.parsing import Parser
-from mmseg_zsclip.registry import MODELS
 from mmseg_zsclip.vocabulary.labels import OFFSET
 
 
@@ -64,11 +63,7 @@ def is_closed(name: str) -> bool:
 
 def random_weights(config: str, path: Path) -> Path:
     torch.manual_seed(0)
-    cfg = load_config(config)
-    if 'generator' in cfg.model:
-        cfg.model.generator.checkpoint = None  # of the stage before
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
+    model = untrained(load_config(config))
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), path)
     return path

@@ -90,8 +90,15 @@ def photo_pipeline(cfg: Config, short_side: int | None = None) -> Compose:
     return Compose([step for step in steps if not isinstance(step, LoadImageFromFile)])
 
 
+def untrained(cfg: Config) -> OpenVocabulary:
+    """The model as its training begins, but for `init_weights`; the stage before is not read."""
+    cfg.model.get('generator', {}).pop('checkpoint', None)
+    with in_scope():
+        return MODELS.build(cfg.model)
+
+
 @contextmanager
-def scope(name: str = 'mmseg') -> Iterator[None]:
+def in_scope(name: str = 'mmseg') -> Iterator[None]:
     """MMEngine's default scope, and its logger quiet, while a model is built. Both are those of the
     whole process, so that of several threads one builds at a time."""
     with BUILDING, DefaultScope.overwrite_default_scope(name), quiet():

@@ -11,7 +11,7 @@ from mmseg.apis import MMSegInferencer
 
 from ..models.vocabulary import OpenVocabulary
 from ..registry import INFERENCERS
-from .building import built, scope
+from .building import built, in_scope
 from .configs import what_is_missing
 from .launch import load_config, set_weights
 from .model_list import named_model
@@ -53,7 +53,7 @@ class ZeroShotInferencer(MMSegInferencer):
         super().__init__(cfg, None if weights is None else str(weights), device=device, scope=scope)
 
     def _init_model(self, cfg: Config, weights: str | None, device: str) -> OpenVocabulary:
-        with what_is_missing(cfg), scope(self.scope):
+        with what_is_missing(cfg), in_scope(self.scope):
             return built(cfg, weights, self.name, self.made).to(device)
 
     def __call__(

@@ -14,8 +14,7 @@ from ..engine.hooks import vocabulary_of
 from ..files import whole_file
 from ..models.graphs import Graph, graph_of
 from ..models.vocabulary import OpenVocabulary
-from ..registry import MODELS
-from .building import scope
+from .building import untrained
 from .launch import load_config
 from .model_list import named_model
 from .segmenter import ZeroShotSegmenter
@@ -86,9 +85,7 @@ def check_exportable(model: str, options: dict | None = None) -> None:
     """
     cfg = load_config(named_model(model).config, options=options)
     cfg.model.train_cfg = None
-    cfg.model.get('generator', {}).pop('checkpoint', None)
-    with scope():
-        graph_of(MODELS.build(cfg.model))
+    graph_of(untrained(cfg))
 
 
 def with_words(segmenter: ZeroShotSegmenter, classes: Classes | None) -> OpenVocabulary:

@@ -24,7 +24,7 @@ from ..vocabulary.class_names import canonical
 from ..vocabulary.labels import ignore_index
 from ..vocabulary.lists import BACKGROUND
 from ..vocabulary.thing_names import folded_names, load_things, thing_classes
-from .building import built, photo_pipeline, scope
+from .building import built, in_scope, photo_pipeline
 from .configs import what_is_missing
 from .launch import load_config, set_weights
 from .model_list import named_model
@@ -97,7 +97,7 @@ class ZeroShotSegmenter:
             clip_weights, checkpoint = clip_weights or checkpoint, None
         if clip_weights is not None:
             set_weights(cfg, clip_weights)
-        with what_is_missing(cfg), scope():
+        with what_is_missing(cfg), in_scope():
             self.model = built(cfg, checkpoint, str(model), self.named.checkpoint)
             self.pipeline = photo_pipeline(cfg, short_side)
         self.batch_size, self.cached, self.amp = batch_size, cached, amp
