@@ -7,6 +7,7 @@
     python tools/analysis_tools/benchmark.py mta_clip            # ResNet-50, whatever --arch
     python tools/analysis_tools/benchmark.py masqclip --arch ViT-L-14-336 --size 336
     python tools/analysis_tools/benchmark.py peers --size 352    # SAN, CLIPSeg
+    python tools/analysis_tools/benchmark.py segment             # files in and out
     python tools/analysis_tools/benchmark.py zegclip windows --arch ViT-XS-8 --size 48 --runs 1
 
 A ratio is ours over the reference, the median over pairs of neighbouring runs, so that a machine
@@ -38,6 +39,7 @@ from benchmark_parts import (
     zegclip_model,
 )
 from benchmark_peers import peers
+from benchmark_segment import segment
 from benchmark_two_stage import two_stage
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
@@ -293,6 +295,7 @@ SUITES = dict(
     mta_clip=mta_clip,
     masqclip=masqclip,
     peers=peers,
+    segment=segment,
 )
 
 
