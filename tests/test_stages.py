@@ -56,3 +56,19 @@ def test_a_long_first_stage_is_the_users_to_train(second):
     with pytest.raises(FileNotFoundError, match=r'iter_1.pth.*It is made by: zsclip train one'):
         train(second("command='zsclip train one'"))
     assert not Path('stages').exists()
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'says'),
+    [
+        ("model['classifier'] = dict(tau='x')", 'tau'),
+        ("optim_wrapper = dict(optimizer=dict(type='SDG'))", 'SDG'),
+    ],
+)
+def test_an_error_of_the_second_stage_does_not_wait_for_the_first(second, wrong, says):
+    second("config='one.py'")
+    with open('two.py', 'a') as file:
+        file.write(wrong)
+    with pytest.raises(Exception, match=says):
+        train(load_config('two.py'))
+    assert not Path('stages').exists()

@@ -9,6 +9,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 from ..checkpoints import read_checkpoint
@@ -95,6 +96,14 @@ def untrained(cfg: Config) -> OpenVocabulary:
     cfg.model.get('generator', {}).pop('checkpoint', None)
     with in_scope():
         return MODELS.build(cfg.model)
+
+
+def try_to_build(cfg: Config) -> None:
+    """Raises what is wrong with the model of `cfg`, which is `untrained`, or with its optimizer."""
+    model = untrained(cfg)
+    if cfg.get('optim_wrapper') is not None:
+        with in_scope():
+            build_optim_wrapper(model, cfg.optim_wrapper)
 
 
 @contextmanager

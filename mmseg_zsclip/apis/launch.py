@@ -25,6 +25,7 @@ from ..files import write_json
 from ..registry import RUNNERS
 from ..visualization.class_maps import ClassMapsHook
 from ..visualization.overlays import OverlayHook
+from .building import try_to_build
 from .config_values import check_values
 from .configs import find_config, what_is_missing
 from .options import merge_options
@@ -161,10 +162,12 @@ def stage_before(cfg: Config) -> tuple[str, Config] | None:
 
 
 def train_stage_before(cfg: Config) -> None:
-    """Trains what `stage_before` finds."""
+    """Trains what `stage_before` finds, but not for long before an error of `cfg`'s own model or
+    optimizer is known."""
     found = stage_before(cfg)
     if found is not None:
         file, stage = found
+        try_to_build(copy.deepcopy(cfg))
         print_log(f'{file} is missing: {cfg.made_by.config} is trained first', 'current')
         train(stage, resume=True)
 
