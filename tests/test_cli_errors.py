@@ -172,6 +172,7 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_a_file(monkeypatch, tmp_path
         ('classes', r'Override .*model\.decode_head\.classes'),
         ('unseen', r'Override .*model\.decode_head\.unseen'),
         ('weights', 'Or give --weights'),
+        ('launcher', 'Give --launcher'),
         ('train_pipeline.0.type', 'used up when the file was read'),
     ],
 )

@@ -111,6 +111,11 @@ def _check_value(key: str, node, value) -> None:
 def _check(cfg: Config, key: str):
     """The entry of this key, None where there is none yet."""
     first, *rest = key.split('.')
+    if first == 'launcher':
+        raise ValueError(
+            f'--cfg-options {key}: the launcher is an argument of its own, which would override '
+            'it. Give --launcher pytorch, slurm or mpi; in Python, launcher=.'
+        )
     arguments = _runner_arguments()
     if first not in arguments | READ:
         if first in cfg:
