@@ -16,6 +16,8 @@ WHOLE = {
     'default_hooks.logger.interval': (1, None),
     'optim_wrapper.accumulative_counts': (1, None),
     'randomness.seed': (0, SEEDS),
+    'model.data_preprocessor.size_divisor': (1, None),
+    'model.data_preprocessor.test_cfg.size_divisor': (1, None),
 }
 NUMBERS = ('optim_wrapper.optimizer.lr',)
 WORDS = {

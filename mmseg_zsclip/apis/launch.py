@@ -162,12 +162,10 @@ def stage_before(cfg: Config) -> tuple[str, Config] | None:
 
 
 def train_stage_before(cfg: Config) -> None:
-    """Trains what `stage_before` finds, but not for long before an error of `cfg`'s own model or
-    optimizer is known."""
+    """Trains what `stage_before` finds."""
     found = stage_before(cfg)
     if found is not None:
         file, stage = found
-        try_to_build(copy.deepcopy(cfg))
         print_log(f'{file} is missing: {cfg.made_by.config} is trained first', 'current')
         train(stage, resume=True)
 
@@ -208,6 +206,8 @@ def train(
         )
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+    if stage_before(cfg) is not None:  # it takes long: what is wrong with `cfg` is told before
+        try_to_build(copy.deepcopy(cfg))
     train_stage_before(cfg)
     # Several processes know only in the runner which of them is the first.
     alone = cfg.get('launcher', 'none') == 'none'

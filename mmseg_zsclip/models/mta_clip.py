@@ -26,16 +26,16 @@ MAPS = 4  # of the backbone, which Mask2Former's pixel decoder takes
 NO_OBJECT_WEIGHT = 0.1  # Mask2Former's
 
 
-def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers between these widths, ReLU between them.
+def mlp(first: int, width: int, depth: int) -> nn.Sequential:
+    """`depth` linear layers from `first` channels to `width`, ReLU between them.
 
     Raises:
-        ValueError: one width alone.
+        ValueError: no layer.
     """
-    if len(widths) < 2:
-        raise ValueError('depth is 0; an MLP has at least 1 linear layer, 2 by default.')
+    if depth < 1:
+        raise ValueError(f'depth is {depth}; an MLP has at least 1 linear layer, 2 by default.')
     layers = []
-    for one, other in pairwise(widths):
+    for one, other in pairwise([first, *[width] * depth]):
         layers += [nn.Linear(one, other), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
@@ -90,7 +90,7 @@ class TextQueries(nn.Module):
         self.prompts = prompts
         classes, contexts, dim = prompts.embeddings.shape
         self.count = classes * contexts
-        self.mlp = mlp(dim, *[channels] * depth)
+        self.mlp = mlp(dim, channels, depth)
         check_choice('position', position, ('zero', 'learned'))
         self.position = nn.Embedding(self.count, channels) if position == 'learned' else None
         self.mask = check_choice('mask', mask, ('none', 'predicted'))
@@ -135,9 +135,8 @@ class Alignment(nn.Module):
         super().__init__()
         self.first = 0 if initial else 1
         count = layers + 1 - self.first if per_layer else 1
-        widths = [channels, *[dim] * depth]
-        self.text = nn.ModuleList(mlp(*widths) for _ in range(count))
-        self.masks = nn.ModuleList(mlp(*widths) for _ in range(count))
+        self.text = nn.ModuleList(mlp(channels, dim, depth) for _ in range(count))
+        self.masks = nn.ModuleList(mlp(channels, dim, depth) for _ in range(count))
 
     def forward(self, queries: Tensor, text: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Queries (B, C * K + N, channels) after `step` layers and t0 (C, K, d) -> m' (B, N, d),
