@@ -91,7 +91,11 @@ def _runner_arguments() -> frozenset[str]:
 
 
 def _check_value(key: str, node, value) -> None:
-    """That dicts are not replaced by anything but dicts or None, and lists of them by others."""
+    """That dicts are not replaced by anything but dicts or None, and lists of them by others; nor
+    True and False by words, all of which Python takes for True."""
+    a_word = isinstance(node, bool) and isinstance(value, str)
+    if a_word:
+        raise ValueError(f'--cfg-options {key}={value}: {key} is {node} here; legal: True, False.')
     within, first = key, node
     if isinstance(node, list) and any(isinstance(one, dict) for one in node):
         values = value if isinstance(value, list | tuple) else [value]

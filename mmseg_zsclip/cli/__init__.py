@@ -53,4 +53,5 @@ def main(argv: list[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
-    return guarded(lambda: modules[args.command].run(args))
+    options = getattr(args, 'cfg_options', ())
+    return guarded(lambda: modules[args.command].run(args), options=options)

@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -146,17 +146,25 @@ def is_users(error: BaseException) -> bool:
     return raised_here(error)
 
 
-def guarded(call: Callable[[], int | None], name: str = 'zsclip') -> int | None:
+def guarded(
+    call: Callable[[], int | None], name: str = 'zsclip', options: Sequence[str] = ()
+) -> int | None:
     """The status of `call`; an error of the user ends the program with `<name>: <message>` and
-    status 1, another one with a line that names the file of its traceback, and Ctrl-C with status
-    130. With ZSCLIP_DEBUG=1 nothing is caught."""
+    status 1, another one with a line that names the file of its traceback, and the `options` of the
+    config that may have caused it, and Ctrl-C with status 130. With ZSCLIP_DEBUG=1 nothing is
+    caught."""
     if os.environ.get(DEBUG, '0') not in ('', '0'):
         return call()
     try:
         return call()
     except Exception as error:  # noqa: BLE001  what is no error of the user is written down
         first = origin(error)
-        message = explained(first) if is_users(first) else _written_down(error, first, name)
+        if is_users(first):
+            message = explained(first)
+        else:
+            message = _written_down(error, first, name)
+            if options:
+                message += f'. It came with --cfg-options {" ".join(options)}: try without'
     except KeyboardInterrupt:
         print(f'{name}: interrupted', file=sys.stderr)
         sys.exit(130)

@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_named(pair, message):
 
 CFG = Config(
     dict(
-        model=dict(type='A', head=dict(type='B')),
+        model=dict(type='A', head=dict(type='B'), flag=True),
         train_dataloader=dict(dataset=dict(pipeline=[dict(type='C'), dict(type='D')])),
         default_hooks=dict(logger=dict(type='E')),
         val_cfg=None,
@@ -75,6 +75,7 @@ CFG = Config(
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
+        ({'model.flag': 'no'}, 'model.flag is True here; legal: True, False'),
         ({'model.head': 5}, 'model.head is a dict in this config. .* model.head.type=VALUE'),
         ({'model': 'word'}, 'model is a dict'),
         ({'default_hooks.logger': True}, 'logger is a dict'),
