@@ -4,7 +4,8 @@ By effect, not by text: a class list told thrice equals one that the data set ca
 that a default gives equals one that is written. A change that is meant is written down, and shown
 as a difference of settings, by
 
-    python tests/test_resolved_configs.py --write
+    python tests/test_resolved_configs.py --write            # 12 minutes
+    python tests/test_resolved_configs.py --write NAME ...   # these configs alone
 """
 
 import json
@@ -313,12 +314,16 @@ def test_a_difference_is_named_by_its_setting(golden):
 
 
 def main() -> None:
-    """Prints the differences; with `--write` keeps them."""
+    """Prints the differences, of all configs or of those that are named; with `--write` keeps
+    them."""
+    asked = [word for word in sys.argv[1:] if word != '--write'] or list(CONFIGS)
     before = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else dict(configs={}, parts={})
     with tempfile.TemporaryDirectory() as folder:
         own_data(Path(folder))
         os.chdir(folder)
-        effects = {name: effect(path) for name, path in CONFIGS.items()}
+        effects = {name: effect(CONFIGS[name]) for name in asked}
+    kept = set(before['configs']) & set(CONFIGS) - set(asked)
+    effects |= {name: recorded(before, name) for name in kept}
     for name in sorted({*before['configs'], *effects}):
         if name not in effects or name not in before['configs']:
             print(f'{name}: {"new" if name in effects else "gone"}')
