@@ -15,10 +15,12 @@ import os
 import shlex
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from mmseg_zsclip.cli.errors import run_tool
 from mmseg_zsclip.cli.parsing import Parser
+from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.experiments.claims.measure import measure, plan
 from mmseg_zsclip.experiments.claims.report import as_json, console
 from mmseg_zsclip.experiments.claims.results_page import markdown
@@ -66,7 +68,8 @@ def main() -> int:
     except ValueError as error:
         sys.exit(f'claims: {error}')
     try:
-        measured = measure(planned, 0 if args.cached else args.jobs, args.threads, args.fresh)
+        with nullcontext() if args.cached else in_use(args.out):
+            measured = measure(planned, 0 if args.cached else args.jobs, args.threads, args.fresh)
     except KeyboardInterrupt:
         sys.exit('\nstopped; the same command goes on from here')
     about = dict(

@@ -17,6 +17,7 @@ from mmseg_zsclip.cli.parsing import Parser
 from mmseg_zsclip.clip.archs import get_arch
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.model import CLIP
+from mmseg_zsclip.engine.folder_lock import in_use
 from mmseg_zsclip.experiments.pretraining.batches import CaptionedBatches, LabelledBatches
 from mmseg_zsclip.experiments.pretraining.captions import SCENE_TEMPLATES, CaptionWriter, Presence
 from mmseg_zsclip.experiments.pretraining.crops import CropSampler
@@ -218,11 +219,12 @@ def main(argv=None) -> None:
         ),
         args.half,
     )
-    if args.resume:
-        trainer.load_state()
-    elif (args.out / 'state.pt').exists():
-        raise ValueError(f'{args.out} already holds a run; add --resume or give another --out')
-    trainer.run(args.save_minutes, args.log_every)
+    with in_use(args.out):
+        if args.resume:
+            trainer.load_state()
+        elif (args.out / 'state.pt').exists():
+            raise ValueError(f'{args.out} already holds a run; add --resume or give another --out')
+        trainer.run(args.save_minutes, args.log_every)
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from mmengine.registry import init_default_scope
 from ...apis.configs import config_root
 from ...apis.launch import METRICS_FILE, evaluate, load_config, set_steps, train
 from ...datasets.preflight import check_label_files
+from ...engine.folder_lock import in_use
 from ...engine.progress import ProgressBar, duration
 from ...engine.stopping import TrainingStopped
 from ...files import write_json
@@ -301,10 +302,11 @@ def run_stages(out: Path, weights: str, steps: int | None, scenes: int | None) -
 
     Raises:
         ReportError: see `check_arguments`; the configs and `load_clip` raise their own.
+        RunError: another report is made in `out`.
         SystemExit: Ctrl-C.
     """
     check_arguments(weights, steps, scenes)
-    with stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
+    with in_use(out), stoppable(), redirect_stdout(Silence()), warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # mmseg's, of its own deprecated functions
         found = configs(out, weights, steps, scenes)
         split = next(cfg for cfg in found if trains(cfg))

@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 
+from mmseg_zsclip.engine.run_identity import RunError
 from mmseg_zsclip.experiments.claims import jobs, pool
 from mmseg_zsclip.experiments.claims.jobs import Job, execute
 from mmseg_zsclip.experiments.claims.measure import measure, plan
@@ -364,3 +365,11 @@ def test_a_run_ends_when_the_suite_was_killed():
 def test_no_seed_is_an_error(suite_file, tmp_path):
     with pytest.raises(ValueError, match='seeds is 0; give at least 1'):
         plan([str(suite_file)], 0, False, tmp_path)
+
+
+def test_two_suites_do_not_share_a_folder(load_tool, tmp_path, monkeypatch, hold):
+    hold(tmp_path)
+    tool = load_tool('claims.py')
+    monkeypatch.setattr('sys.argv', ['claims.py', '--suite', 'maskclip', '--out', str(tmp_path)])
+    with pytest.raises(RunError, match='is in use by another run'):
+        tool.main()

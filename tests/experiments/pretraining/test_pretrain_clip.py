@@ -11,6 +11,7 @@ from PIL import Image
 from mmseg_zsclip.clip import archs
 from mmseg_zsclip.clip.checkpoint import load_clip
 from mmseg_zsclip.clip.tokenizer import tokenize
+from mmseg_zsclip.engine.run_identity import RunError
 from mmseg_zsclip.experiments.pretraining.recipe import Recipe, trained_by
 
 TINY = archs.CLIPArch('tiny', 16, 32, 2, 32, 8, 2, 32, 2, 1)
@@ -179,6 +180,12 @@ def test_resume_refuses_what_it_cannot_continue(tool, street, tmp_path):
     with pytest.raises(ValueError, match=r'another recipe \(lr: 0.01 in the file, 0.5 asked\)'):
         tool.main(arguments(street, tmp_path, '--resume', '--lr', '0.5', steps=1))
     with pytest.raises(ValueError, match='already holds a run; add --resume or give another --out'):
+        tool.main(arguments(street, tmp_path, steps=1))
+
+
+def test_two_trainings_do_not_share_a_folder(tool, street, tmp_path, hold):
+    hold(tmp_path)
+    with pytest.raises(RunError, match='is in use by another run'):
         tool.main(arguments(street, tmp_path, steps=1))
 
 

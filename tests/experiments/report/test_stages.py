@@ -133,6 +133,12 @@ def test_commands_of_a_whole_run_name_the_shipped_configs(clip, tmp_path):
     )
 
 
+def test_two_reports_do_not_share_a_folder(clip, tmp_path, hold):
+    hold(tmp_path)
+    with pytest.raises(SystemExit, match='is in use by another run, process'):
+        main(['report', '--weights', str(clip), '--out', str(tmp_path)])
+
+
 @pytest.mark.parametrize(
     ('stop', 'status', 'words'),
     [
