@@ -92,10 +92,13 @@ def _runner_arguments() -> frozenset[str]:
 
 def _check_value(key: str, node, value) -> None:
     """That dicts are not replaced by anything but dicts or None, and lists of them by others; nor
-    True and False by words, all of which Python takes for True."""
-    a_word = isinstance(node, bool) and isinstance(value, str)
-    if a_word:
-        raise ValueError(f'--cfg-options {key}={value}: {key} is {node} here; legal: True, False.')
+    numbers by words, nor True and False, since Python takes all words for True."""
+    a_word, legal = isinstance(value, str), 'True, False' if isinstance(node, bool) else 'a number'
+    if a_word and isinstance(node, int | float):
+        raise ValueError(
+            f'--cfg-options {key}={value}: {key} is {node} in this config; legal: {legal}. If a '
+            f'word is meant: +{key}={value}'
+        )
     within, first = key, node
     if isinstance(node, list) and any(isinstance(one, dict) for one in node):
         values = value if isinstance(value, list | tuple) else [value]

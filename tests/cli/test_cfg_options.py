@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_named(pair, message):
 
 CFG = Config(
     dict(
-        model=dict(type='A', head=dict(type='B'), flag=True),
+        model=dict(type='A', head=dict(type='B'), flag=True, rate=0.1),
         train_dataloader=dict(dataset=dict(pipeline=[dict(type='C'), dict(type='D')])),
         default_hooks=dict(logger=dict(type='E')),
         val_cfg=None,
@@ -75,7 +75,8 @@ CFG = Config(
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'model.flag': 'no'}, 'model.flag is True here; legal: True, False'),
+        ({'model.flag': 'no'}, 'model.flag is True in this config; legal: True, False'),
+        ({'model.rate': 'x'}, r'model.rate is 0.1 .*; legal: a number. If .*: \+model.rate=x$'),
         ({'model.head': 5}, 'model.head is a dict in this config. .* model.head.type=VALUE'),
         ({'model': 'word'}, 'model is a dict'),
         ({'default_hooks.logger': True}, 'logger is a dict'),
@@ -95,12 +96,12 @@ CFG = Config(
         ),
     ],
 )
-def test_a_word_in_the_place_of_a_dict_is_an_error(options, message):
+def test_a_word_in_the_place_of_something_else_is_an_error(options, message):
     with pytest.raises(ValueError, match=f'--cfg-options .*{message}'):
         check_options(CFG, options)
 
 
-def test_dicts_and_none_take_the_place_of_a_dict():
+def test_what_may_take_the_place_of_something_else():
     pipeline = 'train_dataloader.dataset.pipeline'
     for options in (
         {'model.head': None},
@@ -110,5 +111,9 @@ def test_dicts_and_none_take_the_place_of_a_dict():
         {pipeline: [dict(type='F')]},
         {f'{pipeline}.0.type': 'F'},
         {'val_cfg': 3},
+        {'model.flag': 0},
+        {'+model.flag': 'x', '+model.rate': 'x'},
+        {'model.rate': None},
+        {'model.rate': [1, 2]},
     ):
         check_options(CFG, options)
