@@ -1,5 +1,6 @@
 # MTA-CLIP on CamVid, all 11 classes seen, on whole photos, with the small CLIP that
 # tools/pretrain_clip.py learns on the captions; its patches have 8 pixels, so strides are half.
+# 1000 steps take half an hour on a core.
 _base_ = [
     '../_base_/models/mta_clip_toy.py',
     '../_base_/datasets/camvid.py',
@@ -38,3 +39,5 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(metainfo=metainfo))
 test_dataloader = dict(dataset=dict(metainfo=metainfo))
+param_scheduler = [dict(_base_.param_scheduler[0], end=1000)]
+train_cfg = dict(max_iters=1000, val_interval=1000)
