@@ -11,12 +11,6 @@ unseen = 'none'
 metainfo = dict(unseen=unseen)
 arch = 'ViT-XS-8'
 weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/dense.pt}}'
-made_by = dict(
-    file='camvid_clip/dense.pt',
-    command='python tools/pretrain_clip.py --images $ZSCLIP_CAMVID/images/train --labels '
-    '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
-    '--out work_dirs/camvid_clip',
-)
 model = dict(
     data_preprocessor=dict(size=(192, 256)),
     backbone=dict(

@@ -8,6 +8,14 @@ data_root = '{{$ZSCLIP_CAMVID:data/camvid}}'
 scale = (240, 180)
 crop_size = (48, 48)
 
+# The small CLIP that the configs on CamVid stand on.
+made_by = dict(
+    file='camvid_clip/dense.pt',
+    command='python tools/pretrain_clip.py --images $ZSCLIP_CAMVID/images/train --labels '
+    '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
+    '--out work_dirs/camvid_clip',
+)
+
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmseg_zsclip.LoadLabels'),

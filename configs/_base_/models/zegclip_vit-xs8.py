@@ -1,12 +1,6 @@
 # ZegCLIP on a small CLIP that tools/pretrain_clip.py learns on the data set's own captions.
 arch = 'ViT-XS-8'
 weights = '{{$ZSCLIP_WEIGHTS:work_dirs/camvid_clip/dense.pt}}'
-made_by = dict(
-    file='camvid_clip/dense.pt',
-    command='python tools/pretrain_clip.py --images $ZSCLIP_CAMVID/images/train --labels '
-    '$ZSCLIP_CAMVID/annotations/train --names camvid --patch-term 1 --minutes 38 '
-    '--out work_dirs/camvid_clip',
-)
 model = dict(
     type='mmseg_zsclip.OneStageSegmentor',
     data_preprocessor=dict(type='mmseg_zsclip.CLIPDataPreProcessor'),
