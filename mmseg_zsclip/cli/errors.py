@@ -20,6 +20,7 @@ RUNNER = 'mmengine/runner/runner.py'
 WRONG_KEY = re.compile(
     r'__init__\(\) (got (an unexpected|multiple values for) keyword|missing \d+ required)'
 )
+REFUSALS = ValueError, AssertionError, TypeError, KeyError
 WORKER = re.compile(r'Caught \w+ in [^\n]*\nOriginal Traceback')  # as torch passes it on
 DEBUG = 'ZSCLIP_DEBUG'
 
@@ -40,8 +41,8 @@ def built_wrongly(error: BaseException) -> bool:
     constructor, or one that it passes them on to, does not take, with values that it refuses in a
     sentence, or with values of another kind than it says that it takes."""
     place = _raised_at(error)[0].as_posix()
-    if isinstance(error, KeyError):
-        return place.endswith(BUILDERS)
+    if isinstance(error, KeyError) and place.endswith(BUILDERS):
+        return True
     if isinstance(error, TypeError) and WRONG_KEY.search(text(error)):
         return _built(error) is not None
     begun = _built(error) is not None or place.endswith(RUNNER)
@@ -49,10 +50,11 @@ def built_wrongly(error: BaseException) -> bool:
 
 
 def _refused(error: BaseException) -> bool:
-    """Whether a statement refuses a value in a sentence; Python's own TypeErrors are bugs."""
-    if not isinstance(error, ValueError | AssertionError | TypeError) or ' ' not in text(error):
+    """Whether a statement refuses a value in a sentence; Python's own TypeErrors and KeyErrors are
+    bugs."""
+    if not isinstance(error, REFUSALS) or ' ' not in text(error):
         return False
-    return _line(error).startswith('raise') or not isinstance(error, TypeError)
+    return _line(error).startswith('raise') or not isinstance(error, TypeError | KeyError)
 
 
 def _line(error: BaseException) -> str:

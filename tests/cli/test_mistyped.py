@@ -29,6 +29,8 @@ class Part:
     ) -> None:
         if tau > 5 or (count is not None and count < 1):
             raise ValueError(f'tau is {tau}, count {count}; legal: small and large ones')
+        if depth == 0:
+            raise KeyError(f'invalid depth {depth} for a part')
         self.text = make + ''.join(names)
         Inner(width)
 
@@ -58,6 +60,8 @@ def test_an_option_of_another_kind_is_named_with_the_legal_ones(options, message
 def test_what_a_constructor_says_itself_stands():
     with pytest.raises(SystemExit, match='cannot be built: tau is 7, count -1; legal: small'):
         guarded(lambda: PARTS.build(dict(type='Part', tau=7, count=-1, names=3)))
+    with pytest.raises(SystemExit, match='cannot be built: invalid depth 0 for a part$'):
+        guarded(lambda: PARTS.build(dict(type='Part', depth=0)))  # as ResNets refuse a depth
 
 
 def test_an_error_of_a_file_stands_whatever_else_is_wrong(tmp_path):
