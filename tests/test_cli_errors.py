@@ -94,6 +94,21 @@ def test_a_mistyped_word_names_the_nearest_and_its_commands_usage(argv, nearest,
     assert shown.startswith(f'usage: {usage} ')
 
 
+@pytest.mark.parametrize(
+    'argv',
+    [
+        ['train', 'toy_inductive', '--work-dir', ''],
+        ['report', '--out', ''],
+        ['segment', '', '--out', 'maps'],
+    ],
+)
+def test_an_empty_word_is_no_folder(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert "it is '' (a variable of the shell without value?)" in capsys.readouterr().err
+
+
 def test_zsclip_alone_prints_its_help(capsys):
     assert main([]) == 0
     assert 'train a config' in capsys.readouterr().out

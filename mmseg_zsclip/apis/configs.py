@@ -77,11 +77,12 @@ def find_shipped(name: str | Path) -> Path:
 
 def _not_found(name: str | Path, wanted: Path, shipped: list[Path]) -> str:
     names = [path.stem for path in shipped]
-    nearest = get_close_matches(wanted.stem, names, n=5, cutoff=0.4) or names[:5]
+    nearest = get_close_matches(wanted.stem, names, n=5, cutoff=0.4)
+    hint = f'Nearest shipped: {", ".join(nearest)}. ' if nearest else ''
     return (
         f"there is no config '{name}': no such file from {Path.cwd()}, and no shipped config "
-        f'of that path or name. Nearest shipped: {", ".join(nearest) or "none"}. '
-        f'Give a path to a .py file or one of the {len(names)} names in {config_root()}.'
+        f'of that path or name. {hint}Give a path to a .py file or one of the {len(names)} names '
+        f'in {config_root()}.'
     )
 
 

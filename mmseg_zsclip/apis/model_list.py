@@ -114,8 +114,9 @@ def named_model(name: str) -> NamedModel:
         return NamedModel(str(find_config(name)))
     except ConfigNotFoundError:
         legal = [*MODELS, *(path.stem for path in shipped_configs())]
-        near = get_close_matches(str(name), legal, n=5, cutoff=0.5) or list(MODELS)
+        near = get_close_matches(str(name), legal, n=5, cutoff=0.5)
+        hint = f'Nearest: {", ".join(near)}. ' if near else ''
         raise ConfigNotFoundError(
-            f'there is no model {str(name)!r}, and no config of that path or name. Nearest: '
-            f'{", ".join(near)}. `zsclip models` lists {len(MODELS)} models.'
+            f'there is no model {str(name)!r}, and no config of that path or name. {hint}'
+            f'`zsclip models` lists {len(MODELS)} models.'
         ) from None

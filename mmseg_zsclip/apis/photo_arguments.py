@@ -24,19 +24,23 @@ def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> 
 
     Raises:
         FileNotFoundError: a file or list that does not exist.
-        ValueError: a word that names no photo.
+        ValueError: a word that names no photo; no word at all.
     """
     out = None if out is None else os.path.abspath(out)
     found = {}
     for word in expanded(words):
-        paths = [
-            path
-            for path in map(os.path.abspath, photos_of(word))
-            if out is None or not path.startswith(out + os.sep)
-        ]
+        named = [os.path.abspath(path) for path in photos_of(word)]
+        paths = [path for path in named if out is None or not path.startswith(out + os.sep)]
+        if named and not paths:
+            raise ValueError(
+                f'{word!r} names no photo outside of the folder of the results, {out}, whose files '
+                'are left out. Give the results a folder of their own (--out).'
+            )
         if not paths:
             raise ValueError(f'{word!r} names no photo. {LEGAL}')
         found |= dict.fromkeys(paths)
+    if not found:
+        raise ValueError(f'{" ".join(words)!r} names no photo. {LEGAL}')
     return list(found)
 
 

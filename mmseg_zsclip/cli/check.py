@@ -11,11 +11,15 @@ SPLITS = ('train', 'val', 'test')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help="a config file, or a shipped config's path or name")
-    parser.add_argument('--split', choices=SPLITS, nargs='+', default=('train', 'val'))
+    parser.add_argument(
+        '--split', choices=SPLITS, nargs='+', help='default: train and val, where it has them'
+    )
     parser.add_argument('--max-files', type=int, default=0, help='evenly spread; 0 = all')
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.max_files < 0:
+        raise ValueError(f'--max-files is {args.max_files}; legal: 1 or more, or 0 for all.')
     path = find_config(args.config)
     compat.setup(now=True)
     from mmengine.config import Config
@@ -26,8 +30,9 @@ def run(args: argparse.Namespace) -> int:
 
     config, wrong = Config.fromfile(path), []
     init_default_scope('mmseg')
-    for split in args.split:
-        loader = config.get(f'{split}_dataloader')
+    loaders = {split: config.get(f'{split}_dataloader') for split in SPLITS}
+    for split in args.split or [one for one in ('train', 'val') if loaders[one]] or ['test']:
+        loader = loaders[split]
         try:
             if loader is None:
                 raise ValueError(f'the config has no {split}_dataloader')

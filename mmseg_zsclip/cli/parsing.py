@@ -9,7 +9,8 @@ from pathlib import Path
 
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that answers a mistyped option or choice with the nearest one, and with
-    the usage of the subcommand that it was given to."""
+    the usage of the subcommand that it was given to. An empty word is an error: as a folder it
+    would be the current one."""
 
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_args(args, namespace)
@@ -20,6 +21,13 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         self._given = list(sys.argv[1:] if args is None else args)
         return super().parse_known_args(args, namespace)
+
+    def _get_value(self, action: argparse.Action, arg_string: str):
+        if not arg_string:
+            raise argparse.ArgumentError(
+                action, "it is '' (a variable of the shell without value?)"
+            )
+        return super()._get_value(action, arg_string)
 
     def error(self, message: str):
         super().error(message + self._hint(message))

@@ -63,12 +63,19 @@ def test_results_in_a_folder_of_photos_are_no_photos(folder):
         ('@c.txt', FileNotFoundError, "there is no list 'c.txt'"),
         ('*.bmp', ValueError, r"'\*.bmp' names no photo. Legal: a file, a folder with images"),
         ('empty', ValueError, "'empty' names no photo"),
+        ('@blank.txt', ValueError, "'@blank.txt' names no photo"),
     ],
 )
 def test_a_word_that_names_nothing_is_an_error_that_says_what_may(folder, word, error, message):
     (folder / 'empty').mkdir()
+    (folder / 'blank.txt').write_text('\n')
     with pytest.raises(error, match=message):
         named_photos([word])
+
+
+def test_results_in_the_folder_of_all_photos_are_refused(folder):
+    with pytest.raises(ValueError, match="'b' names no photo outside of .*/b, whose"):
+        named_photos(['b'], 'b')
 
 
 @settings(

@@ -49,6 +49,17 @@ def test_some_files_can_be_enough(main, config, capsys):
     assert 'train: 4 of 8 photos are whole and 4 of 8 label files' in capsys.readouterr().out
 
 
+def test_what_a_config_has_is_checked_and_what_is_asked_for_must_be_there(main, config, capsys):
+    with config.open('a') as file:
+        file.write('train_dataloader = None\n')
+    main([str(config)])
+    assert capsys.readouterr().out.startswith('val: 4 of 4 photos')
+    with pytest.raises(SystemExit, match='^train: the config has no train_dataloader$'):
+        main([str(config), '--split', 'train'])
+    with pytest.raises(ValueError, match='--max-files is -1; legal: 1 or more, or 0 for all'):
+        main([str(config), '--max-files', '-1'])
+
+
 def test_wrong_labels_stop_before_the_run(main, config):
     write_label_file(np.array([[21]], np.uint8), config.parent / 'b' / '3.png')
     with pytest.raises(SystemExit) as info:
