@@ -31,9 +31,9 @@ def test_parts_of_configs_can_be_inherited_too(tmp_path):
 
 
 def test_an_unknown_base_names_the_nearest_and_a_path_cannot_leave_the_configs(tmp_path):
-    for base in ('toy_inductiv', '../setup.py'):
+    for base, says in (('toy_inductiv', 'Nearest shipped: toy_ind'), ('../setup.py', 'no config')):
         (tmp_path / 'mine.py').write_text(f"_base_ = 'mmseg_zsclip::{base}'\n")
-        with pytest.raises(ConfigNotFoundError, match='no shipped config'):
+        with pytest.raises(ConfigNotFoundError, match=says):
             Config.fromfile(tmp_path / 'mine.py')
 
 
