@@ -23,7 +23,7 @@ from mmseg_zsclip.visualization.overlays import read_photo
 from mmseg_zsclip.visualization.paint import paint
 from mmseg_zsclip.vocabulary.class_names import canonical
 
-COLOURS = 96  # of the file: enough for a scene and its classes, and a third of the bytes
+COLOURS = 96  # enough for a scene and its classes, and a third of the bytes
 
 
 def test_data(model: str):
@@ -77,8 +77,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--photos', type=int, nargs='+', default=[0], help='of the test data')
     parser.add_argument('--columns', type=int, default=COLUMNS, help='tiles a row')
+    parser.add_argument('--colours', type=int, default=COLOURS, help='of the file, 2 to 256')
     parser.add_argument('--out', default='methods.png')
     args = parser.parse_args(argv)
+    if not 2 <= args.colours <= 256:
+        parser.error(f'--colours is {args.colours}; legal: 2 to 256')
     for words in args.model:
         if len(words) not in (2, 3):
             parser.error(
@@ -90,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     tiles = [one for index in args.photos for one in row(models, dataset, index)]
     path = Path(args.out)
     made_folder(path.parent)
-    grid(tiles, args.columns).quantize(COLOURS).save(path, optimize=True)
+    grid(tiles, args.columns).quantize(args.colours).save(path, optimize=True)
     print(f'written to {path}')
 
 

@@ -39,3 +39,11 @@ def test_a_model_has_a_title_a_name_and_perhaps_a_checkpoint(draw, capsys):
     with pytest.raises(SystemExit):
         draw('--model toy')
     assert '--model toy has 1 words; give a title, a model' in capsys.readouterr().err
+
+
+def test_a_file_has_as_many_colours_as_asked_for(draw, capsys):
+    draw('--model first toy_maskclip --colours 8')
+    assert len(Image.open('methods.png').getcolors()) <= 8
+    with pytest.raises(SystemExit):
+        draw('--model first toy_maskclip --colours 1')
+    assert '--colours is 1; legal: 2 to 256' in capsys.readouterr().err
