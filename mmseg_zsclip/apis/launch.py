@@ -1,5 +1,6 @@
 """Training and testing of any config: what `zsclip`, `tools/*.py` and mim run."""
 
+import atexit
 import copy
 import itertools
 import os
@@ -111,6 +112,8 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         ValueError: its `runner_type` is not registered.
     """
+    if cfg.launcher != 'none':
+        atexit.register(end_group)
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         if not dist.is_initialized():
             dist.init_process_group('gloo')
@@ -136,6 +139,13 @@ def build_runner(cfg: Config) -> Runner:
     runner = kind.from_cfg(cfg)
     runner.register_hook(OutputNamesHook())
     return runner
+
+
+def end_group() -> None:
+    """Ends torch's process group, where there is one: its threads, left to themselves, can abort a
+    process that is done, and torchrun then calls the run a failure."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def strings(node) -> Iterator[str]:
