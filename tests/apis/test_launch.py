@@ -1,0 +1,35 @@
+"""What a run of several processes leaves behind."""
+
+import os
+import socket
+import subprocess
+import sys
+
+RUN = """
+import atexit
+from torch import distributed as dist
+atexit.register(lambda: print('at the end:', dist.is_initialized()))  # the first to be registered
+from mmseg_zsclip.apis.launch import build_runner, load_config
+build_runner(load_config('toy_inductive', work_dir='run', launcher='pytorch'))
+print('made:', dist.is_initialized())
+"""
+
+
+def test_a_process_ends_the_group_that_it_made(tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    place = dict(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1')
+    env = dict(
+        os.environ,
+        **place,
+        MASTER_PORT=port,
+        CUDA_VISIBLE_DEVICES='',
+        PYTHONPATH=os.pathsep.join(sys.path),
+    )
+    command = [sys.executable, '-c', RUN]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.endswith('made: True\nat the end: False\n')
