@@ -54,6 +54,7 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=2, val_interval=1000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+randomness = dict(seed=1)  # of 4 in 40, batch norms over two equal pixels let weights explode
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=1),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2))
