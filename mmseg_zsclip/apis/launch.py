@@ -2,6 +2,7 @@
 
 import atexit
 import copy
+import gc
 import itertools
 import os
 import time
@@ -142,10 +143,11 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def end_group() -> None:
-    """Ends torch's process group, where there is one: its threads, left to themselves, can abort a
-    process that is done, and torchrun then calls the run a failure."""
+    """Ends torch's process group, where there is one, and the model that holds it: its threads can
+    abort a process that is done, if they outlive Python, and torchrun calls the run a failure."""
     if dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()
 
 
 def strings(node) -> Iterator[str]:
