@@ -16,7 +16,9 @@ def of_gloo():  # newer torch names its threads
     return any('gloo' in open(f'/proc/self/task/{one}/comm').read() for one in threads)
 atexit.register(lambda: print('at the end:', dist.is_initialized(), of_gloo()))  # called last
 from mmseg_zsclip.apis.launch import build_runner, load_config
-build_runner(load_config('toy_inductive', work_dir='run', launcher='pytorch'))
+runner = build_runner(load_config('toy_inductive', work_dir='run', launcher='pytorch'))
+runner.itself = runner  # as its hooks do
+del runner
 print('made:', dist.is_initialized())
 """
 
