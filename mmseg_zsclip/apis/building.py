@@ -1,5 +1,6 @@
 """A config as a model that is ready to predict, and its test pipeline for one photo."""
 
+import copy
 import logging
 import threading
 from collections.abc import Iterator
@@ -93,9 +94,10 @@ def photo_pipeline(cfg: Config, short_side: int | None = None) -> Compose:
 
 def untrained(cfg: Config) -> OpenVocabulary:
     """The model as its training begins, but for `init_weights`; the stage before is not read."""
-    cfg.model.get('generator', {}).pop('checkpoint', None)
+    model = copy.deepcopy(cfg.model)
+    model.get('generator', {}).pop('checkpoint', None)
     with in_scope():
-        return MODELS.build(cfg.model)
+        return MODELS.build(model)
 
 
 def try_to_build(cfg: Config) -> None:

@@ -173,11 +173,14 @@ def stage_before(cfg: Config) -> tuple[str, Config] | None:
     return None
 
 
-def train_stage_before(cfg: Config) -> None:
-    """Trains what `stage_before` finds."""
+def train_stage_before(cfg: Config, trains: bool = True) -> None:
+    """Trains what `stage_before` finds. It takes long: if `cfg` itself `trains` afterwards, what is
+    wrong with its model or optimizer is told before."""
     found = stage_before(cfg)
     if found is not None:
         file, stage = found
+        if trains:
+            try_to_build(cfg)
         print_log(f'{file} is missing: {cfg.made_by.config} is trained first', 'current')
         train(stage, resume=True)
 
@@ -218,8 +221,6 @@ def train(
         )
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    if stage_before(cfg) is not None:  # it takes long: what is wrong with `cfg` is told before
-        try_to_build(copy.deepcopy(cfg))
     train_stage_before(cfg)
     # Several processes know only in the runner which of them is the first.
     alone = cfg.get('launcher', 'none') == 'none'

@@ -93,8 +93,9 @@ def _runner_arguments() -> frozenset[str]:
 def _check_value(key: str, node, value) -> None:
     """That dicts are not replaced by anything but dicts or None, and lists of them by others; nor
     numbers by words, nor True and False, since Python takes all words for True."""
-    a_word, legal = isinstance(value, str), 'True, False' if isinstance(node, bool) else 'a number'
+    a_word = isinstance(value, str)
     if a_word and isinstance(node, int | float):
+        legal = 'True, False' if isinstance(node, bool) else 'a number'
         raise ValueError(
             f'--cfg-options {key}={value}: {key} is {node} in this config; legal: {legal}. If a '
             f'word is meant: +{key}={value}'

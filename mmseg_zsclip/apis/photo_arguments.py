@@ -24,7 +24,7 @@ def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> 
 
     Raises:
         FileNotFoundError: a file or list that does not exist.
-        ValueError: a word that names no photo; no word at all.
+        ValueError: a word that names no photo, a list without any.
     """
     out = None if out is None else os.path.abspath(out)
     found = {}
@@ -39,8 +39,6 @@ def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> 
         if not paths:
             raise ValueError(f'{word!r} names no photo. {LEGAL}')
         found |= dict.fromkeys(paths)
-    if not found:
-        raise ValueError(f'{" ".join(words)!r} names no photo. {LEGAL}')
     return list(found)
 
 
@@ -56,7 +54,10 @@ def expanded(words: Sequence[str]) -> list[str]:
                 f'there is no list {word[1:]!r} (from {Path.cwd()}). Write a photo a line.'
             )
         lines = [line.strip() for line in read_text(Path(word[1:])).splitlines()]
-        out += [line for line in lines if line]
+        lines = [line for line in lines if line]
+        if not lines:
+            raise ValueError(f'{word!r} names no photo. {LEGAL}')
+        out += lines
     return out
 
 

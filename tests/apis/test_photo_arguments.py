@@ -73,6 +73,12 @@ def test_a_word_that_names_nothing_is_an_error_that_says_what_may(folder, word, 
         named_photos([word])
 
 
+def test_a_list_without_photos_is_an_error_beside_others_too(folder):
+    (folder / 'blank.txt').write_text('\n')
+    with pytest.raises(ValueError, match="'@blank.txt' names no photo"):
+        named_photos(['a.raw', '@blank.txt'])
+
+
 def test_results_in_the_folder_of_all_photos_are_refused(folder):
     with pytest.raises(ValueError, match="'b' names no photo outside of .*/b, whose"):
         named_photos(['b'], 'b')

@@ -269,9 +269,11 @@ def test_loss_sim_without_text(head_config):
 
 
 def test_no_layers_and_no_queries(head_config):
-    for options in (dict(queries=dict(depth=-1)), dict(alignment=dict(depth=-1), loss_sim=LOSS)):
-        with pytest.raises(ValueError, match='depth is -1; an MLP has at least 1 linear layer'):
-            MODELS.build(head_config(text=TEXT, **options))
+    for depth in (0, -1):
+        wrong, says = dict(depth=depth), f'depth is {depth}; an MLP has at least 1 linear layer'
+        for options in (dict(queries=wrong), dict(alignment=wrong, loss_sim=LOSS)):
+            with pytest.raises(ValueError, match=says):
+                MODELS.build(head_config(text=TEXT, **options))
     with pytest.raises(ValueError, match='num_queries is 0; at least 1 is needed'):
         MODELS.build(head_config(num_queries=0))
 

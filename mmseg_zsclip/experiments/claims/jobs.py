@@ -238,7 +238,7 @@ def execute(job: Job) -> dict:
     start = time.time()
     cfg = copy.deepcopy(job.config)
     cfg.work_dir = str(job.folder)
-    train_stage_before(cfg)
+    train_stage_before(cfg, job.run.trains)
     checkpoint = train_once(job) if job.run.trains else None
     for metric, option, end, _ in kept_by(cfg):
         metric[option] = str(job.path(end))
