@@ -22,7 +22,8 @@ def yolo_lines(shapes: Sequence[Region], size: tuple[int, int]) -> str:
 
 
 def data_yaml(classes: Sequence[str]) -> str:
-    """The data set that lies in the file's own folder: `images` and `labels`."""
+    """The data set that lies in the file's own folder: `images` and `labels`. A `path` is left out:
+    Ultralytics takes that folder then, and a `path` of "." from where it is called."""
     # A string of JSON is one of YAML, whatever is in it.
     names = ''.join(f'  {i}: {json.dumps(name)}\n' for i, name in enumerate(classes))
-    return f'path: .\ntrain: images\nval: images\nnames:\n{names}'
+    return f'train: images\nval: images\nnames:\n{names}'

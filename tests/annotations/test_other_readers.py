@@ -1,4 +1,4 @@
-"""What `zsclip segment` writes, as `supervision` reads it."""
+"""What `zsclip segment` writes, as `supervision` and Ultralytics read it."""
 
 import numpy as np
 import pytest
@@ -55,3 +55,16 @@ def test_supervision_reads_the_yolo_folder(run, datasets):
         for mask, label in zip(detections.mask, detections.class_id, strict=True):
             labels[mask] = label
         assert (labels == known(expected)).all()
+
+
+def test_ultralytics_finds_the_yolo_folder_from_anywhere(run, monkeypatch):
+    maps, folder = run
+    monkeypatch.setenv('YOLO_CONFIG_DIR', str(folder))
+    data = pytest.importorskip('ultralytics.data', reason='pip install ultralytics')
+    for place, file in ((folder, 'out/yolo/data.yaml'), ('/', folder / 'out/yolo/data.yaml')):
+        monkeypatch.chdir(place)
+        found = data.utils.check_det_dataset(str(file), autodownload=False)
+        assert [*found['names'].values()] == CLASSES
+        dataset = data.YOLODataset(img_path=found['train'], data=found, task='segment')
+        assert len(dataset.labels) == len(maps)
+        assert all(len(one['segments']) for one in dataset.labels)

@@ -42,6 +42,12 @@ def test_the_names_survive_yaml(classes):
     assert list(content['names']) == list(range(8))
 
 
+def test_the_data_set_is_where_its_file_is(classes):
+    content = yaml.safe_load(data_yaml(classes))
+    assert content.keys() == {'train', 'val', 'names'}  # a `path` is seen from where one calls
+    assert content['train'] == content['val'] == 'images'
+
+
 def test_supervision_reads_it(tmp_path, labels, classes):
     supervision = pytest.importorskip('supervision')
     for folder in ('images', 'labels'):

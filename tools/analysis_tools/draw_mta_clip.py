@@ -98,7 +98,8 @@ def busiest(labels: np.ndarray, side: int) -> tuple[int, int]:
 @torch.no_grad()
 def crop_tiles(models: dict, dataset, index: int, side: int) -> list:
     """The truth and each model's prediction, `side` pixels of them, over the photo."""
-    found, classes = {}, dataset.metainfo['classes']
+    found, palette = {}, dataset.metainfo['palette']
+    names = list(map(canonical, dataset.metainfo['classes']))
     for name, model in models.items():
         (sample,) = model.test_step(pseudo_collate([dataset[index]]))
         found[name] = sample.pred_sem_seg.data[0].cpu().numpy()
@@ -109,10 +110,7 @@ def crop_tiles(models: dict, dataset, index: int, side: int) -> list:
     scale = -(-384 // side)
     photo = read_photo(sample.img_path, dataset)[window].repeat(scale, 0).repeat(scale, 1)
     return [
-        tile(
-            paint(labels[window], classes, dataset.metainfo['palette'], (), False, scale, photo),
-            name,
-        )
+        tile(paint(labels[window], names, palette, (), scale=scale, photo=photo), name)
         for name, labels in {'truth': truth, **found}.items()
     ]
 

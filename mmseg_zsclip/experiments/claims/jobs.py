@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,19 @@ CHECKS = ('class_names', 'preflight')
 OLD_CHECKPOINTS = dict(
     type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_last=True
 )
+
+
+def of_what_is_there(make: Callable) -> property:
+    """A property of a job that is kept until files of the stages before come: their bytes count."""
+
+    def get(job: 'Job'):
+        before, known = job.__dict__.get(make.__name__, (None, None))
+        if before != job.missing:
+            known = make(job)
+            job.__dict__[make.__name__] = job.missing, known
+        return known
+
+    return property(get, doc=make.__doc__)
 
 
 @dataclass(frozen=True)
@@ -113,12 +127,12 @@ class Job:
             ]
         return cfg
 
-    @cached_property
+    @of_what_is_there
     def checkpoints(self) -> list[dict]:
         """The CLIP files that the config reads, see `clip_files`."""
         return clip_files(self.config.model)
 
-    @cached_property
+    @of_what_is_there
     def key(self) -> str:
         """Digest of all that decides the result: the resolved config with its seed, the bytes of
         the CLIP files, how it is tested, and `VERSION`."""
@@ -126,7 +140,7 @@ class Job:
         how = [self.run.trains, self.run.tta, *(['amp'] if self.run.amp else [])]
         return self._digest(self.config, *how)
 
-    @cached_property
+    @of_what_is_there
     def training_key(self) -> str | None:
         """Digest of all that decides the weights, sources included;
         None of a run without training."""
@@ -167,11 +181,15 @@ class Job:
         return files
 
     @property
+    def missing(self) -> set[str]:
+        """Those of `stages` that still are."""
+        return {file for file in self.stages if not os.path.exists(file)}
+
+    @property
     def held(self) -> set[str]:
         """What no other process may train at the same time: its own weights, and what is missing of
         the stages before."""
-        own = {self.training_key} if self.run.trains else set()
-        return own | {file for file in self.stages if not os.path.exists(file)}
+        return self.missing | ({self.training_key} if self.run.trains else set())
 
     @property
     def folder(self) -> Path:
@@ -237,8 +255,8 @@ def execute(job: Job) -> dict:
 
     start = time.time()
     cfg = copy.deepcopy(job.config)
-    cfg.work_dir = str(job.folder)
     train_stage_before(cfg, job.run.trains)
+    cfg.work_dir = str(job.folder)
     checkpoint = train_once(job) if job.run.trains else None
     for metric, option, end, _ in kept_by(cfg):
         metric[option] = str(job.path(end))

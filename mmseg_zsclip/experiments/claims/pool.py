@@ -82,31 +82,33 @@ def run_jobs(
     distinct = {job.key: job for job in jobs}
     waiting = [job for job in distinct.values() if job.result() is None]
     progress = Progress(len(waiting), len(distinct) - len(waiting), stream)
-    running, failures = {}, {}
+    running, failed = {}, []
     try:
         while waiting or running:
             while len(running) < workers and (
-                job := next_job(waiting, (one for one, _ in running.values()))
+                job := next_job(waiting, (one for one, *_ in running.values()))
             ):
                 waiting.remove(job)
-                running[start(job, threads)] = job, time.time()
+                log = job.path('.log')  # its key is another when a stage before is trained
+                running[start(job, threads)] = job, log, time.time()
             time.sleep(POLL_SECONDS)
             for process in [p for p in running if p.poll() is not None]:
-                job, since = running.pop(process)
+                job, log, since = running.pop(process)
                 process.stdin.close()
+                log = log.replace(job.path('.log'))
                 ok = process.returncode == 0 and job.result() is not None
                 if not ok:
-                    failures[job.key] = tail(job.path('.log'), process.returncode)
+                    failed.append((job, tail(log, process.returncode)))
                 progress.finished(job.label, ok, time.time() - since)
                 left = {one.training_key for one in waiting}
                 if ok and job.run.trains and job.training_key not in left:
                     job.drop_weights()
-            progress.show([job.label for job, _ in running.values()])
+            progress.show([job.label for job, *_ in running.values()])
     finally:
         for process in running:
             process.kill()
             process.wait()
-    return failures
+    return {job.key: text for job, text in failed}
 
 
 def next_job(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mmseg_zsclip.evaluation.areas import ImageAreas
+from mmseg_zsclip.experiments.claims.jobs import Job
 from mmseg_zsclip.experiments.claims.judge import Measured, judge
 from mmseg_zsclip.experiments.claims.measure import SuiteResults
-from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite
+from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite, load_suite
 
 CLASSES = ('sky', 'road', 'car')
 
@@ -185,3 +186,8 @@ def measured(run_of):
         dict(lost='ended with code 1; lost.log:\nValueError: no weights'),
         ['poor, seed 0', 'poor, seed 1', 'good, seed 0'],
     )
+
+
+def job(suite_file, name, out, seed=0, quick=False):
+    suite = load_suite(str(suite_file))
+    return Job(suite, str(suite_file), suite.run(name), seed, quick, out)

@@ -13,15 +13,12 @@ import torch
 
 from mmseg_zsclip.engine.run_identity import RunError
 from mmseg_zsclip.experiments.claims import jobs, pool
-from mmseg_zsclip.experiments.claims.jobs import Job, execute
+from mmseg_zsclip.experiments.claims.jobs import execute
 from mmseg_zsclip.experiments.claims.measure import measure, plan
-from mmseg_zsclip.experiments.claims.suite import load_suite, shipped_suites
+from mmseg_zsclip.experiments.claims.suite import shipped_suites
 from mmseg_zsclip.experiments.provenance import PACKAGE, digest
 
-
-def job(suite_file, name, out, seed=0, quick=False):
-    suite = load_suite(str(suite_file))
-    return Job(suite, str(suite_file), suite.run(name), seed, quick, out)
+from .conftest import job
 
 
 def test_a_key_follows_whatever_decides_the_result(suite_file, tmp_path, monkeypatch):
@@ -200,22 +197,6 @@ def test_two_runs_of_one_training_are_not_done_at_a_time(suite_file, tmp_path):
     assert pool.next_job([other, free], [plain]) is other
     assert pool.next_job([plain, free], [plain]) is plain
     assert pool.next_job([other], [one]) is None
-
-
-def test_a_missing_stage_is_trained_by_one_process_alone(suite_file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    config = tmp_path / 'tiny_config.py'
-    made_by = dict(file='one/first.pth', config='toy_maft')  # which needs a stage itself
-    wanted = "model['backbone']['stage_one'] = 'one/first.pth'"
-    config.write_text(f'{config.read_text()}made_by = {made_by!r}\n{wanted}\n')
-    one, other = (job(suite_file, name, tmp_path) for name in ('short', 'trained'))
-    stages = {'one/first.pth', 'work_dirs/toy_proposals/iter_4800.pth'}
-    assert one.held == {*stages, one.training_key}
-    assert pool.next_job([other], [one]) is None
-    for file in stages:
-        (tmp_path / file).parent.mkdir(parents=True)
-        (tmp_path / file).touch()
-    assert pool.next_job([other], [one]) is other
 
 
 def test_mixed_precision_is_of_training_and_test(suite_file, tmp_path, monkeypatch):
