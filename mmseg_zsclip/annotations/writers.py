@@ -125,17 +125,16 @@ class ObjectsWriter(Writer):
 
 
 class LabelmeWriter(Writer):
-    """`labelme/<name>.json`, which names its photo as seen from there."""
+    """`labelme/<name>.json`, and beside it `labelme/<name>.*`, a link to the photo: labelme lists
+    the photos of a folder, and looks there for a file of each one's name."""
 
     def place(self, photo: Photo) -> Path:
         return self.out / 'labelme' / f'{photo.name}.json'
 
     def write(self, photo: Photo, found: Found) -> None:
-        place = made(self.place(photo))
-        content = labelme_json(
-            found.shapes, found.size, self.classes, seen_from(place.parent, photo.path)
-        )
-        write_text(place, json.dumps(content))
+        beside = link(photo, self.out / 'labelme')
+        content = labelme_json(found.shapes, found.size, self.classes, beside.name)
+        write_text(self.place(photo), json.dumps(content))
 
     def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
         write_names(self.classes, self.out / 'labelme' / 'labels.txt')
@@ -149,7 +148,7 @@ class YOLOWriter(Writer):
         return self.out / 'yolo' / 'labels' / f'{photo.name}.txt'
 
     def write(self, photo: Photo, found: Found) -> None:
-        link(photo.path, self.out / 'yolo' / 'images' / f'{photo.name}{Path(photo.path).suffix}')
+        link(photo, self.out / 'yolo' / 'images')
         write_text(made(self.place(photo)), yolo_lines(found.shapes, found.size))
 
     def finish(self, photos: Sequence[Photo], found_of: Callable[[Photo], Found]) -> None:
@@ -182,7 +181,7 @@ class COCOWriter(Writer):
             if photo not in self.rows:
                 self.write(photo, found_of(photo))
             (height, width), rows = self.rows[photo]
-            file_name = seen_from(folder, photo.path)
+            file_name = Path(photo.path).relative_to(folder).as_posix()
             images.append(dict(id=photo.number, file_name=file_name, height=height, width=width))
             annotations += rows
         content = dict(
@@ -262,14 +261,6 @@ def common_folder(paths: Sequence[str]) -> Path:
     return Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
 
 
-def seen_from(folder: str | os.PathLike, path: str) -> str:
-    """A path as a folder's file may name it: relative, or on another disk as it is."""
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:
-        return Path(path).as_posix()
-
-
 def made(path: Path) -> Path:
     """`path`, its folder made."""
     made_folder(path.parent)
@@ -281,12 +272,18 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding='utf-8')
 
 
-def link(path: str, place: Path) -> None:
-    """A link to a file, or a copy where the disk has no links; one that is there stays."""
+def link(photo: Photo, folder: Path) -> Path:
+    """`folder/<name>.*`, a link to the photo as seen from there, or a copy where the disk has no
+    links; one that is there stays."""
+    place = folder / f'{photo.name}{Path(photo.path).suffix}'
     if os.path.lexists(place):
-        return
+        return place
+    # '..' goes up from where a folder really is, whatever link led to it
+    photos, here = map(os.path.realpath, (os.path.dirname(photo.path), made(place).parent))
     try:
-        made(place).symlink_to(path)
-    except (OSError, NotImplementedError):
+        seen = os.path.relpath(photos, here)
+        place.symlink_to(os.path.join(seen, os.path.basename(photo.path)))
+    except (OSError, NotImplementedError, ValueError):  # ValueError: on another disk of Windows
         with whole_file(place) as partial:
-            shutil.copyfile(path, partial)
+            shutil.copyfile(photo.path, partial)
+    return place

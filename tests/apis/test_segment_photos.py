@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -60,7 +61,7 @@ def test_every_format_of_every_photo(tmp_path, photos):
     expected = {'run.json', 'coco.json', 'cvat.zip', 'cvat_labels.json', 'yolo/data.yaml'}
     expected |= {'png/classes.txt', 'labelme/labels.txt'}
     for name in names:
-        expected |= {f'png/{name}.png', f'labelme/{name}.json'}
+        expected |= {f'png/{name}.png', f'labelme/{name}.json', f'labelme/{name}.png'}
         expected |= {f'yolo/labels/{name}.txt', f'yolo/images/{name}.png'}
     assert set(content(out)) == expected
     images = json.loads((out / 'coco.json').read_text())['images']
@@ -75,6 +76,21 @@ def test_every_format_of_every_photo(tmp_path, photos):
         place = out / 'labelme' / f'{name}.json'
         shown = place.parent / json.loads(place.read_text())['imagePath']
         assert shown.resolve() == Path(path).resolve()
+
+
+def test_photos_are_found_from_results_behind_a_link_and_after_both_moved(
+    tmp_path, photos, tmp_path_factory
+):
+    (tmp_path / 'elsewhere' / 'deep').mkdir(parents=True)
+    (tmp_path / 'here').symlink_to('elsewhere/deep')
+    segment_photos(photos, tmp_path / 'here' / 'out', job(formats=['labelme', 'yolo']))
+    moved = tmp_path_factory.getbasetemp() / 'moved'
+    shutil.copytree(tmp_path, moved, symlinks=True)
+    for folder in ('labelme', 'yolo/images'):
+        links = sorted((moved / 'elsewhere/deep/out' / folder).rglob('*.png'))
+        assert len(links) == 7
+        assert all(path.is_symlink() and Image.open(path).size for path in links)
+        assert all(path.resolve().is_relative_to(moved) for path in links)
 
 
 def test_formats_that_come_later_are_the_same_and_ask_no_model(tmp_path, photos):
@@ -274,7 +290,7 @@ def test_a_run_killed_five_times_ends_as_one_that_was_not(tmp_path):
         text=True,
     )
     lines = [line.split() for line in process.stdout.splitlines()]
-    for task, count, files in (('semantic', 60, 4 * 60 + 7), ('instance', 24, 5 * 24 + 8)):
+    for task, count, files in (('semantic', 60, 5 * 60 + 7), ('instance', 24, 6 * 24 + 8)):
         done = [int(number) for name, number in lines if name == task]
         assert done == sorted(done)
         assert done[0] < count  # so that a kill came in the middle
