@@ -1,13 +1,18 @@
 """Which photos the words of a command line name."""
 
 import glob
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 from ..datasets.listing import IMAGE_ENDINGS, files_below, is_image
 from ..vocabulary.lists import read_text
 
+RUN_FILE = 'run.json'  # in a folder of results
 LEGAL = (
     f'Legal: a file, a folder with images ({", ".join(IMAGE_ENDINGS)}), a pattern such as '
     '"photos/*.jpg", or @LIST, a text file with one of these a line.'
@@ -17,29 +22,65 @@ LEGAL = (
 def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> list[str]:
     """Absolute paths of photos, each once, in the order given; those of a folder by name.
 
+    What `zsclip segment` wrote into a folder below that of a word is no photo.
+
     Args:
         words: a file; a folder, whose images are meant, those below it too; a pattern with `*`,
             `?`, `[...]` or `**`; or `@LIST`, a text file with one of these a line.
-        out: a folder whose files are left out: that of the results, which may lie in one of photos.
+        out: the folder of the results to come, which may lie in one of photos.
 
     Raises:
         FileNotFoundError: a file or list that does not exist.
         ValueError: a word that names no photo, a list without any.
     """
     out = None if out is None else os.path.abspath(out)
-    found = {}
+    written, found = cache(holds_results), {}
     for word in expanded(words):
-        named = [os.path.abspath(path) for path in photos_of(word)]
-        paths = [path for path in named if out is None or not path.startswith(out + os.sep)]
+        named, top = [os.path.abspath(path) for path in photos_of(word)], searched(word)
+        above = {path: results_above(path, out, top, written) for path in named}
+        paths = [path for path, place in above.items() if place is None]
+        places = ', '.join(sorted(filter(None, {*above.values()})))
         if named and not paths:
             raise ValueError(
-                f'{word!r} names no photo outside of the folder of the results, {out}, whose files '
-                'are left out. Give the results a folder of their own (--out).'
+                f'{word!r} names no photo but files of results, in {places}, which are left out. '
+                'Name the photos, and give results a folder of their own (--out).'
             )
         if not paths:
             raise ValueError(f'{word!r} names no photo. {LEGAL}')
+        if places:
+            print_log(f'{len(named) - len(paths)} images of results left out: {places}', 'current')
         found |= dict.fromkeys(paths)
     return list(found)
+
+
+def holds_results(folder: str) -> bool:
+    """Whether `zsclip segment` wrote into it."""
+    try:
+        run = json.loads(Path(folder, RUN_FILE).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    return isinstance(run, dict) and {'photos', 'palette'} <= run.keys()
+
+
+def results_above(
+    path: str, out: str | None, top: str | None, written: Callable[[str], bool]
+) -> str | None:
+    """The folder of results that a file lies in: `out`, or one that was `written` before, not
+    above `top`."""
+    folders = list(map(str, Path(path).parents))
+    if out in folders:
+        return out
+    below = folders[: folders.index(top) + 1] if top in folders else []
+    return next(filter(written, below), None)
+
+
+def searched(word: str) -> str | None:
+    """The folder in which a word looks for photos; None of a file."""
+    word = os.path.expanduser(word)
+    if not os.path.exists(word):
+        while glob.has_magic(word):
+            word = os.path.dirname(word)
+    return None if os.path.isfile(word) else os.path.abspath(word)
 
 
 def expanded(words: Sequence[str]) -> list[str]:

@@ -25,11 +25,11 @@ from ..engine.progress import ProgressBar
 from ..files import write_json
 from ..models.vocabulary import OpenVocabulary, shallow_copy
 from ..vocabulary.labels import OFFSET
+from .photo_arguments import RUN_FILE
 from .segmentation import Instance
 from .segmenter import ZeroShotSegmenter, batches
 from .words import Classes, Prompts
 
-RUN_FILE = 'run.json'
 LEAST = dict(semantic=0.0, instance=0.3)  # threshold; of panoptic segments that of the config
 THREADS = 4  # that read, and as many that write
 

@@ -56,6 +56,21 @@ def test_results_in_a_folder_of_photos_are_no_photos(folder):
     assert names('**/*.jpg', out=folder / 'b') == ['[x].jpg']
 
 
+def test_results_of_other_runs_are_no_photos_but_where_they_are_asked_for(folder):
+    (folder / 'b/c/run.json').write_text('{"photos": {}, "palette": []}')
+    assert names('b', out='out') == names('b', out=None) == ['b/1.JPG', 'b/2.png']
+    assert names('**/*.jpg', 'b/*.png') == ['[x].jpg', 'b/2.png']
+    assert names('b/c/1.jpg') == ['b/c/1.jpg']
+    with pytest.raises(ValueError, match=r"'b/c' names no photo but files of results, in .*/b/c,"):
+        named_photos(['b/c'])
+
+
+@pytest.mark.parametrize('content', ['{"seed": 1}', '[]', 'no JSON'])
+def test_another_run_json_says_nothing(folder, content):
+    (folder / 'b/run.json').write_text(content)
+    assert names('b') == ['b/1.JPG', 'b/2.png', 'b/c/1.jpg']
+
+
 @pytest.mark.parametrize(
     ('word', 'error', 'message'),
     [
@@ -80,7 +95,7 @@ def test_a_list_without_photos_is_an_error_beside_others_too(folder):
 
 
 def test_results_in_the_folder_of_all_photos_are_refused(folder):
-    with pytest.raises(ValueError, match="'b' names no photo outside of .*/b, whose"):
+    with pytest.raises(ValueError, match="'b' names no photo but files of results, in .*/b,"):
         named_photos(['b'], 'b')
 
 
