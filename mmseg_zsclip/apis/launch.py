@@ -27,7 +27,7 @@ from ..files import write_json
 from ..registry import RUNNERS
 from ..visualization.class_maps import ClassMapsHook
 from ..visualization.overlays import OverlayHook
-from .building import try_to_build
+from .building import BUILDING, try_to_build
 from .config_values import check_values
 from .configs import find_config, what_is_missing
 from .options import merge_options
@@ -50,9 +50,10 @@ def load_config(
     CLIP weights of every tower (see `set_weights`); `options` see `merge_options`, and for wrong
     numbers `check_values`."""
     path = find_config(config)
-    cfg = Config.fromfile(path)
-    merge_options(cfg, options or {})
-    check_values(cfg)
+    with BUILDING:  # Python 3.11 cannot parse in two threads at once
+        cfg = Config.fromfile(path)
+        merge_options(cfg, options or {})
+        check_values(cfg)
     if weights is not None:
         set_weights(cfg, weights)
     cfg.launcher = launcher

@@ -1,6 +1,8 @@
 """One call: photos and words in, the labels of `zsclip test` out, and nothing mixed."""
 
+import gc
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -252,6 +254,21 @@ def test_a_threshold_may_be_a_number_of_numpy(seg):
     photo = np.zeros((8, 8, 3), np.uint8)
     found = [seg(photo, 'sky; tree', threshold=one).labels for one in (0.5, np.float32(0.5))]
     assert (found[0] == found[1]).all()
+
+
+def test_threads_may_read_configs_at_once():
+    """Python 3.11 cannot parse where another thread, let in by the garbage collector, does."""
+    thresholds, lets_in = gc.get_threshold(), lambda phase, info: time.sleep(1e-5)
+    gc.callbacks.append(lets_in)
+    gc.set_threshold(200)
+    gc.freeze()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(load_config, ['toy_maskclip'] * 8))
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(lets_in)
 
 
 def test_threads_may_make_segmenters_at_once():
