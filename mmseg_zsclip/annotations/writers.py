@@ -278,10 +278,11 @@ def link(photo: Photo, folder: Path) -> Path:
     place = folder / f'{photo.name}{Path(photo.path).suffix}'
     if os.path.lexists(place):
         return place
+    made(place)
     # '..' goes up from where a folder really is, whatever link led to it
-    photos, here = map(os.path.realpath, (os.path.dirname(photo.path), made(place).parent))
+    photos = os.path.realpath(os.path.dirname(photo.path))
     try:
-        seen = os.path.relpath(photos, here)
+        seen = os.path.relpath(photos, os.path.realpath(place.parent))
         place.symlink_to(os.path.join(seen, os.path.basename(photo.path)))
     except (OSError, NotImplementedError, ValueError):  # ValueError: on another disk of Windows
         with whole_file(place) as partial:

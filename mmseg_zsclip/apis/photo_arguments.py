@@ -1,7 +1,6 @@
 """Which photos the words of a command line name."""
 
 import glob
-import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -9,10 +8,9 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from ..datasets.listing import IMAGE_ENDINGS, files_below, is_image
+from ..datasets.listing import IMAGE_ENDINGS, files_below, holds_results, is_image
 from ..vocabulary.lists import read_text
 
-RUN_FILE = 'run.json'  # in a folder of results
 LEGAL = (
     f'Legal: a file, a folder with images ({", ".join(IMAGE_ENDINGS)}), a pattern such as '
     '"photos/*.jpg", or @LIST, a text file with one of these a line.'
@@ -51,15 +49,6 @@ def named_photos(words: Sequence[str], out: str | os.PathLike | None = None) -> 
             print_log(f'{len(named) - len(paths)} images of results left out: {places}', 'current')
         found |= dict.fromkeys(paths)
     return list(found)
-
-
-def holds_results(folder: str) -> bool:
-    """Whether `zsclip segment` wrote into it."""
-    try:
-        run = json.loads(Path(folder, RUN_FILE).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return False
-    return isinstance(run, dict) and {'photos', 'palette'} <= run.keys()
 
 
 def results_above(

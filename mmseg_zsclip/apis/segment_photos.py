@@ -18,6 +18,7 @@ from ..annotations import FORMATS
 from ..annotations.found import Found, Instances, Labels, Object, Segments, encoded
 from ..annotations.writers import KEEPERS, OF_TASK, Photo, Writer
 from ..datasets.base import distinct_colours
+from ..datasets.listing import RUN_FILE
 from ..datasets.output_names import names_of_photos, numbered
 from ..datasets.photo_pixels import photo_pixels
 from ..engine.folder_lock import LOCK_FILE, in_use
@@ -25,7 +26,6 @@ from ..engine.progress import ProgressBar
 from ..files import write_json
 from ..models.vocabulary import OpenVocabulary, shallow_copy
 from ..vocabulary.labels import OFFSET
-from .photo_arguments import RUN_FILE
 from .segmentation import Instance
 from .segmenter import ZeroShotSegmenter, batches
 from .words import Classes, Prompts

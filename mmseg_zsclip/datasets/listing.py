@@ -1,12 +1,16 @@
 """Which photos a folder or a list of names gives, and what was left out."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.logging import print_log
+
 from ..vocabulary.lists import read_text
 
+RUN_FILE = 'run.json'  # of `zsclip segment`, in a folder of results
 IMAGE_ENDINGS = (
     '.bmp',
     '.heic',
@@ -22,9 +26,14 @@ IMAGE_ENDINGS = (
 
 
 def files_below(folder: str) -> list[str]:
-    """Relative paths of all files, with '/', sorted; hidden files and folders are passed over."""
+    """Relative paths of all files, with '/', sorted; hidden files and folders are passed over, and
+    so are folders of results below."""
     found = []
     for place, folders, names in os.walk(folder, followlinks=True):
+        if place != folder and RUN_FILE in names and holds_results(place):
+            print_log(f'results of `zsclip segment` are no photos: {place} left out', 'current')
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith('.')]
         inside = os.path.relpath(place, folder)
         found += [
@@ -33,6 +42,15 @@ def files_below(folder: str) -> list[str]:
             if not name.startswith('.')
         ]
     return sorted(found)
+
+
+def holds_results(folder: str) -> bool:
+    """Whether `zsclip segment` wrote into it."""
+    try:
+        run = json.loads(Path(folder, RUN_FILE).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    return isinstance(run, dict) and {'photos', 'palette'} <= run.keys()
 
 
 def is_image(name: str) -> bool:

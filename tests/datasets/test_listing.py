@@ -51,6 +51,13 @@ def test_every_ending_is_taken_or_what_is_left_out_is_named(build, caplog):
     )
 
 
+def test_results_of_segmented_photos_below_them_are_no_photos(build, tmp_path):
+    files = ('a.jpg', 'results/png/a.png', 'results/labelme/a.jpg')
+    assert names(build(*files, img_suffix=None)) == sorted(files)
+    (tmp_path / 'images/results/run.json').write_text('{"photos": {}, "palette": []}')
+    assert names(build(*files, img_suffix=None)) == ['a.jpg']
+
+
 def test_two_photos_of_one_name_are_an_error_that_names_both(build):
     with pytest.raises(ValueError, match=r"a.jpg and a.png would both have the label map of 'a'"):
         build('a.jpg', 'a.png', img_suffix=None)
