@@ -44,6 +44,21 @@ def train_twice(setup: Setup, case: tuple) -> float:
     return peak_gb(setup.device)
 
 
+def steps(setup: Setup, ours: nn.Module, plain: nn.Module, what: str) -> Iterator[dict]:
+    """A training step, and what of its cost remains without two of its parts."""
+    run, reference = step_of(setup, ours), step_of(setup, plain)
+
+    def row(name: str, limit: float | None = None) -> dict:
+        times = setup.compare(run, reference, fewer=2)
+        return dict(case=f'MTA-CLIP {name}, {what}', limit=limit, **times)
+
+    yield row('step of 2', 1.25)
+    ours.decode_head.text_queries.prompts.eval()  # those that were last computed
+    yield row('step without tower')
+    ours.decode_head.alignment = None
+    yield row('step without tower and L_sim')
+
+
 def mta_clip(setup: Setup, config: str = CONFIG) -> Iterator[dict]:
     """MTA-CLIP with K = 3 over Mask2Former: heads, models, training steps and memory."""
     img = setup.photos()
@@ -63,11 +78,7 @@ def mta_clip(setup: Setup, config: str = CONFIG) -> Iterator[dict]:
                 yield dict(
                     case=f'MTA-CLIP {name}, {what}', limit=1.25, **setup.compare(run, reference)
                 )
-        yield dict(
-            case=f'MTA-CLIP step of 2, {what}',
-            limit=1.25,
-            **setup.compare(step_of(setup, ours), step_of(setup, plain), fewer=2),
-        )
+        yield from steps(setup, ours, plain, what)
         peaks = (
             peak_of(train_twice, setup, (classes, with_text, config)) for with_text in (True, False)
         )

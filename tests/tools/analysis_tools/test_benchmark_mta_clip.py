@@ -20,7 +20,7 @@ def setup(tool):
 def test_cases_run(tool, setup, monkeypatch):
     monkeypatch.setattr(tool, 'peak_of', lambda run, setup, case: run(setup, case))
     rows = list(tool.mta_clip(setup, TOY))
-    assert len({row['case'] for row in rows}) == 8
+    assert len({row['case'] for row in rows}) == 12
     assert all(math.isfinite(row['ratio']) and row['ratio'] > 0 for row in rows)
 
 
