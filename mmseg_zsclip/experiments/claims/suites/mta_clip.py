@@ -1,7 +1,7 @@
 """MTA-CLIP, tables 1 and 3, on the toy world with all classes seen; `mta_clip_choices` has table 4.
 
 Give it five seeds, `--seeds 5`: the paper's own effects are half a point. That is 25 trainings of
-2400 steps, each eight or nine minutes of one CPU core.
+7200 steps, each a quarter of an hour of one CPU core.
 """
 
 from mmseg_zsclip.experiments.claims.suite import Claim, Run, Suite

@@ -1,15 +1,13 @@
 """What MTA-CLIP chooses, table 4: attention, contexts, negatives; and CLIP in the backbone.
 
-One seed is 13 trainings of 2400 steps, two of which `mta_clip` has too.
+One seed is 13 trainings of 7200 steps, two of which `mta_clip` has too.
 """
 
 from mmseg_zsclip.experiments.claims.suite import Suite
 from mmseg_zsclip.experiments.claims.suites import mta_clip
 from mmseg_zsclip.experiments.claims.suites.mta_clip import BASE, HEAD, claim, trained
 
-ABOUT = """The models, data and numbers are those of [tables 1 and 3](results_toy_mta_clip.md),
-whose three seeds of one model are up to eleven points apart. These are of one seed: a difference
-below that, with a verdict or not, says nothing of which model is better."""
+ABOUT = 'The models, data and numbers are those of [tables 1 and 3](results_toy_mta_clip.md).'
 RANDOM = {'model.backbone.weights': None}
 MIX = {1: 48.6, 2: 48.6, 3: 49.1, 4: 48.9, 5: 48.4}  # by K; of 1 both ways are the same
 SEPARATE = {2: 48.5, 3: 48.7, 4: 48.9, 5: 48.2}
