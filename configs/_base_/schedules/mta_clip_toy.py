@@ -1,6 +1,6 @@
-# 7200 steps of 4 scenes of 128 pixels: after 2400 of their own Mask2Former had 57 mIoU, and seeds of
-# one model were up to twelve points apart. The backbone learns at the rate of the head: at a tenth of
-# it Mask2Former had 47 mIoU after 2400 steps (one run), at the full rate 54 to 59 (five seeds).
+# 7200 steps of 4 scenes of 128 pixels: after 2400 of their own Mask2Former had 57 mIoU, and seeds
+# of one model were up to twelve points apart. The backbone learns at the rate of the head: at a
+# tenth of it Mask2Former had 47 mIoU after 2400 steps (one run), at the full rate 54 to 59 (five).
 _base_ = './mta_clip_160k.py'
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0)))
