@@ -1,5 +1,5 @@
-# 7200 steps of 4 scenes of 128 pixels: after 2400 of their own Mask2Former had 57 mIoU, and seeds
-# of one model were up to twelve points apart. The backbone learns at the rate of the head: at a
+# 7200 steps of 4 scenes of 128 pixels: a schedule of 2400 left Mask2Former at 57 mIoU, and seeds
+# of one model up to twelve points apart. The backbone learns at the rate of the head: at a
 # tenth of it Mask2Former had 47 mIoU after 2400 steps (one run), at the full rate 54 to 59 (five).
 _base_ = './mta_clip_160k.py'
 optim_wrapper = dict(
