@@ -11,6 +11,7 @@ Photos are of the test data of the first one. The picture of the README:
 from pathlib import Path
 
 from mmengine.registry import DATASETS, DefaultScope
+from PIL import Image
 
 from mmseg_zsclip.apis import ZeroShotSegmenter
 from mmseg_zsclip.apis.launch import load_config
@@ -93,7 +94,9 @@ def main(argv: list[str] | None = None) -> None:
     tiles = [one for index in args.photos for one in row(models, dataset, index)]
     path = Path(args.out)
     made_folder(path.parent)
-    grid(tiles, args.columns).quantize(args.colours).save(path, optimize=True)
+    # the median cut that Pillow takes by default loses the colours of small things
+    palette = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=5, dither=Image.Dither.NONE)
+    grid(tiles, args.columns).quantize(args.colours, **palette).save(path, optimize=True)
     print(f'written to {path}')
 
 
